@@ -1,0 +1,251 @@
+"""What edge nodes tell the controller: what was seen and heard, which alerts stand, how a node fares."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from contracts.envelope import Wire
+from contracts.units import (
+    CameraId,
+    MessageId,
+    NodeId,
+    PickupId,
+    RoomId,
+    RuleCode,
+    SessionId,
+    Sha256Hex,
+    UtcMs,
+)
+
+PEOPLE_MAX = 64
+# A zone of a trading centre holds 20 people at the most; more boxes than this is a broken detector.
+LEVEL_FLOOR_DBFS = -120.0
+# 24-bit full scale ends near -144 dBFS; below -120 a level says nothing but "digital silence".
+
+Ratio = Annotated[float, Field(ge=0.0, le=1.0)]
+LevelDbfs = Annotated[float, Field(ge=LEVEL_FLOOR_DBFS, le=0.0)]
+
+
+class Appearance(StrEnum):
+    """The vest that was seen: an appearance, never an identity."""
+
+    RED = "red"
+    BLUE = "blue"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+class Box(Wire):
+    """A rectangle in shares of the picture's width and height, origin at the upper left."""
+
+    x1: Ratio
+    y1: Ratio
+    x2: Ratio
+    y2: Ratio
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Box":
+        if self.x2 < self.x1 or self.y2 < self.y1:
+            raise ValueError("x2 and y2 must not lie before x1 and y1")
+        return self
+
+
+class SeenPerson(Wire):
+    """One tracked person in one camera's picture."""
+
+    track: int = Field(ge=0)
+    box: Box
+    score: Ratio
+    appearance: Appearance = Appearance.UNKNOWN
+    settled: bool = False
+
+
+class CameraState(StrEnum):
+    """Whether pictures arrive. ``FROZEN``: the connection stands and nothing, or nothing new, comes."""
+
+    STARTING = "starting"
+    LIVE = "live"
+    FROZEN = "frozen"
+    OFFLINE = "offline"
+
+
+class SoundState(StrEnum):
+    """What the sound track of a camera or a pickup gives."""
+
+    ABSENT = "absent"
+    LIVE = "live"
+    DEAD = "dead"
+
+
+class CameraView(Wire):
+    """What one camera shows at one moment. ``people`` is empty and means nothing unless ``state`` is live."""
+
+    camera_id: CameraId
+    state: CameraState
+    frame_utc_ms: UtcMs | None = None
+    people: tuple[SeenPerson, ...] = Field(default=(), max_length=PEOPLE_MAX)
+    sound: SoundState = SoundState.ABSENT
+    level_dbfs: LevelDbfs | None = None
+
+
+class RoomObservation(Wire):
+    """What was perceived in one room or zone at one instant; newest wins, losing one is harmless.
+
+    ``head_count`` is the fused count of the room, None while no camera can see it (which is not zero).
+    """
+
+    room_id: RoomId
+    node_id: NodeId
+    boot_id: str = Field(min_length=1, max_length=64)
+    index: int = Field(ge=0)
+    utc_ms: UtcMs
+    head_count: int | None = Field(default=None, ge=0, le=PEOPLE_MAX)
+    views: tuple[CameraView, ...] = Field(default=(), max_length=16)
+
+
+class Severity(StrEnum):
+    """How soon a person must look. ``ALARM`` sounds; ``WARNING`` shows; ``NOTICE`` is listed."""
+
+    NOTICE = "notice"
+    WARNING = "warning"
+    ALARM = "alarm"
+
+
+class Condition(StrEnum):
+    """The world's side of an alert; the people's side is ``Handling`` (contracts.api)."""
+
+    ACTIVE = "active"
+    CLEARED = "cleared"
+
+
+class PictureRef(Wire):
+    """A picture on the edge node's disk: fetched over its API, checked against the hash."""
+
+    sha256: Sha256Hex
+    bytes: int = Field(ge=1, le=8_388_608)  # 8 MiB: a 4K JPEG at quality 95 stays below
+    path: str = Field(pattern=r"^/api/v1/pictures/[0-9a-f]{64}\.jpg$")
+    camera_id: CameraId
+    taken_utc_ms: UtcMs
+
+
+class Measured(Wire):
+    """One number that the rule looked at, with its unit and the limit it was held against."""
+
+    name: str = Field(max_length=40)
+    value: float
+    limit: float | None = None
+    unit: str = Field(default="", max_length=16)
+
+
+class Alert(Wire):
+    """A finding that a person must see. The same ``alert_id`` comes again when its condition clears.
+
+    ``since_utc_ms`` is when the condition began, ``raised_utc_ms`` when the rule's dwell was over;
+    ``true_since_frame_utc_ms`` is the time of the frame in which it was first seen.
+    """
+
+    alert_id: MessageId
+    rule: RuleCode
+    condition: Condition
+    severity: Severity
+    room_id: RoomId
+    node_id: NodeId
+    session_id: SessionId | None = None
+    camera_id: CameraId | None = None
+    pickup_id: PickupId | None = None
+    since_utc_ms: UtcMs
+    raised_utc_ms: UtcMs
+    cleared_utc_ms: UtcMs | None = None
+    dwell_ms: int = Field(ge=0)
+    confidence: Ratio = 1.0
+    measured: tuple[Measured, ...] = Field(default=(), max_length=16)
+    picture: PictureRef | None = None
+
+    @model_validator(mode="after")
+    def _cleared_has_time(self) -> "Alert":
+        if (self.condition is Condition.CLEARED) != (self.cleared_utc_ms is not None):
+            raise ValueError("cleared_utc_ms belongs to a cleared alert, and only to it")
+        return self
+
+
+class CameraHealth(Wire):
+    """How one camera fares over the last health period."""
+
+    camera_id: CameraId
+    state: CameraState
+    frames_per_s: float = Field(ge=0)
+    analysed_per_s: float = Field(ge=0)
+    dropped_frames: int = Field(ge=0)
+    sound: SoundState
+    level_dbfs: LevelDbfs | None = None
+    last_error: str | None = Field(default=None, max_length=200)
+
+
+class NodeState(StrEnum):
+    """``LOST`` is said by the broker (last will), ``STOPPED`` by the node itself."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    LOST = "lost"
+
+
+class NodeHealth(Wire):
+    """A node's own word on itself, retained; its last will says ``LOST``."""
+
+    node_id: NodeId
+    state: NodeState
+    utc_ms: UtcMs
+    boot_id: str = Field(default="", max_length=64)
+    version: str = Field(default="", max_length=32)
+    api_url: str | None = Field(default=None, max_length=200, pattern=r"^https?://[^@\s]+$")
+    rooms: tuple[RoomId, ...] = Field(default=(), max_length=64)
+    cameras: tuple[CameraHealth, ...] = Field(default=(), max_length=64)
+    outbox_depth: int = Field(default=0, ge=0)
+    disk_free_bytes: int | None = Field(default=None, ge=0)
+
+
+class SegmentSealed(Wire):
+    """One finished stretch of recording has entered the node's hash chain."""
+
+    room_id: RoomId
+    node_id: NodeId
+    camera_id: CameraId
+    sequence: int = Field(ge=1)
+    start_utc_ms: UtcMs
+    duration_ms: int = Field(ge=0)
+    bytes: int = Field(ge=0)
+    sha256: Sha256Hex
+    entry_sha256: Sha256Hex
+
+
+class AccessKind(StrEnum):
+    """What a door or an ID terminal reports."""
+
+    CHECK_IN = "check_in"
+    CHECK_OUT = "check_out"
+    DOOR_OPENED = "door_opened"
+    DOOR_CLOSED = "door_closed"
+    DENIED = "denied"
+
+
+class AccessEvent(Wire):
+    """A door or an ID terminal reports an event; ``seat`` is a place on the roster, never a name."""
+
+    event_id: MessageId
+    room_id: RoomId
+    kind: AccessKind
+    utc_ms: UtcMs
+    seat: str | None = Field(default=None, max_length=16)
+
+
+class SealApplied(Wire):
+    """A node's answer to ``Seal`` and ``Release``: what it now enforces."""
+
+    node_id: NodeId
+    room_id: RoomId
+    session_id: SessionId | None
+    sealed: bool
+    admitted: int | None = Field(default=None, ge=0)
+    command_id: MessageId
+    utc_ms: UtcMs

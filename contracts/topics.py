@@ -1,0 +1,242 @@
+"""Every MQTT topic of ours: how it is built and read, its QoS, whether it is retained, what it carries.
+
+Topics of robots are VDA 5050's own and live in contracts.vda5050.topics.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from contracts.units import ID_PATTERN, NodeId, RoomId, SiteId
+
+ROOT: Final = "zeroentry/v1"
+
+PARTITIONS: Final = 64
+# A room's messages stay in one partition, so that one controller sees them in order; 64 is more
+# controllers than a site will ever have, and few enough to subscribe to one by one.
+
+
+class Kind(StrEnum):
+    """What a topic of ours carries; the value is the last level of the topic."""
+
+    OBSERVATION = "observation"
+    ALERT = "alert"
+    SEGMENT = "segment"
+    ACCESS = "access"
+    APPLIED = "applied"
+    HEALTH = "health"
+    COMMAND = "command"
+    ACK = "ack"
+    ACL_PROBE = "acl-probe"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """One family of topics. ``pattern`` names its levels in braces; ``durable`` ones go by an outbox."""
+
+    kind: Kind
+    pattern: str
+    schema: str
+    qos: int
+    retain: bool
+    durable: bool
+    sender: str
+    purpose: str
+
+
+SPECS: Final[Mapping[Kind, TopicSpec]] = {
+    spec.kind: spec
+    for spec in (
+        TopicSpec(
+            Kind.OBSERVATION,
+            f"{ROOT}/{{site}}/p/{{partition}}/{{room}}/observation",
+            "zeroentry.observation/1",
+            qos=0,
+            retain=False,
+            durable=False,
+            sender="edge",
+            purpose="What is perceived in a room now; newest wins.",
+        ),
+        TopicSpec(
+            Kind.ALERT,
+            f"{ROOT}/{{site}}/p/{{partition}}/{{room}}/alert",
+            "zeroentry.alert/1",
+            qos=1,
+            retain=False,
+            durable=True,
+            sender="edge",
+            purpose="An alert begins or clears.",
+        ),
+        TopicSpec(
+            Kind.SEGMENT,
+            f"{ROOT}/{{site}}/p/{{partition}}/{{room}}/segment",
+            "zeroentry.segment/1",
+            qos=1,
+            retain=False,
+            durable=True,
+            sender="edge",
+            purpose="A stretch of recording has entered the hash chain.",
+        ),
+        TopicSpec(
+            Kind.ACCESS,
+            f"{ROOT}/{{site}}/p/{{partition}}/{{room}}/access",
+            "zeroentry.access/1",
+            qos=1,
+            retain=False,
+            durable=True,
+            sender="edge",
+            purpose="A door or an ID terminal reports an event.",
+        ),
+        TopicSpec(
+            Kind.APPLIED,
+            f"{ROOT}/{{site}}/p/{{partition}}/{{room}}/applied",
+            "zeroentry.applied/1",
+            qos=1,
+            retain=False,
+            durable=True,
+            sender="edge",
+            purpose="A node says which seal it now enforces.",
+        ),
+        TopicSpec(
+            Kind.HEALTH,
+            f"{ROOT}/{{site}}/node/{{node}}/health",
+            "zeroentry.health/1",
+            qos=1,
+            retain=True,
+            durable=False,
+            sender="edge",
+            purpose="A node's word on itself, every few seconds; its last will says lost.",
+        ),
+        TopicSpec(
+            Kind.COMMAND,
+            f"{ROOT}/{{site}}/node/{{node}}/command",
+            "zeroentry.command/1",
+            qos=1,
+            retain=False,
+            durable=True,
+            sender="controller",
+            purpose="The controller orders a node: seal, release.",
+        ),
+        TopicSpec(
+            Kind.ACK,
+            f"{ROOT}/{{site}}/ack/{{stream}}",
+            "zeroentry.ack/1",
+            qos=1,
+            retain=True,
+            durable=False,
+            sender="receiver of the stream",
+            purpose="Everything up to this sequence number is committed on the receiver's disk.",
+        ),
+        TopicSpec(
+            Kind.ACL_PROBE,
+            f"{ROOT}/{{site}}/acl-probe/{{node}}",
+            "zeroentry.acl_probe/1",
+            qos=1,
+            retain=False,
+            durable=False,
+            sender="nobody",
+            purpose="A topic that no account may write: a broker that takes it has no access control.",
+        ),
+    )
+}
+
+_LEVEL = r"[A-Za-z0-9._-]{1,81}"
+
+
+def _matcher(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"\{(\w+)\}", pattern)
+    names = {"site": ID_PATTERN[1:-1], "room": ID_PATTERN[1:-1], "node": ID_PATTERN[1:-1]}
+    text = "".join(
+        re.escape(part) if index % 2 == 0 else f"(?P<{part}>{names.get(part, _LEVEL)})"
+        for index, part in enumerate(parts)
+    )
+    return re.compile(f"^{text}$")
+
+
+_MATCHERS: Final = {kind: _matcher(spec.pattern) for kind, spec in SPECS.items()}
+
+
+def partition_of(room: RoomId) -> int:
+    """The partition (0..63) that a room's ordered messages travel in; stable over versions."""
+    return hashlib.sha256(room.encode()).digest()[0] % PARTITIONS
+
+
+def _build(kind: Kind, **levels: str) -> str:
+    for name, value in levels.items():
+        if name != "stream" and not re.match(ID_PATTERN, value):
+            raise ValueError(f"{name} {value!r} cannot be a topic level: it must match {ID_PATTERN}")
+    return SPECS[kind].pattern.format(**levels)
+
+
+def room_topic(kind: Kind, site: SiteId, room: RoomId) -> str:
+    """The topic of ``kind`` (observation, alert, segment, access, applied) for one room."""
+    text = SPECS[kind].pattern.replace("{partition}", f"{partition_of(room):02d}")
+    if "{room}" not in text:
+        raise ValueError(f"{kind} is not a topic of a room")
+    if not (re.match(ID_PATTERN, site) and re.match(ID_PATTERN, room)):
+        raise ValueError(f"site {site!r} and room {room!r} must match {ID_PATTERN}")
+    return text.format(site=site, room=room)
+
+
+def health_topic(site: SiteId, node: NodeId) -> str:
+    """Where a node says how it fares (retained)."""
+    return _build(Kind.HEALTH, site=site, node=node)
+
+
+def command_topic(site: SiteId, node: NodeId) -> str:
+    """Where the controller orders a node."""
+    return _build(Kind.COMMAND, site=site, node=node)
+
+
+def ack_topic(site: SiteId, stream: str) -> str:
+    """Where the receiver of a stream acknowledges what it has committed (retained)."""
+    return _build(Kind.ACK, site=site, stream=stream)
+
+
+def acl_probe_topic(site: SiteId, node: NodeId) -> str:
+    """The topic that every sound broker refuses."""
+    return _build(Kind.ACL_PROBE, site=site, node=node)
+
+
+def room_filter(kind: Kind, site: SiteId, partition: int | None = None) -> str:
+    """Subscription for all rooms of a site, or of one partition."""
+    level = "+" if partition is None else f"{partition:02d}"
+    return SPECS[kind].pattern.format(site=site, partition=level, room="+")
+
+
+def health_filter(site: SiteId) -> str:
+    """Subscription for the health of all nodes of a site."""
+    return SPECS[Kind.HEALTH].pattern.format(site=site, node="+")
+
+
+def command_stream(node: NodeId) -> str:
+    """The stream of the controller's commands to one node."""
+    return f"{node}.cmd"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedTopic:
+    """A topic of ours taken apart; levels that its family lacks are empty."""
+
+    kind: Kind
+    site: str
+    room: str = ""
+    node: str = ""
+    stream: str = ""
+
+
+def parse(topic: str) -> ParsedTopic | None:
+    """Take a topic apart; None when it is not one of ours, or its partition is not its room's."""
+    for kind, matcher in _MATCHERS.items():
+        found = matcher.match(topic)
+        if not found:
+            continue
+        levels = found.groupdict()
+        partition = levels.pop("partition", None)
+        if partition is not None and partition != f"{partition_of(levels['room']):02d}":
+            return None
+        return ParsedTopic(kind=kind, **levels)
+    return None
