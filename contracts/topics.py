@@ -153,7 +153,7 @@ def _matcher(pattern: str) -> re.Pattern[str]:
         re.escape(part) if index % 2 == 0 else f"(?P<{part}>{names.get(part, _LEVEL)})"
         for index, part in enumerate(parts)
     )
-    return re.compile(f"^{text}$")
+    return re.compile(text)
 
 
 _MATCHERS: Final = {kind: _matcher(spec.pattern) for kind, spec in SPECS.items()}
@@ -231,7 +231,7 @@ class ParsedTopic:
 def parse(topic: str) -> ParsedTopic | None:
     """Take a topic apart; None when it is not one of ours, or its partition is not its room's."""
     for kind, matcher in _MATCHERS.items():
-        found = matcher.match(topic)
+        found = matcher.fullmatch(topic)
         if not found:
             continue
         levels = found.groupdict()

@@ -1,0 +1,239 @@
+"""Schema of firmware_configs/: the declared state of a site and its devices. No secrets, ever."""
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from contracts.envelope import Strict
+from contracts.units import CameraId, NodeId, PickupId, RobotId, RoomId, SiteId, ZoneId
+
+CredentialName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+
+
+def _refuse_password(url: str) -> str:
+    """A stream address without a password in it.
+
+    Raises:
+        ValueError: the address carries a user or password; says where they belong.
+    """
+    parts = urlsplit(url)
+    if parts.password is not None or parts.username is not None:
+        raise ValueError(
+            "carries a user name or password. Write the address without them, add "
+            "`credential: NAME`, and store them encrypted: zeroentry credential set NAME"
+        )
+    if parts.scheme not in ("rtsp", "rtsps", "file", "v4l2"):
+        raise ValueError("must begin with rtsp://, rtsps://, file:// or v4l2:// (e.g. v4l2:///dev/video0)")
+    if parts.scheme in ("rtsp", "rtsps") and not parts.hostname:
+        raise ValueError("has no host: rtsp://HOST[:PORT]/PATH")
+    return url
+
+
+SourceUrl = Annotated[str, StringConstraints(max_length=500), AfterValidator(_refuse_password)]
+
+
+class Named(Strict):
+    """A name in both languages of the product."""
+
+    zh: str = Field(min_length=1, max_length=60)
+    en: str = Field(min_length=1, max_length=60)
+
+
+class AreaKind(StrEnum):
+    """What a watched area is. Rest, smoking and toilet rooms are never watched and have no kind."""
+
+    EVALUATION = "evaluation"
+    CORRIDOR = "corridor"
+    KITCHEN = "kitchen"
+
+
+class Area(Strict):
+    """A room or passage that cameras watch. ``door_node`` is where a robot stops to serve it."""
+
+    id: RoomId
+    name: Named
+    kind: AreaKind = AreaKind.EVALUATION
+    door_node: str | None = Field(default=None, max_length=64)
+    seats: int = Field(default=0, ge=0, le=40)
+
+
+class ZonePolicy(StrEnum):
+    """Who may be in a zone of the robot map while a session is sealed."""
+
+    CLOSED = "closed"
+    EXPERTS_ONLY = "experts_only"
+    OPEN = "open"
+
+
+class Zone(Strict):
+    """A stretch of the robot map with its policy and the area whose cameras see it.
+
+    A zone without ``seen_by`` counts as occupied for robots, and as unproven in the report.
+    """
+
+    id: ZoneId
+    name: Named
+    policy: ZonePolicy
+    nodes: tuple[str, ...] = Field(min_length=1, max_length=500)
+    seen_by: RoomId | None = None
+    clear_for_ms: int = Field(default=3_000, ge=500, le=60_000)
+
+
+class SiteConfig(Strict):
+    """One trading centre: its areas, the zones of its robot map, and where robots load."""
+
+    kind: Literal["site"]
+    id: SiteId
+    name: Named
+    time_zone: str = Field(default="Asia/Shanghai", max_length=40)
+    map: str = Field(pattern=r"^[a-zA-Z0-9_./-]+\.lif\.json$", max_length=200)
+    kitchen_node: str = Field(max_length=64)
+    areas: tuple[Area, ...] = Field(min_length=1, max_length=200)
+    zones: tuple[Zone, ...] = Field(default=(), max_length=500)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _unique("areas", [area.id for area in self.areas])
+        _unique("zones", [zone.id for zone in self.zones])
+        known = {area.id for area in self.areas}
+        for zone in self.zones:
+            if zone.seen_by is not None and zone.seen_by not in known:
+                raise ValueError(f"zones.{zone.id}.seen_by: no area {zone.seen_by!r}; areas: {sorted(known)}")
+        taken: dict[str, str] = {}
+        for zone in self.zones:
+            for node in zone.nodes:
+                if node in taken:
+                    raise ValueError(f"zones.{zone.id}.nodes: {node} already lies in zone {taken[node]}")
+                taken[node] = zone.id
+        return self
+
+
+class StreamConfig(Strict):
+    """One stream of a camera and what it is set to send."""
+
+    url: SourceUrl
+    codec: Literal["h264", "h265"] = "h264"
+    width: int = Field(ge=16, le=16_384)
+    height: int = Field(ge=16, le=16_384)
+    fps: float = Field(gt=0, le=120)
+
+
+class CameraConfig(Strict):
+    """One camera: its streams, how to reach them, and how often its picture is analysed."""
+
+    kind: Literal["camera"]
+    id: CameraId
+    area: RoomId
+    name: Named
+    main: StreamConfig
+    sub: StreamConfig | None = None
+    sound: Literal["aac", "pcma", "pcmu", "opus", "none"] = "aac"
+    transport: Literal["tcp", "udp"] = "tcp"
+    credential: CredentialName | None = None
+    analyse_fps: float = Field(default=5.0, gt=0, le=30)
+    simulated: bool = False
+
+    @property
+    def analysed(self) -> StreamConfig:
+        """The stream that perception reads: the sub stream where there is one."""
+        return self.sub or self.main
+
+
+class PickupConfig(Strict):
+    """One microphone that is not part of a camera. ``device`` is the name the system gives it."""
+
+    kind: Literal["pickup"]
+    id: PickupId
+    area: RoomId
+    name: Named
+    device: str = Field(min_length=1, max_length=120)
+    rate_hz: int = Field(default=48_000, ge=8_000, le=192_000)
+
+
+class NodeConfig(Strict):
+    """One edge node and the areas it watches."""
+
+    kind: Literal["node"]
+    id: NodeId
+    areas: tuple[RoomId, ...] = Field(min_length=1, max_length=64)
+
+
+class RobotConfig(Strict):
+    """One robot as the controller must know it; the rest it says itself in its factsheet."""
+
+    kind: Literal["robot"]
+    id: RobotId
+    name: Named
+    manufacturer: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,60}$")
+    serial_number: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,60}$")
+    vda5050_version: Literal["2.0.0", "2.1.0", "3.0.0"] = "2.1.0"
+    topic_prefix: str = Field(default="uagv", pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    home_node: str = Field(max_length=64)
+    compartments: int = Field(default=1, ge=1, le=4)
+    speed_max_m_s: float = Field(default=1.2, gt=0, le=3.0)
+    simulated: bool = False
+
+
+Device = Annotated[
+    SiteConfig | CameraConfig | PickupConfig | NodeConfig | RobotConfig, Field(discriminator="kind")
+]
+
+
+class Site(Strict):
+    """A whole site folder, cross-checked: every reference resolves."""
+
+    config: SiteConfig
+    cameras: tuple[CameraConfig, ...] = ()
+    pickups: tuple[PickupConfig, ...] = ()
+    nodes: tuple[NodeConfig, ...] = ()
+    robots: tuple[RobotConfig, ...] = ()
+
+    def area(self, area_id: RoomId) -> Area:
+        """The area of this id; KeyError when the site has none."""
+        for area in self.config.areas:
+            if area.id == area_id:
+                return area
+        raise KeyError(area_id)
+
+    def cameras_of(self, area_id: RoomId) -> tuple[CameraConfig, ...]:
+        """The cameras that watch an area, in the order of their files."""
+        return tuple(camera for camera in self.cameras if camera.area == area_id)
+
+
+def cross_problems(site: Site) -> list[tuple[str, str]]:
+    """References that lead nowhere and names used twice, as ``(device id and field, what is wrong)``."""
+    areas = {area.id for area in site.config.areas}
+    problems: list[tuple[str, str]] = []
+    for device in (*site.cameras, *site.pickups):
+        if device.area not in areas:
+            problems.append((f"{device.kind} {device.id}: area", f"no area {device.area!r}; {sorted(areas)}"))
+    watched: dict[str, str] = {}
+    for node in site.nodes:
+        for area in node.areas:
+            if area not in areas:
+                problems.append((f"node {node.id}: areas", f"no area {area!r}; {sorted(areas)}"))
+            elif area in watched:
+                problems.append((f"node {node.id}: areas", f"{area} is watched by {watched[area]} already"))
+            watched[area] = node.id
+    for kind, ids in (
+        ("camera", [camera.id for camera in site.cameras]),
+        ("pickup", [pickup.id for pickup in site.pickups]),
+        ("node", [node.id for node in site.nodes]),
+        ("robot", [robot.id for robot in site.robots]),
+    ):
+        problems += [(f"{kind} {name}: id", "is used twice") for name in ids if ids.count(name) > 1]
+    addresses = [(robot.manufacturer, robot.serial_number) for robot in site.robots]
+    problems += [
+        (f"robot {robot.id}: serial_number", "two robots share manufacturer and serial number")
+        for robot, address in zip(site.robots, addresses, strict=True)
+        if addresses.count(address) > 1
+    ]
+    return problems
+
+
+def _unique(what: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{what}: used twice: {', '.join(twice)}")
