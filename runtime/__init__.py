@@ -1,0 +1,1 @@
+"""Plumbing that every machine of a site needs: time, bus, durable queue, settings, supervision."""

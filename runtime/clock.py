@@ -1,0 +1,148 @@
+"""Reads time: the only module of the product that does, so that everything else can be replayed."""
+
+import asyncio
+import heapq
+import itertools
+import time
+from pathlib import Path
+from typing import Protocol
+
+from contracts.units import MonoMs, UtcMs
+
+BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+
+SETTLE_TURNS = 32
+# Turns of the event loop given to tasks after each simulated wake-up. One hop from task to task costs
+# one turn; the longest chain of ours (bus -> inbox -> service -> outbox -> bus) is far shorter.
+
+SIMULATED_START_UTC_MS = UtcMs(
+    1_767_229_200_000
+)  # 2026-01-01T01:00:00Z: a working day begins in China
+
+
+class Clock(Protocol):
+    """What a service knows about time."""
+
+    @property
+    def boot_id(self) -> str:
+        """Names the boot that ``mono_ms`` belongs to; readings of two boots must not be compared."""
+        ...
+
+    def mono_ms(self) -> MonoMs:
+        """Milliseconds that never step back and include suspend; for intervals."""
+        ...
+
+    def utc_ms(self) -> UtcMs:
+        """Milliseconds since 1970 in UTC; may step; for records and people."""
+        ...
+
+    async def sleep_ms(self, ms: int) -> None:
+        """Wait for ``ms`` milliseconds; zero or less lets other tasks run once."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock: CLOCK_BOOTTIME, so that a suspended node does not think no time has passed."""
+
+    __slots__ = ("_boot_id",)
+
+    def __init__(self) -> None:
+        self._boot_id = BOOT_ID_FILE.read_text(encoding="ascii").strip()
+
+    @property
+    def boot_id(self) -> str:
+        return self._boot_id
+
+    def mono_ms(self) -> MonoMs:
+        return MonoMs(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000)
+
+    def utc_ms(self) -> UtcMs:
+        return UtcMs(time.time_ns() // 1_000_000)
+
+    async def sleep_ms(self, ms: int) -> None:
+        await asyncio.sleep(max(ms, 0) / 1000)
+
+
+class SimulatedClock:
+    """A clock that a test moves by hand; UTC and monotonic time advance together.
+
+    ``advance_ms`` marks sleepers as due but runs nobody. ``run_ms`` moves from deadline to deadline and lets
+    tasks run at each, so that a task which sleeps again inside the interval is woken again.
+    """
+
+    def __init__(
+        self,
+        *,
+        start_utc_ms: UtcMs = SIMULATED_START_UTC_MS,
+        start_mono_ms: MonoMs = MonoMs(1_000_000),
+        boot_id: str = "00000000-0000-0000-0000-000000000001",
+    ) -> None:
+        self._mono = int(start_mono_ms)
+        self._utc_offset = int(start_utc_ms) - self._mono
+        self._boot_id = boot_id
+        self._order = itertools.count()
+        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
+
+    @property
+    def boot_id(self) -> str:
+        return self._boot_id
+
+    @property
+    def sleepers(self) -> int:
+        """How many tasks wait for this clock."""
+        return sum(1 for _, _, future in self._sleepers if not future.done())
+
+    def mono_ms(self) -> MonoMs:
+        return MonoMs(self._mono)
+
+    def utc_ms(self) -> UtcMs:
+        return UtcMs(self._mono + self._utc_offset)
+
+    def step_utc_ms(self, ms: int) -> None:
+        """Move UTC alone, as an NTP correction does; monotonic time is not touched."""
+        self._utc_offset += ms
+
+    async def sleep_ms(self, ms: int) -> None:
+        if ms <= 0:
+            await asyncio.sleep(0)
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._mono + ms, next(self._order), future))
+        await future
+
+    def next_wake_ms(self) -> MonoMs | None:
+        """The earliest deadline of a sleeper, or None when nobody sleeps."""
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
+        return MonoMs(self._sleepers[0][0]) if self._sleepers else None
+
+    def advance_ms(self, ms: int) -> None:
+        """Move time on and mark every sleeper that is due, earliest first; runs no task by itself.
+
+        Raises:
+            ValueError: ``ms`` is negative.
+        """
+        if ms < 0:
+            raise ValueError(f"time cannot go back: advance_ms({ms})")
+        self._wake_until(self._mono + ms)
+
+    async def run_ms(self, ms: int) -> None:
+        """Move time on from deadline to deadline and let tasks run at each of them."""
+        end = self._mono + ms
+        await self.settle()
+        while (due := self.next_wake_ms()) is not None and due <= end:
+            self._wake_until(due)
+            await self.settle()
+        self._wake_until(end)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Let the tasks that are ready run, without moving time."""
+        for _ in range(SETTLE_TURNS):
+            await asyncio.sleep(0)
+
+    def _wake_until(self, end: int) -> None:
+        while (due := self.next_wake_ms()) is not None and due <= end:
+            self._mono = max(self._mono, int(due))
+            heapq.heappop(self._sleepers)[2].set_result(None)
+        self._mono = max(self._mono, end)

@@ -1,0 +1,514 @@
+"""Holds one MQTT 5 session: reconnects, bounded inboxes, and publishes whose refusal is an error."""
+
+import asyncio
+import os
+import random
+import ssl
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiomqtt
+import structlog
+from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, MQTTMessage
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+from pydantic import Field
+
+from contracts.envelope import PAYLOAD_MAX_BYTES, Strict
+from runtime.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+REFUSED_FROM = 0x80  # MQTT 5, 2.4: a reason code of 0x80 or more is a failure
+INBOX_LIMIT_DEFAULT = 1_000  # at 64 KiB each still below 64 MiB for one inbox
+BACKOFF_FIRST_MS = 250  # a broker that restarts is back within a second
+BACKOFF_MAX_MS = 10_000  # nobody waits longer for a broker that has come back
+STABLE_AFTER_MS = (
+    10_000  # a link that lived shorter does not reset the backoff: two clients with one id
+)
+ANSWER_TIMEOUT_S = 5.0  # a broker on the site's network answers in milliseconds
+GOODBYE_TIMEOUT_S = 1.0  # shutdown has 5 s for everything
+
+
+class MqttLost(Exception):
+    """The broker is not reachable, or went away before it answered; try again later."""
+
+
+class PublishRefusedError(Exception):
+    """The broker refused a message (reason code 0x80 or more): an ACL or a limit, not the network."""
+
+    def __init__(self, topic: str, reason_code: int, reason: str) -> None:
+        super().__init__(
+            f"the broker refused a message on {topic!r}: {reason} (0x{reason_code:02x}); "
+            "check this client's ACL in the broker"
+        )
+        self.topic = topic
+        self.reason_code = reason_code
+
+
+class PayloadTooLargeError(ValueError):
+    """A message of ours is larger than PAYLOAD_MAX_BYTES; send a reference and a hash instead."""
+
+
+class MqttSetupError(Exception):
+    """The session cannot be built from its settings; says which setting and what to do."""
+
+
+class TlsSettings(Strict):
+    """Files of one client's TLS identity; ``cert_file`` and ``key_file`` go together."""
+
+    ca_file: Path
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+class MqttSettings(Strict):
+    """Where the broker is and who we are there; the password stays in the environment."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=1, le=65_535)
+    client_id: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")
+    username: str | None = None
+    password_env: str | None = None
+    """Name of the environment variable that holds the password."""
+    tls: TlsSettings | None = None
+    keepalive_s: int = Field(default=15, ge=2, le=3_600)
+    session_expiry_s: int = Field(default=0, ge=0, le=7 * 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A message as it came; ``payload`` is at most PAYLOAD_MAX_BYTES + 1 bytes (one more: oversized)."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+    qos: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to publish."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
+
+
+class DropPolicy(StrEnum):
+    """What a full inbox loses."""
+
+    OLDEST = "oldest"
+    NEWEST = "newest"
+    LATEST_PER_TOPIC = "latest_per_topic"
+    """Keeps one message a topic: a newer one takes the place of the older, full or not."""
+
+
+class Inbox:
+    """A bounded queue of one subscription, for one reader on one event loop."""
+
+    def __init__(self, topic_filter: str, *, limit: int, drop: DropPolicy) -> None:
+        if limit < 1:
+            raise ValueError(f"an inbox needs room for one message, not {limit}")
+        self.topic_filter = topic_filter
+        self.limit = limit
+        self.drop = drop
+        self.dropped = 0
+        """Messages lost because the inbox was full."""
+        self.superseded = 0
+        """Messages replaced by a newer one of their topic (LATEST_PER_TOPIC only)."""
+        self._queue: deque[Inbound] = deque()
+        self._latest: OrderedDict[str, Inbound] = OrderedDict()
+        self._filled = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._queue) + len(self._latest)
+
+    def put(self, message: Inbound) -> None:
+        """Add a message, dropping by the policy when full; never waits."""
+        if self.drop is DropPolicy.LATEST_PER_TOPIC:
+            self._put_latest(message)
+        elif len(self._queue) < self.limit:
+            self._queue.append(message)
+        else:
+            self.dropped += 1
+            if self.drop is DropPolicy.OLDEST:
+                self._queue.popleft()
+                self._queue.append(message)
+        self._filled.set()
+
+    def _put_latest(self, message: Inbound) -> None:
+        if message.topic in self._latest:
+            self.superseded += 1
+        elif len(self._latest) >= self.limit:
+            self._latest.popitem(last=False)
+            self.dropped += 1
+        self._latest[message.topic] = message
+
+    async def get(self) -> Inbound:
+        """The next message; waits for one."""
+        return (await self.get_batch(1))[0]
+
+    async def get_batch(self, limit: int) -> list[Inbound]:
+        """Wait for one message, then take up to ``limit`` of what is there without waiting for more."""
+        while not len(self):
+            self._filled.clear()
+            await self._filled.wait()
+        return [self._pop() for _ in range(min(limit, len(self)))]
+
+    def _pop(self) -> Inbound:
+        if self._queue:
+            return self._queue.popleft()
+        return self._latest.popitem(last=False)[1]
+
+    def __aiter__(self) -> "Inbox":
+        return self
+
+    async def __anext__(self) -> Inbound:
+        return await self.get()
+
+
+class Bus(Protocol):
+    """What a service needs of MQTT; MqttSession is one, the in-memory bus of the tests another."""
+
+    def subscribe(
+        self, topic_filter: str, *, qos: int = 1, limit: int = ..., drop: DropPolicy = ...
+    ) -> Inbox:
+        """An inbox that receives what matches ``topic_filter``."""
+        ...
+
+    async def publish(self, message: Outgoing) -> None:
+        """Hand a message to the broker and wait for its PUBACK at QoS 1.
+
+        Raises:
+            MqttLost: not connected, or the link went before the PUBACK.
+            PublishRefusedError: the broker refused it.
+            PayloadTooLargeError: more than PAYLOAD_MAX_BYTES.
+        """
+        ...
+
+
+def topic_matches(topic_filter: str, topic: str) -> bool:
+    """Whether MQTT delivers ``topic`` to a subscription of ``topic_filter`` (MQTT 5, 4.7)."""
+    if topic.startswith("$") and topic_filter[:1] in {"+", "#"}:
+        return False
+    wanted = topic_filter.split("/")
+    levels = topic.split("/")
+    for index, level in enumerate(wanted):
+        if level == "#":
+            return True
+        if index >= len(levels) or level not in {"+", levels[index]}:
+            return False
+    return len(wanted) == len(levels)
+
+
+def backoff_ms(
+    attempt: int,
+    rng: random.Random,
+    *,
+    first_ms: int = BACKOFF_FIRST_MS,
+    max_ms: int = BACKOFF_MAX_MS,
+) -> int:
+    """Delay before attempt ``attempt`` (0 is the first repeat): doubles, capped, jittered to 50-100 %."""
+    full = min(max_ms, first_ms << min(attempt, 20))
+    return full // 2 + rng.randrange(full // 2 + 1)
+
+
+@dataclass(slots=True)
+class _Subscription:
+    topic_filter: str
+    identifier: int
+    qos: int
+    inboxes: list[Inbox] = field(default_factory=list)
+
+
+class _Link(aiomqtt.Client):
+    """One connection. Takes paho's callbacks where aiomqtt's own would lose a reason code or buffer."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        *,
+        password: str | None,
+        will: Outgoing | None,
+        deliver: Callable[[Inbound, Sequence[int]], None],
+    ) -> None:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+        properties.SessionExpiryInterval = settings.session_expiry_s
+        super().__init__(
+            settings.host,
+            settings.port,
+            identifier=settings.client_id,
+            username=settings.username,
+            password=password,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=settings.session_expiry_s == 0,
+            properties=properties,
+            keepalive=settings.keepalive_s,
+            timeout=ANSWER_TIMEOUT_S,
+            tls_context=_tls_context(settings.tls) if settings.tls else None,
+            will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None,
+        )
+        self._deliver = deliver
+        self._answers: dict[int, asyncio.Future[ReasonCode]] = {}
+
+    async def send(self, message: Outgoing) -> None:
+        """Publish and wait for the broker's answer; see ``Bus.publish``."""
+        info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+        if info.rc != MQTT_ERR_SUCCESS:
+            raise MqttLost(f"could not send on {message.topic!r}: paho error {info.rc}")
+        if message.qos == 0 and info.is_published():
+            return
+        answer: asyncio.Future[ReasonCode] = asyncio.get_running_loop().create_future()
+        self._answers[info.mid] = answer
+        try:
+            reason = await asyncio.wait_for(answer, ANSWER_TIMEOUT_S)
+        except TimeoutError:
+            raise MqttLost(f"no PUBACK for {message.topic!r} in {ANSWER_TIMEOUT_S} s") from None
+        finally:
+            self._answers.pop(info.mid, None)
+        if reason.value >= REFUSED_FROM:
+            raise PublishRefusedError(message.topic, reason.value, reason.getName())
+
+    def fail_pending(self) -> None:
+        """The link is gone: nobody will answer what is still open."""
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(MqttLost("the link went before the PUBACK"))
+
+    def _on_publish(
+        self,
+        client: Client,
+        userdata: Any,
+        mid: int,
+        reason_code: ReasonCode,
+        properties: Properties,
+    ) -> None:
+        # aiomqtt 2.5 ignores reason_code here, so that a message an ACL swallowed looks published.
+        answer = self._answers.get(mid)
+        if answer is not None and not answer.done():
+            answer.set_result(reason_code)
+
+    def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
+        # Straight into the bounded inboxes: aiomqtt's own queue is unbounded or drops unseen.
+        identifiers = getattr(message.properties, "SubscriptionIdentifier", ())
+        payload = bytes(message.payload[: PAYLOAD_MAX_BYTES + 1])
+        self._deliver(
+            Inbound(message.topic, payload, retain=message.retain, qos=message.qos), identifiers
+        )
+
+
+def _tls_context(tls: TlsSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(tls.ca_file))
+    if tls.cert_file is not None:
+        context.load_cert_chain(str(tls.cert_file), str(tls.key_file) if tls.key_file else None)
+    return context
+
+
+class MqttSession:
+    """A session that survives its broker: subscribe and publish at any time, ``run`` keeps the link.
+
+    On every connection it subscribes, publishes the birth messages, then counts as connected. A clean stop
+    publishes the will itself, since a broker drops the will of a client that says goodbye.
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        clock: Clock,
+        *,
+        rng: random.Random,
+        will: Outgoing | None = None,
+        birth: Callable[[], Sequence[Outgoing]] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng
+        self._will = will
+        self._birth = birth
+        self._password = _password(settings)
+        self._subscriptions: dict[str, _Subscription] = {}
+        self._changed = asyncio.Event()
+        self._link: _Link | None = None
+        self._up = asyncio.Event()
+        self._callbacks: list[Callable[[], None]] = []
+        self.connections = 0
+        """How often this session has connected."""
+        self.refused_filters: set[str] = set()
+        """Subscriptions that the broker refused on the current link."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the link is up, subscribed and the birth messages are out."""
+        return self._up.is_set()
+
+    async def wait_connected(self) -> None:
+        """Return once the session is connected."""
+        await self._up.wait()
+
+    def on_connect(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` after each connection; it must not block."""
+        self._callbacks.append(callback)
+
+    def subscribe(
+        self,
+        topic_filter: str,
+        *,
+        qos: int = 1,
+        limit: int = INBOX_LIMIT_DEFAULT,
+        drop: DropPolicy = DropPolicy.OLDEST,
+    ) -> Inbox:
+        """An inbox for ``topic_filter``; made before or during ``run``, renewed at each connection."""
+        inbox = Inbox(topic_filter, limit=limit, drop=drop)
+        known = self._subscriptions.get(topic_filter)
+        if known is None:
+            known = _Subscription(topic_filter, len(self._subscriptions) + 1, qos)
+            self._subscriptions[topic_filter] = known
+        known.inboxes.append(inbox)
+        known.qos = max(known.qos, qos)
+        self._changed.set()
+        return inbox
+
+    async def publish(self, message: Outgoing) -> None:
+        """See ``Bus.publish``."""
+        if len(message.payload) > PAYLOAD_MAX_BYTES:
+            raise PayloadTooLargeError(
+                f"{len(message.payload)} bytes for {message.topic!r}; the limit is {PAYLOAD_MAX_BYTES}"
+            )
+        if self._link is None:
+            raise MqttLost(f"not connected to {self._settings.host}:{self._settings.port}")
+        await self._link.send(message)
+
+    async def run(self) -> None:
+        """Keep the session connected until cancelled."""
+        attempt = 0
+        while True:
+            since = self._clock.mono_ms()
+            delay_ms = BACKOFF_FIRST_MS
+            try:
+                await self._serve()
+            except* (aiomqtt.MqttError, MqttLost, OSError) as lost:
+                if self._clock.mono_ms() - since >= STABLE_AFTER_MS:
+                    attempt = 0
+                delay_ms = backoff_ms(attempt, self._rng)
+                log.warning(
+                    "mqtt_lost",
+                    client_id=self._settings.client_id,
+                    broker=f"{self._settings.host}:{self._settings.port}",
+                    attempt=attempt,
+                    retry_ms=delay_ms,
+                    error=str(_first(lost)),
+                )
+                attempt += 1
+            await self._clock.sleep_ms(delay_ms)
+
+    async def _serve(self) -> None:
+        link = _Link(
+            self._settings, password=self._password, will=self._will, deliver=self._dispatch
+        )
+        async with link:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._keep_subscribed(link))
+                    group.create_task(_until_lost(link))
+            finally:
+                await self._take_down(link)
+
+    async def _keep_subscribed(self, link: _Link) -> None:
+        done: dict[str, int] = {}
+        self.refused_filters.clear()
+        while True:
+            self._changed.clear()
+            for wanted in list(self._subscriptions.values()):
+                if done.get(wanted.topic_filter, -1) < wanted.qos:
+                    await self._subscribe_on(link, wanted)
+                    done[wanted.topic_filter] = wanted.qos
+            if not self.connected:
+                await self._announce(link)
+            await self._changed.wait()
+
+    async def _subscribe_on(self, link: _Link, wanted: _Subscription) -> None:
+        properties = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]  # as above
+        properties.SubscriptionIdentifier = wanted.identifier
+        codes = await link.subscribe(
+            wanted.topic_filter, options=SubscribeOptions(qos=wanted.qos), properties=properties
+        )
+        for code in codes:
+            value = code.value if isinstance(code, ReasonCode) else int(code)
+            if value >= REFUSED_FROM:
+                self.refused_filters.add(wanted.topic_filter)
+                log.error(
+                    "mqtt_subscription_refused",
+                    topic_filter=wanted.topic_filter,
+                    reason_code=value,
+                    hint="check this client's ACL in the broker",
+                )
+
+    async def _announce(self, link: _Link) -> None:
+        self._link = link
+        for message in self._birth() if self._birth else ():
+            try:
+                await link.send(message)
+            except PublishRefusedError as refused:
+                log.error("mqtt_birth_refused", topic=message.topic, error=str(refused))
+        self.connections += 1
+        self._up.set()
+        log.info("mqtt_connected", client_id=self._settings.client_id, times=self.connections)
+        for callback in self._callbacks:
+            callback()
+
+    async def _take_down(self, link: _Link) -> None:
+        was_up = self.connected
+        self._up.clear()
+        self._link = None
+        if was_up and self._will is not None and _is_being_cancelled():
+            try:
+                await asyncio.wait_for(link.send(self._will), GOODBYE_TIMEOUT_S)
+            except (TimeoutError, MqttLost, PublishRefusedError) as error:
+                log.warning("mqtt_goodbye_failed", error=str(error))
+        link.fail_pending()
+
+    def _dispatch(self, message: Inbound, identifiers: Sequence[int]) -> None:
+        for subscription in self._subscriptions.values():
+            if identifiers:
+                wanted = subscription.identifier in identifiers
+            else:
+                wanted = topic_matches(subscription.topic_filter, message.topic)
+            if wanted:
+                for inbox in subscription.inboxes:
+                    inbox.put(message)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _until_lost(link: _Link) -> None:
+    # The iterator yields nothing, for _Link takes the messages itself; it raises when the link goes.
+    async for _ in link.messages:
+        pass
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _password(settings: MqttSettings) -> str | None:
+    if settings.password_env is None:
+        return None
+    password = os.environ.get(settings.password_env)
+    if not password:
+        raise MqttSetupError(
+            f"environment variable {settings.password_env} is empty or missing; it must hold the MQTT "
+            f"password of {settings.username or settings.client_id} (mqtt.password_env)"
+        )
+    return password

@@ -1,0 +1,1 @@
+"""Typed stand-ins for the world, shared by all tests."""
