@@ -1,0 +1,105 @@
+"""Decides what a robot's or master's payload is: a checked message, or the reason of refusal."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from pydantic import ValidationError
+
+from contracts.envelope import PAYLOAD_MAX_BYTES, Rejected, RejectReason
+from contracts.vda5050.base import ID_MAX_CHARS
+from contracts.vda5050.factsheet import Factsheet
+from contracts.vda5050.order import InstantActions, Order
+from contracts.vda5050.state import Connection, Reference, State, Visualization
+from contracts.vda5050.topics import VdaKind, VehicleAddress, parse
+
+VdaBody = Order | InstantActions | State | Visualization | Connection | Factsheet
+
+MODELS: Final[Mapping[VdaKind, type[VdaBody]]] = {
+    VdaKind.ORDER: Order,
+    VdaKind.INSTANT_ACTIONS: InstantActions,
+    VdaKind.STATE: State,
+    VdaKind.VISUALIZATION: Visualization,
+    VdaKind.CONNECTION: Connection,
+    VdaKind.FACTSHEET: Factsheet,
+}
+
+MAJOR_UNDERSTOOD: Final = "2"
+
+REFERENCE_KEYS: Final = ("headerId", "orderId", "orderUpdateId")
+
+
+@dataclass(frozen=True, slots=True)
+class VdaMessage:
+    """A payload that was understood, and the robot that it is from or for."""
+
+    address: VehicleAddress
+    kind: VdaKind
+    body: VdaBody
+
+
+def decode_vda(topic: str, payload: bytes) -> VdaMessage | Rejected:
+    """Understand a payload that came on ``topic``; never raises on what a peer sent."""
+
+    def refuse(reason: RejectReason, detail: str) -> Rejected:
+        return Rejected(reason=reason, topic=topic[:200], detail=detail[:400])
+
+    parsed = parse(topic)
+    if parsed is None:
+        return refuse(RejectReason.WRONG_TOPIC, "not a topic of VDA 5050")
+    if len(payload) > PAYLOAD_MAX_BYTES:
+        return refuse(RejectReason.OVERSIZED, f"{len(payload)} bytes; limit {PAYLOAD_MAX_BYTES}")
+    address, kind = parsed
+    try:
+        body = MODELS[kind].model_validate_json(payload)
+    except ValidationError as error:
+        row = error.errors(include_input=False, include_url=False)[0]
+        broken = row["type"] == "json_invalid"
+        where = ".".join(str(part) for part in row["loc"]) or "payload"
+        reason = RejectReason.NOT_JSON if broken else RejectReason.INVALID
+        return refuse(reason, f"{where}: {row['msg']}")
+    if body.version is not None and body.version.split(".")[0] != MAJOR_UNDERSTOOD:
+        return refuse(RejectReason.UNKNOWN_VERSION, f"version {body.version}; understood: 2.x")
+    said = (body.manufacturer or address.manufacturer, body.serial_number or address.serial)
+    if said != (address.manufacturer, address.serial):
+        return refuse(RejectReason.WRONG_TOPIC, f"the body says {said[0]}/{said[1]}"[:200])
+    return VdaMessage(address, kind, body)
+
+
+def encode_vda(
+    body: VdaBody, *, instant_actions_key: Literal["actions", "instantActions"] = "actions"
+) -> bytes:
+    """Write a message as JSON. ``instant_actions_key``: some 2.0 robots want ``instantActions``.
+
+    Raises:
+        ValueError: the payload would be above ``PAYLOAD_MAX_BYTES``.
+    """
+    if isinstance(body, InstantActions) and instant_actions_key != "actions":
+        content = body.model_dump(mode="json", by_alias=True, exclude_none=True)
+        content[instant_actions_key] = content.pop("actions")
+        payload = json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+    else:
+        payload = body.model_dump_json(by_alias=True, exclude_none=True).encode()
+    if len(payload) > PAYLOAD_MAX_BYTES:
+        raise ValueError(
+            f"{type(body).__name__} has {len(payload)} bytes; limit {PAYLOAD_MAX_BYTES}"
+        )
+    return payload
+
+
+def references_of(payload: bytes) -> tuple[Reference, ...]:
+    """What a refused payload says it is (header and order ids), for the error in the state."""
+    if len(payload) > PAYLOAD_MAX_BYTES:
+        return ()
+    try:
+        content = json.loads(payload)
+    except (ValueError, RecursionError):
+        return ()
+    if not isinstance(content, dict):
+        return ()
+    return tuple(
+        Reference(reference_key=key, reference_value=str(content[key])[:ID_MAX_CHARS])
+        for key in REFERENCE_KEYS
+        if isinstance(content.get(key), str | int)
+    )
