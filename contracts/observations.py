@@ -161,6 +161,8 @@ class Alert(Wire):
     confidence: Ratio = 1.0
     measured: tuple[Measured, ...] = Field(default=(), max_length=16)
     picture: PictureRef | None = None
+    boxes: tuple[SeenPerson, ...] = Field(default=(), max_length=PEOPLE_MAX)
+    """The people in ``picture``. The picture itself is kept plain: it is evidence."""
 
     @model_validator(mode="after")
     def _cleared_has_time(self) -> "Alert":
