@@ -206,7 +206,8 @@ def cross_problems(site: Site) -> list[tuple[str, str]]:
     """References that lead nowhere and names used twice, as ``(device id and field, what is wrong)``."""
     areas = {area.id for area in site.config.areas}
     problems: list[tuple[str, str]] = []
-    for device in (*site.cameras, *site.pickups):
+    watchers: tuple[CameraConfig | PickupConfig, ...] = (*site.cameras, *site.pickups)
+    for device in watchers:
         if device.area not in areas:
             problems.append((f"{device.kind} {device.id}: area", f"no area {device.area!r}; {sorted(areas)}"))
     watched: dict[str, str] = {}
