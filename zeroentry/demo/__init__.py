@@ -1,0 +1,1 @@
+"""The demo: one whole site on this machine, with simulated cameras and robots, playing a day."""
