@@ -1,0 +1,1 @@
+"""Zero Entry: the command, the demo and the composer of simulated footage."""
