@@ -1,0 +1,1 @@
+"""Watches rooms: reads cameras, sees and hears what matters, and says so; one process a node."""

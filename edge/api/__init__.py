@@ -1,0 +1,1 @@
+"""The edge node's HTTP API: rooms, cameras, pictures, live view, health."""

@@ -1,0 +1,1 @@
+"""Reads cameras: packets, frames for analysis, and the level of their sound."""

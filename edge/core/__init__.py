@@ -1,0 +1,1 @@
+"""Pure rules of a watched room: no I/O and no clock."""

@@ -1,0 +1,1 @@
+"""Keeps what proves an alert: pictures on disk, by content."""

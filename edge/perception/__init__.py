@@ -1,0 +1,1 @@
+"""Finds and follows people in pictures."""

@@ -1,0 +1,152 @@
+"""States what the service needs of the world: frames, a detector, a tracker, pictures, a store."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.observations import CameraState, CameraView, PictureRef
+from contracts.units import CameraId
+from edge.core.people import Detection, Instant, Track
+
+Rgb = NDArray[np.uint8]
+"""A picture, height x width x 3, red first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A decoded picture and when its last packet arrived here. Nobody writes to ``rgb``."""
+
+    camera_id: CameraId
+    rgb: Rgb
+    at: Instant
+    index: int
+
+
+T = TypeVar("T")
+
+
+class Latest(Generic[T]):
+    """A slot between a thread that puts and a task that takes: the newest wins, the rest is counted."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._value: T | None = None
+        self._filled = asyncio.Event()
+        self.dropped = 0
+        """Values that were replaced before anybody took them."""
+
+    def put(self, value: T) -> None:
+        """Offer a value, from any thread; never waits."""
+        with self._lock:
+            if self._value is not None:
+                self.dropped += 1
+            self._value = value
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._filled.set)
+
+    async def get(self) -> T:
+        """Take the newest value; waits for one. For one reader."""
+        while True:
+            with self._lock:
+                value, self._value = self._value, None
+                self._filled.clear()
+            if value is not None:
+                return value
+            await self._filled.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """How a camera's link stands. ``since`` is the last picture before a loss, ``noticed`` when it was seen."""
+
+    camera_id: CameraId
+    state: CameraState
+    since: Instant
+    noticed: Instant
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Sound level over one window that ended at ``at``; ``dbfs`` is RMS against full scale."""
+
+    camera_id: CameraId
+    dbfs: float
+    at: Instant
+
+
+CameraEvent = LinkState | Level
+
+
+@dataclass(frozen=True, slots=True)
+class CameraCounts:
+    """What a camera has delivered since the node started."""
+
+    frames: int
+    dropped: int
+    connections: int
+
+
+class Camera(Protocol):
+    """One camera's capture: runs in threads of its own, reports by ``Latest`` and a callback."""
+
+    @property
+    def camera_id(self) -> CameraId: ...
+
+    @property
+    def frames(self) -> Latest[Frame]:
+        """Where frames for analysis appear."""
+        ...
+
+    @property
+    def counts(self) -> CameraCounts: ...
+
+    async def run(self) -> None:
+        """Capture until cancelled; reconnects for ever."""
+        ...
+
+
+class Detector(Protocol):
+    """Finds people in a picture. Called from a worker thread."""
+
+    def find_people(self, rgb: Rgb) -> tuple[Detection, ...]: ...
+
+
+class Tracker(Protocol):
+    """Follows people from picture to picture of one camera."""
+
+    def update(self, found: Sequence[Detection], at: Instant) -> tuple[Track, ...]: ...
+
+    def reset(self) -> None:
+        """Forget everybody: the camera was away."""
+        ...
+
+
+class PictureShelf(Protocol):
+    """Keeps pictures on disk by content."""
+
+    def keep(self, rgb: Rgb, camera_id: CameraId, taken: Instant) -> PictureRef:
+        """Store a picture as JPEG; on disk when this returns. Called from a worker thread.
+
+        Raises:
+            OSError: the disk refused it.
+        """
+        ...
+
+
+class LiveView(Protocol):
+    """Shows analysed frames to viewers; never slows the analysis."""
+
+    def offer(self, frame: Frame, view: CameraView) -> None:
+        """A frame and what was seen in it; returns at once."""
+        ...
+
+
+EventSink = Callable[[CameraEvent], None]
+"""Where capture reports, from any thread; must not block."""
