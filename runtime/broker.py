@@ -1,7 +1,7 @@
 """Runs the embedded broker for one machine: iotcore, MQTT 5, loopback only, a process of its own.
 
-It has no access control, ignores session expiry and keeps nothing over a restart: it is for the demo and
-for tests. A site runs Mosquitto or better.
+It has no access control, ignores session expiry and keeps nothing over a restart: it is for the
+demo and for tests. A site runs Mosquitto or better.
 """
 
 import argparse

@@ -12,12 +12,15 @@ from contracts.units import MonoMs, UtcMs
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 SETTLE_TURNS = 32
-# Turns of the event loop given to tasks after each simulated wake-up. One hop from task to task costs
-# one turn; the longest chain of ours (bus -> inbox -> service -> outbox -> bus) is far shorter.
+# Turns of the event loop given to tasks after each simulated wake-up. One hop from task to task
+# costs one turn; the longest chain of ours (bus -> inbox -> service -> outbox -> bus) is far
+# shorter.
 
 SIMULATED_START_UTC_MS = UtcMs(
     1_767_229_200_000
 )  # 2026-01-01T01:00:00Z: a working day begins in China
+
+SIMULATED_START_MONO_MS = MonoMs(1_000_000)  # not zero: "never" must not look like "at the start"
 
 
 class Clock(Protocol):
@@ -25,7 +28,7 @@ class Clock(Protocol):
 
     @property
     def boot_id(self) -> str:
-        """Names the boot that ``mono_ms`` belongs to; readings of two boots must not be compared."""
+        """Names the boot of ``mono_ms``; readings of two boots must not be compared."""
         ...
 
     def mono_ms(self) -> MonoMs:
@@ -42,7 +45,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock: CLOCK_BOOTTIME, so that a suspended node does not think no time has passed."""
+    """The machine's clock: CLOCK_BOOTTIME, so that a suspended node notices the time it slept."""
 
     __slots__ = ("_boot_id",)
 
@@ -66,15 +69,16 @@ class SystemClock:
 class SimulatedClock:
     """A clock that a test moves by hand; UTC and monotonic time advance together.
 
-    ``advance_ms`` marks sleepers as due but runs nobody. ``run_ms`` moves from deadline to deadline and lets
-    tasks run at each, so that a task which sleeps again inside the interval is woken again.
+    ``advance_ms`` marks sleepers as due but runs nobody. ``run_ms`` moves from deadline to deadline
+    and lets tasks run at each, so that a task which sleeps again inside the interval is woken
+    again.
     """
 
     def __init__(
         self,
         *,
         start_utc_ms: UtcMs = SIMULATED_START_UTC_MS,
-        start_mono_ms: MonoMs = MonoMs(1_000_000),
+        start_mono_ms: MonoMs = SIMULATED_START_MONO_MS,
         boot_id: str = "00000000-0000-0000-0000-000000000001",
     ) -> None:
         self._mono = int(start_mono_ms)

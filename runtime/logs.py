@@ -20,8 +20,8 @@ REPEAT_KEYS_MAX = 1_000  # a peer that invents topics must not fill the memory
 DEPTH_MAX = 6  # nothing of ours nests deeper; a cycle ends
 
 _SECRET_KEY = re.compile(
-    r"pass(word|wd|phrase)?$|secret|token|ticket|api_?key|private_?key|(run|signing)_?key|credential"
-    r"|authorization|cookie|^pin$|_pin$|^pwd$",
+    r"pass(word|wd|phrase)?$|secret|token|ticket|api_?key|private_?key|(run|signing)_?key"
+    r"|credential|authorization|cookie|^pin$|_pin$|^pwd$",
     re.IGNORECASE,
 )
 _URL_PASSWORD = re.compile(r"(?P<start>\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*):[^\s/@]+@")
@@ -57,7 +57,7 @@ def _redacted(name: str, value: object, depth: int = 0) -> object:
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """structlog processor: replaces values under secret-looking keys and passwords in URLs."""
+    """A structlog processor: replaces values under secret-looking keys and passwords in URLs."""
     for name in list(event):
         event[name] = _redacted(name, event[name])
     return event
@@ -77,7 +77,7 @@ def configure(
     out = stream or sys.stderr
 
     def name_process(
-        _logger: Any, _method: str, event: MutableMapping[str, Any]
+        _logger: object, _method: str, event: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         event.setdefault("process", process)
         return event

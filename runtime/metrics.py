@@ -1,4 +1,4 @@
-"""Holds one process's Prometheus metrics in a registry of its own, so that tests and processes do not mix."""
+"""Holds one process's Prometheus metrics in a registry of its own, so nothing is global."""
 
 from collections.abc import Sequence
 from typing import Final, TypeVar

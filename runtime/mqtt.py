@@ -1,4 +1,4 @@
-"""Holds one MQTT 5 session: reconnects, bounded inboxes, and publishes whose refusal is an error."""
+"""Holds one MQTT 5 session: reconnects, bounded inboxes, publishes whose refusal is an error."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiomqtt
 import structlog
@@ -41,7 +41,7 @@ class MqttLost(Exception):
 
 
 class PublishRefusedError(Exception):
-    """The broker refused a message (reason code 0x80 or more): an ACL or a limit, not the network."""
+    """The broker refused a message (reason code >= 0x80): an ACL or a limit, not the network."""
 
     def __init__(self, topic: str, reason_code: int, reason: str) -> None:
         super().__init__(
@@ -84,7 +84,7 @@ class MqttSettings(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A message as it came; ``payload`` is at most PAYLOAD_MAX_BYTES + 1 bytes (one more: oversized)."""
+    """A message as it came; an oversized ``payload`` is cut to PAYLOAD_MAX_BYTES + 1 bytes."""
 
     topic: str
     payload: bytes
@@ -157,7 +157,7 @@ class Inbox:
         return (await self.get_batch(1))[0]
 
     async def get_batch(self, limit: int) -> list[Inbound]:
-        """Wait for one message, then take up to ``limit`` of what is there without waiting for more."""
+        """Wait for one message, then take up to ``limit`` of what is there, waiting no more."""
         while not len(self):
             self._filled.clear()
             await self._filled.wait()
@@ -216,7 +216,7 @@ def backoff_ms(
     first_ms: int = BACKOFF_FIRST_MS,
     max_ms: int = BACKOFF_MAX_MS,
 ) -> int:
-    """Delay before attempt ``attempt`` (0 is the first repeat): doubles, capped, jittered to 50-100 %."""
+    """Delay before repeat ``attempt`` (from 0): doubles, is capped, has a jitter of 50 to 100 %."""
     full = min(max_ms, first_ms << min(attempt, 20))
     return full // 2 + rng.randrange(full // 2 + 1)
 
@@ -230,7 +230,7 @@ class _Subscription:
 
 
 class _Link(aiomqtt.Client):
-    """One connection. Takes paho's callbacks where aiomqtt's own would lose a reason code or buffer."""
+    """One connection; has its own callbacks where aiomqtt's lose a reason code or buffer."""
 
     def __init__(
         self,
@@ -240,7 +240,7 @@ class _Link(aiomqtt.Client):
         will: Outgoing | None,
         deliver: Callable[[Inbound, Sequence[int]], None],
     ) -> None:
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+        properties = _properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = settings.session_expiry_s
         super().__init__(
             settings.host,
@@ -286,7 +286,7 @@ class _Link(aiomqtt.Client):
     def _on_publish(
         self,
         client: Client,
-        userdata: Any,
+        userdata: object,
         mid: int,
         reason_code: ReasonCode,
         properties: Properties,
@@ -296,13 +296,17 @@ class _Link(aiomqtt.Client):
         if answer is not None and not answer.done():
             answer.set_result(reason_code)
 
-    def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
+    def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:
         # Straight into the bounded inboxes: aiomqtt's own queue is unbounded or drops unseen.
         identifiers = getattr(message.properties, "SubscriptionIdentifier", ())
         payload = bytes(message.payload[: PAYLOAD_MAX_BYTES + 1])
         self._deliver(
             Inbound(message.topic, payload, retain=message.retain, qos=message.qos), identifiers
         )
+
+
+def _properties(packet: int) -> Properties:
+    return Properties(packet)  # type: ignore[no-untyped-call]  # paho has no types here
 
 
 def _tls_context(tls: TlsSettings) -> ssl.SSLContext:
@@ -313,10 +317,11 @@ def _tls_context(tls: TlsSettings) -> ssl.SSLContext:
 
 
 class MqttSession:
-    """A session that survives its broker: subscribe and publish at any time, ``run`` keeps the link.
+    """A session that survives its broker: subscribe and publish any time, ``run`` keeps the link.
 
-    On every connection it subscribes, publishes the birth messages, then counts as connected. A clean stop
-    publishes the will itself, since a broker drops the will of a client that says goodbye.
+    On every connection it subscribes, publishes the birth messages, then counts as connected. A
+    clean stop publishes the will itself, since a broker drops the will of a client that says
+    goodbye.
     """
 
     def __init__(
@@ -365,7 +370,7 @@ class MqttSession:
         limit: int = INBOX_LIMIT_DEFAULT,
         drop: DropPolicy = DropPolicy.OLDEST,
     ) -> Inbox:
-        """An inbox for ``topic_filter``; made before or during ``run``, renewed at each connection."""
+        """An inbox for ``topic_filter``; before or during ``run``; renewed at each connection."""
         inbox = Inbox(topic_filter, limit=limit, drop=drop)
         known = self._subscriptions.get(topic_filter)
         if known is None:
@@ -380,7 +385,7 @@ class MqttSession:
         """See ``Bus.publish``."""
         if len(message.payload) > PAYLOAD_MAX_BYTES:
             raise PayloadTooLargeError(
-                f"{len(message.payload)} bytes for {message.topic!r}; the limit is {PAYLOAD_MAX_BYTES}"
+                f"{len(message.payload)} bytes for {message.topic!r}; limit {PAYLOAD_MAX_BYTES}"
             )
         if self._link is None:
             raise MqttLost(f"not connected to {self._settings.host}:{self._settings.port}")
@@ -435,7 +440,7 @@ class MqttSession:
             await self._changed.wait()
 
     async def _subscribe_on(self, link: _Link, wanted: _Subscription) -> None:
-        properties = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]  # as above
+        properties = _properties(PacketTypes.SUBSCRIBE)
         properties.SubscriptionIdentifier = wanted.identifier
         codes = await link.subscribe(
             wanted.topic_filter, options=SubscribeOptions(qos=wanted.qos), properties=properties
@@ -492,7 +497,8 @@ def _is_being_cancelled() -> bool:
 
 
 async def _until_lost(link: _Link) -> None:
-    # The iterator yields nothing, for _Link takes the messages itself; it raises when the link goes.
+    # The iterator yields nothing, for _Link takes the messages itself; it raises when the link
+    # goes.
     async for _ in link.messages:
         pass
 
@@ -508,7 +514,7 @@ def _password(settings: MqttSettings) -> str | None:
     password = os.environ.get(settings.password_env)
     if not password:
         raise MqttSetupError(
-            f"environment variable {settings.password_env} is empty or missing; it must hold the MQTT "
-            f"password of {settings.username or settings.client_id} (mqtt.password_env)"
+            f"environment variable {settings.password_env} is empty or missing; it must hold the "
+            f"MQTT password of {settings.username or settings.client_id} (mqtt.password_env)"
         )
     return password

@@ -1,8 +1,9 @@
-"""Keeps messages on disk until their receiver says that it has committed them, and sends them in order.
+"""Keeps messages on disk until their receiver has committed them, and sends them in order.
 
-PUBACK is not storage: a broker killed with -9 forgets what it has acknowledged. So a sender writes to disk
-first, sends a window of messages in sequence order (go-back-N), and forgets only what the receiver's own
-``Ack`` covers. The receiver keeps an ``InboxCursor`` in the transaction that stores the message.
+PUBACK is not storage: a broker killed with -9 forgets what it has acknowledged. So a sender writes
+to disk first, sends a window of messages in sequence order (go-back-N), and forgets only what the
+receiver's own ``Ack`` covers. The receiver keeps an ``InboxCursor`` in the transaction that stores
+the message.
 """
 
 import asyncio
@@ -40,9 +41,11 @@ from runtime.tokens import sign_message
 log = structlog.get_logger(__name__)
 
 WINDOW = 64
-# Messages on their way at once: hides a round trip of 50 ms at 1000 messages/s, and a resend stays small.
+# Messages on their way at once: hides a round trip of 50 ms at 1000 messages/s, and a resend stays
+# small.
 DEPTH_MAX = 200_000
-# A week of a busy room's messages; at about 1 KiB each 200 MB of disk. Beyond it the disk needs a person.
+# A week of a busy room's messages; at about 1 KiB each 200 MB of disk. Beyond it the disk needs a
+# person.
 ACK_FIRST_MS = 1_000  # a receiver commits in milliseconds; a second means that something was lost
 ACK_MAX_MS = 15_000  # a receiver that comes back also says so itself, and is answered at once
 LOST_MAX_MS = 1_000  # without a link only a counter is tried, so often is cheap
@@ -99,8 +102,8 @@ class Pending:
 class Outbox:
     """One stream's durable queue in its own SQLite file (WAL, synchronous=FULL).
 
-    Methods block for one disk flush and may be called from any thread. Sequence order is append order, which
-    keeps the order of every key.
+    Methods block for one disk flush and may be called from any thread. Sequence order is append
+    order, which keeps the order of every key.
     """
 
     def __init__(
@@ -175,10 +178,10 @@ class Outbox:
         with self._lock:
             if self._depth + len(rows) > DEPTH_MAX:
                 raise OutboxFullError(
-                    f"outbox of {self.stream!r} holds {self._depth} messages, the limit is {DEPTH_MAX}; "
+                    f"outbox {self.stream!r} holds {self._depth} messages, limit {DEPTH_MAX}; "
                     "find out why its receiver does not acknowledge"
                 )
-            with _transaction(self._db):
+            with _Transaction(self._db):
                 seqs, added = self._insert(rows)
             self._next_seq += added
             self._depth += added
@@ -219,9 +222,9 @@ class Outbox:
     def acknowledge(self, ack: Ack) -> int:
         """Forget what the receiver has committed; how many messages that were.
 
-        An Ack of another stream or epoch changes nothing. An Ack for more than was ever sent means that this
-        file was set back to an older copy: the waiting messages then begin a new epoch, for under their old
-        numbers the receiver would take them for duplicates.
+        An Ack of another stream or epoch changes nothing. An Ack for more than was ever sent means
+        that this file was set back to an older copy: the waiting messages then begin a new epoch,
+        for under their old numbers the receiver would take them for duplicates.
         """
         if ack.stream != self.stream or ack.epoch != self._epoch:
             return 0
@@ -229,7 +232,7 @@ class Outbox:
             if ack.seq >= self._next_seq:
                 self._begin_epoch(ack.seq)
                 return 0
-            with _transaction(self._db):
+            with _Transaction(self._db):
                 gone = self._db.execute("DELETE FROM message WHERE seq <= ?", (ack.seq,)).rowcount
             self._depth -= gone
         return gone
@@ -237,7 +240,7 @@ class Outbox:
     def _begin_epoch(self, acknowledged: int) -> None:
         epoch = self._new_epoch()
         rows = self._db.execute("SELECT seq FROM message ORDER BY seq").fetchall()
-        with _transaction(self._db):
+        with _Transaction(self._db):
             for new, (old,) in enumerate(rows, start=1):
                 self._db.execute("UPDATE message SET seq = ? WHERE seq = ?", (new, old))
             self._db.execute("UPDATE outbox SET epoch = ?, next_seq = ?", (epoch, len(rows) + 1))
@@ -273,7 +276,7 @@ class Outbox:
             self._db.close()
 
 
-class _transaction:
+class _Transaction:
     """BEGIN IMMEDIATE .. COMMIT, or ROLLBACK when the block raises."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -303,7 +306,7 @@ def _envelope(row: Pending, sender: str, place: Delivered, signature: str | None
 
 
 class OutboxPump:
-    """Sends an outbox: at most WINDOW unacknowledged messages in order, and again when no Ack comes."""
+    """Sends an outbox in order, WINDOW messages ahead of the Ack, and again when none comes."""
 
     def __init__(
         self,
@@ -404,7 +407,7 @@ class OutboxPump:
             await self._wait_for_ack()
 
     async def _send_window(self) -> None:
-        """Publish what the window allows and was not sent yet; in order, without waiting for each PUBACK."""
+        """Publish what the window allows and was not sent yet, without waiting for each PUBACK."""
         window = self._outbox.pending(WINDOW)
         if not window:
             return
@@ -415,7 +418,8 @@ class OutboxPump:
         if fresh[0] is window[0]:
             self._progress_at = self._clock.mono_ms()
         self._sent_to = fresh[-1].seq
-        # All payloads before the first await: an Ack meanwhile may begin a new epoch with new numbers.
+        # All payloads before the first await: an Ack meanwhile may begin a new epoch with new
+        # numbers.
         letters = [
             Outgoing(
                 row.topic, self._outbox.payload(row, floor=floor, signing_key=self._key), qos=1
@@ -469,7 +473,7 @@ class OutboxPump:
 
 @dataclass(frozen=True, slots=True)
 class InboxCursor:
-    """How far a receiver has committed one epoch of a stream. Store one for each (stream, epoch)."""
+    """How far a receiver has committed an epoch of a stream. Store one per (stream, epoch)."""
 
     stream: str
     epoch: str
@@ -504,9 +508,9 @@ class Verdict(StrEnum):
 def accept(cursor: InboxCursor | None, delivered: Delivered) -> Verdict:
     """Judge a message against the cursor of its stream AND epoch (None: never heard of).
 
-    A cursor for each epoch makes a late copy from an old epoch a duplicate instead of a new epoch. As a second
-    line receivers keep message ids unique, because a sender set back to an old copy of its disk
-    sends what it holds under new numbers.
+    A cursor for each epoch makes a late copy from an old epoch a duplicate instead of a new epoch.
+    As a second line receivers keep message ids unique, because a sender set back to an old copy of
+    its disk sends what it holds under new numbers.
     """
     if cursor is None or (cursor.stream, cursor.epoch) != (delivered.stream, delivered.epoch):
         return Verdict.NEW_EPOCH if delivered.seq == delivered.floor else Verdict.AHEAD

@@ -12,14 +12,14 @@ from pydantic import Field, ValidationError
 
 from contracts.envelope import Strict
 
-SECRET_KEY_ENV: Final = "ZEROENTRY_SECRET_KEY"
+SECRET_KEY_ENV: Final = "ZEROENTRY_SECRET_KEY"  # noqa: S105  # a name, not a key
 CREDENTIALS_DIRECTORY_ENV: Final = "CREDENTIALS_DIRECTORY"  # systemd sets it (LoadCredential=)
 SYSTEMD_CREDENTIAL: Final = "zeroentry-key"
 ENTRIES_MAX: Final = 10_000  # more devices than a site has; the file is rewritten as a whole
 _HOW: Final = (
     f"set {SECRET_KEY_ENV} (make one with: python -c "
-    '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())") or give systemd '
-    f"LoadCredential={SYSTEMD_CREDENTIAL}:/path"
+    '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())") or '
+    f"give systemd LoadCredential={SYSTEMD_CREDENTIAL}:/path"
 )
 
 
@@ -135,7 +135,7 @@ class CredentialStore:
             return _File(version=1, entries={})
         except ValidationError as error:
             raise CredentialFileError(
-                f"{self._path} is damaged ({error.error_count()} problems); restore it from a backup"
+                f"{self._path} is damaged ({error.error_count()} problems); restore a backup"
             ) from None
 
     def _write(self, entries: Mapping[str, str]) -> None:
@@ -148,7 +148,7 @@ class CredentialStore:
             file.write(_File(version=1, entries=dict(entries)).model_dump_json(indent=1).encode())
             file.flush()
             os.fsync(file.fileno())
-        os.replace(fresh, self._path)
+        fresh.replace(self._path)
         directory = os.open(self._path.parent, os.O_RDONLY)
         try:
             os.fsync(directory)

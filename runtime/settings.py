@@ -1,21 +1,22 @@
 """Finds, reads and checks settings: file, environment, command line; tells ALL mistakes at once.
 
-Later sources win: defaults of the model, YAML file, environment, overrides (command line). Each mistake names its
-file and line, the environment variable or the option it came from, and says what is allowed.
+Later sources win: defaults of the model, YAML file, environment, overrides (command line). Each
+mistake names its file and line, the environment variable or the option it came from, and says what
+is allowed.
 """
 
 import difflib
-import os
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
+from typing import Annotated, Final, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from runtime.logs import is_secret_name, redact_text
 
@@ -23,7 +24,7 @@ FILE_MAX_BYTES: Final = 1_048_576  # a whole site fits in a tenth; more is the w
 DEPTH_MAX: Final = 32  # settings of ours are five levels deep
 PROBLEMS_MAX: Final = 100  # nobody reads more at once
 SHOWN_MAX_CHARS: Final = 60
-STORE_PASSWORD_HINT: Final = (
+STORE_PASSWORD_HINT: Final = (  # noqa: S105  # advice, not a password
     "write the URL without it and store the password encrypted: zeroentry credential set NAME"
 )
 
@@ -35,7 +36,7 @@ KeyPath = tuple[Key, ...]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. ``file`` is where it came from: ``site.yaml:12``, ``environment X``, ``option x``."""
+    """One mistake. ``file`` is its origin: ``site.yaml:12``, ``environment X``, ``option x``."""
 
     file: str
     path: str
@@ -165,7 +166,7 @@ class _Reader:
 
 
 def _scalar(loader: yaml.SafeLoader, node: yaml.Node) -> object:
-    value: object = loader.construct_object(node)  # type: ignore[no-untyped-call]  # untyped stub
+    value: object = loader.construct_object(node)
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return str(node.value)  # dates and the like: the model knows better what it wants
@@ -181,8 +182,9 @@ def load(
 ) -> M:
     """Read and check the settings of one process.
 
-    ``environ`` names are ``PREFIX_KEY__KEY``, so ``ZEROENTRY_MQTT__HOST`` is ``mqtt.host``; lists are written as
-    YAML (``[a, b]``). ``overrides`` has dotted keys (``mqtt.host``); None means "not given".
+    ``environ`` names are ``PREFIX_KEY__KEY``, so ``ZEROENTRY_MQTT__HOST`` is ``mqtt.host``; lists
+    are written as YAML (``[a, b]``). ``overrides`` has dotted keys (``mqtt.host``); None means "not
+    given".
 
     Raises:
         SettingsError: with all mistakes of all sources.
@@ -251,7 +253,8 @@ def _from_environ(
         if path[0] in names:
             yield path, _from_text(environ[variable]), source
         elif "__" in variable and difflib.get_close_matches(path[0], names, n=1, cutoff=0.75):
-            # Other variables with our prefix are keys and passwords, or settings of another process.
+            # Other variables with our prefix are keys and passwords, or settings of another
+            # process.
             problems.append(Problem(source, _dotted(path), "unknown key" + _hint(path[0], names)))
 
 
@@ -277,7 +280,7 @@ def _put(tree: dict[str, object], path: KeyPath, value: object) -> None:
 
 
 def _problem(
-    model: type[BaseModel], row: Any, parsed: Parsed, sources: Mapping[KeyPath, str]
+    model: type[BaseModel], row: ErrorDetails, parsed: Parsed, sources: Mapping[KeyPath, str]
 ) -> Problem:
     path, names = _walk(model, tuple(row["loc"]))
     file = next(
@@ -322,7 +325,8 @@ def _hint(key: str, names: Sequence[str]) -> str:
 def _walk(model: type[BaseModel], location: tuple[Key, ...]) -> tuple[KeyPath, list[str]]:
     """Where pydantic's location is in the document, and the keys allowed beside its last part.
 
-    pydantic puts the tag or the class of a union member into the location; the document has no such level.
+    pydantic puts the tag or the class of a union member into the location; the document has no such
+    level.
     """
     path: list[Key] = []
     kinds: list[object] = [model]
@@ -400,6 +404,6 @@ CredentialFreeUrl = Annotated[str, AfterValidator(refuse_url_password)]
 
 
 def expand_path(text: str, *, base: Path) -> Path:
-    """A path of the settings: relative ones are relative to ``base`` (the settings file's folder)."""
-    path = Path(os.path.expanduser(text))
+    """A path of the settings; a relative one starts at ``base`` (the settings file's folder)."""
+    path = Path(text).expanduser()
     return path if path.is_absolute() else base / path

@@ -1,10 +1,11 @@
-"""Keeps processes alive and ends them: restarts children with backoff, stops all within five seconds.
+"""Keeps processes alive and ends them: restarts with backoff, stops all within five seconds.
 
-A child runs in a session and process group of its own, so that a stop reaches what it has started, and the
-kernel kills it when this process dies without a word (PR_SET_PDEATHSIG).
+A child runs in a session and process group of its own, so that a stop reaches what it has started,
+and the kernel kills it when this process dies without a word (PR_SET_PDEATHSIG).
 """
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import random
@@ -254,10 +255,8 @@ def _lived_ms(since: MonoMs, clock: Clock) -> int:
 
 
 def _kill_group(pid: int, signum: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):  # the whole group has gone already
         os.killpg(pid, signum)
-    except ProcessLookupError:
-        pass  # the whole group has gone already
 
 
 async def _start(spec: ChildSpec) -> asyncio.subprocess.Process:
@@ -299,7 +298,7 @@ async def run_service(
     *,
     signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT),
 ) -> signal.Signals | None:
-    """Run the parts of one process until a signal, or until one of them ends; then cancel all others.
+    """Run the parts of a process until a signal, or until one of them ends; then cancel the rest.
 
     Returns the signal that ended it, or None when a part returned by itself.
 

@@ -1,4 +1,4 @@
-"""Decides who may ask: API tokens kept as hashes, short-lived media tickets, signatures of messages."""
+"""Decides who may ask: API tokens kept as hashes, media tickets, signatures of messages."""
 
 import base64
 import binascii
@@ -130,7 +130,7 @@ class TokenBook:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a media ticket grants: ``subject`` may use ``resource`` for ``scope`` until it expires."""
+    """What a media ticket grants: ``subject`` uses ``resource`` for ``scope`` until it expires."""
 
     subject: str
     scope: str

@@ -210,7 +210,7 @@ class MemoryBus:
         self._broker.accept(message)
 
     async def run(self) -> None:
-        """Publish the birth messages, then stay until cancelled and say the will, as MqttSession does."""
+        """Publish the birth messages; when cancelled publish the will, as MqttSession does."""
         if self.connected:
             await self._announce()
         try:

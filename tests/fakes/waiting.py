@@ -16,7 +16,8 @@ async def until(
     """Return as soon as ``condition()`` (plain or awaitable) is true.
 
     Raises:
-        AssertionError: it did not become true within ``within_s`` seconds of real time; says ``what``.
+        AssertionError: it did not become true within ``within_s`` seconds of real time; says
+        ``what``.
     """
     deadline = time.monotonic() + within_s
     while True:
@@ -50,7 +51,8 @@ async def until_simulated(
     """Run simulated time until ``condition()`` is true; real time plays no part.
 
     Raises:
-        AssertionError: it did not become true within ``within_ms`` of simulated time; says ``what``.
+        AssertionError: it did not become true within ``within_ms`` of simulated time; says
+        ``what``.
     """
     end = clock.mono_ms() + within_ms
     await clock.settle()
