@@ -1,5 +1,6 @@
 """Holds what all VDA 5050 messages share: the header, checked scalars, and positions on a map."""
 
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -47,11 +48,38 @@ Text = Annotated[str, StringConstraints(max_length=TEXT_MAX_CHARS)]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]{1,3})?$")]
 
 
+_IRREGULAR: Final[Mapping[str, str]] = {
+    "allowed_deviation_xy": "allowedDeviationXY",
+    "order_nodes": "order.nodes",
+    "order_edges": "order.edges",
+    "node_actions": "node.actions",
+    "edge_actions": "edge.actions",
+    "actions_parameters": "actions.actionsParameters",
+    "knot_vector_max": "trajectory.knotVector",
+    "control_points_max": "trajectory.controlPoints",
+    "state_node_states": "state.nodeStates",
+    "state_edge_states": "state.edgeStates",
+    "state_loads": "state.loads",
+    "state_action_states": "state.actionStates",
+    "state_errors": "state.errors",
+    "state_information": "state.information",
+    "error_references_max": "error.errorReferences",
+    "info_references_max": "information.infoReferences",
+    "envelopes_2d": "envelopes2d",
+    "envelopes_3d": "envelopes3d",
+}
+# Names of the standard that are not the camelCase of ours.
+
+
+def _wire_name(name: str) -> str:
+    return _IRREGULAR.get(name) or to_camel(name)
+
+
 class Vda(BaseModel):
     """Base of every object of the protocol: camelCase on the wire, unknown fields of peers are kept."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel,
+        alias_generator=_wire_name,
         populate_by_name=True,
         extra="allow",
         frozen=True,
@@ -75,7 +103,7 @@ class NodePosition(Vda):
     x: Number
     y: Number
     theta: Theta | None = None
-    allowed_deviation_xy: NonNegative | None = Field(default=None, alias="allowedDeviationXY")
+    allowed_deviation_xy: NonNegative | None = None
     allowed_deviation_theta: Annotated[Theta, Field(ge=0)] | None = None
     map_id: IdOrEmpty
     map_description: Text | None = None

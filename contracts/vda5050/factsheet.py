@@ -133,22 +133,22 @@ class MaxStringLens(Vda):
 class MaxArrayLens(Vda):
     """How long lists may be; absent or 0: no limit stated."""
 
-    order_nodes: Uint32 | None = Field(default=None, alias="order.nodes")
-    order_edges: Uint32 | None = Field(default=None, alias="order.edges")
-    node_actions: Uint32 | None = Field(default=None, alias="node.actions")
-    edge_actions: Uint32 | None = Field(default=None, alias="edge.actions")
-    actions_parameters: Uint32 | None = Field(default=None, alias="actions.actionsParameters")
+    order_nodes: Uint32 | None = None
+    order_edges: Uint32 | None = None
+    node_actions: Uint32 | None = None
+    edge_actions: Uint32 | None = None
+    actions_parameters: Uint32 | None = None
     instant_actions: Uint32 | None = None
-    knot_vector: Uint32 | None = Field(default=None, alias="trajectory.knotVector")
-    control_points: Uint32 | None = Field(default=None, alias="trajectory.controlPoints")
-    state_node_states: Uint32 | None = Field(default=None, alias="state.nodeStates")
-    state_edge_states: Uint32 | None = Field(default=None, alias="state.edgeStates")
-    state_loads: Uint32 | None = Field(default=None, alias="state.loads")
-    state_action_states: Uint32 | None = Field(default=None, alias="state.actionStates")
-    state_errors: Uint32 | None = Field(default=None, alias="state.errors")
-    state_information: Uint32 | None = Field(default=None, alias="state.information")
-    error_references: Uint32 | None = Field(default=None, alias="error.errorReferences")
-    info_references: Uint32 | None = Field(default=None, alias="information.infoReferences")
+    knot_vector_max: Uint32 | None = None
+    control_points_max: Uint32 | None = None
+    state_node_states: Uint32 | None = None
+    state_edge_states: Uint32 | None = None
+    state_loads: Uint32 | None = None
+    state_action_states: Uint32 | None = None
+    state_errors: Uint32 | None = None
+    state_information: Uint32 | None = None
+    error_references_max: Uint32 | None = None
+    info_references_max: Uint32 | None = None
 
 
 class Timing(Vda):
@@ -260,12 +260,8 @@ class AgvGeometry(Vda):
     wheel_definitions: tuple[WheelDefinition, ...] | None = Field(
         default=None, max_length=LIST_MAX_ITEMS
     )
-    envelopes_2d: tuple[Envelope2d, ...] | None = Field(
-        default=None, max_length=LIST_MAX_ITEMS, alias="envelopes2d"
-    )
-    envelopes_3d: tuple[Envelope3d, ...] | None = Field(
-        default=None, max_length=LIST_MAX_ITEMS, alias="envelopes3d"
-    )
+    envelopes_2d: tuple[Envelope2d, ...] | None = Field(default=None, max_length=LIST_MAX_ITEMS)
+    envelopes_3d: tuple[Envelope3d, ...] | None = Field(default=None, max_length=LIST_MAX_ITEMS)
 
 
 class LoadSet(Vda):

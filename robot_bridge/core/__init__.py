@@ -1,0 +1,1 @@
+"""Decides what a robot does with orders and actions; pure."""

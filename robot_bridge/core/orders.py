@@ -1,0 +1,342 @@
+"""Decides whether an order is taken, ignored or refused, and how an update joins what is driven."""
+
+from dataclasses import dataclass, replace
+from math import atan2, cos, hypot, sin
+from typing import Final
+
+from contracts.vda5050.order import Edge, Node, Order, OrientationType
+from contracts.vda5050.state import ErrorLevel, Reference, VehicleError
+from robot_bridge.core.actions import (
+    COORDINATE_MAX_M,
+    INIT_POSITION,
+    ActionEntry,
+    Source,
+    action_problem,
+)
+from robot_bridge.core.vehicle import Pose
+
+NODES_MAX: Final = 150
+ACTIONS_MAX: Final = 60
+ID_MAX_BYTES: Final = 64
+# Together these keep the state, which lists what is left of the order, below 64 KiB.
+
+START_TOLERANCE_M: Final = 0.5
+# The standard leaves "near the first node" to the robot. No two nodes are closer than half a metre.
+
+ORIENTATION_TOLERANCE_RAD: Final = 0.1  # drives forward only; asked for anything else, it refuses
+
+ORDER_ERROR: Final = "orderError"
+ORDER_UPDATE_ERROR: Final = "orderUpdateError"
+NO_ROUTE_ERROR: Final = "noRouteError"
+VALIDATION_ERROR: Final = "validationError"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the order is: ``nodes`` and ``edges`` are to be passed, ``edges[0]`` to ``nodes[0]``.
+
+    ``said`` is the content of the newest accepted message, to tell a repetition from a change.
+    ``cancelled``: no update of this order is taken any more.
+    """
+
+    order_id: str = ""
+    order_update_id: int = 0
+    nodes: tuple[Node, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    last_node_id: str = ""
+    last_node_sequence_id: int = 0
+    last_node_pose: Pose | None = None
+    said_nodes: tuple[Node, ...] = ()
+    said_edges: tuple[Edge, ...] = ()
+    cancelled: bool = False
+
+    @property
+    def decision_point(self) -> tuple[str, int]:
+        """The last node of the base: nodeId and sequenceId, where an update must join."""
+        released = [node for node in self.nodes if node.released]
+        if released:
+            return released[-1].node_id, released[-1].sequence_id
+        return self.last_node_id, self.last_node_sequence_id
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The order is accepted; ``fresh`` when it takes the place of another one."""
+
+    progress: Progress
+    actions: tuple[ActionEntry, ...]
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """The robot has this very content already: the master's retry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The order is not taken; ``error`` stands in the state until one is."""
+
+    error: VehicleError
+
+
+def consider(
+    order: Order,
+    progress: Progress,
+    actions: tuple[ActionEntry, ...],
+    *,
+    pose: Pose | None,
+    cancelling: bool,
+) -> Taken | Ignored | Refusal:
+    """Judge an order by the rules of chapter 6.6.2, in their order.
+
+    ``pose`` is None while the robot does not know where it is. ``cancelling``: still braking for
+    a cancelOrder.
+    """
+    fresh = order.order_id != progress.order_id
+    if not fresh and order.order_update_id == progress.order_update_id:
+        if (order.nodes, order.edges) == (progress.said_nodes, progress.said_edges):
+            return Ignored()
+        return _refuse(order, ORDER_UPDATE_ERROR, "another content under the same orderUpdateId")
+    problem = _content_refusal(order)
+    if problem is not None:
+        return problem
+    if fresh:
+        if cancelling or is_busy(progress, actions):
+            return _refuse(order, ORDER_UPDATE_ERROR, f"busy with order {progress.order_id}")
+        return _start(order, actions, pose)
+    return _continue(order, progress, actions, cancelling=cancelling)
+
+
+def is_busy(progress: Progress, actions: tuple[ActionEntry, ...]) -> bool:
+    """Nodes are left, a horizon included, or an action of the order has not ended."""
+    return bool(progress.nodes) or any(
+        not row.ended for row in actions if row.source is not Source.INSTANT
+    )
+
+
+def _start(order: Order, actions: tuple[ActionEntry, ...], pose: Pose | None) -> Taken | Refusal:
+    first = order.nodes[0]
+    there = first.node_position
+    if pose is None or there is None:
+        return _refuse(order, NO_ROUTE_ERROR, "the robot does not know where it is")
+    reach_m = max(there.allowed_deviation_xy or 0.0, START_TOLERANCE_M)
+    if there.map_id != pose.map_id or pose.distance_m(there.x, there.y) > reach_m:
+        return _refuse(
+            order,
+            NO_ROUTE_ERROR,
+            f"the first node is not within {reach_m:.2f} m of the robot",
+            nodeId=first.node_id,
+        )
+    # What runs since before stays; ended actions of the past go, as the standard says.
+    kept = tuple(row for row in actions if row.source is Source.INSTANT and not row.ended)
+    entries = _entries(order.nodes, order.edges)
+    crowded = _crowded(order, len(order.nodes), kept, entries)
+    if crowded is not None:
+        return crowded
+    progress = Progress(
+        order_id=order.order_id,
+        order_update_id=order.order_update_id,
+        nodes=order.nodes,
+        edges=order.edges,
+        said_nodes=order.nodes,
+        said_edges=order.edges,
+    )
+    return Taken(traversed(progress, pose), kept + entries, fresh=True)
+
+
+def _continue(
+    order: Order, progress: Progress, actions: tuple[ActionEntry, ...], *, cancelling: bool
+) -> Taken | Refusal:
+    if order.order_update_id < progress.order_update_id:
+        return _refuse(
+            order, ORDER_UPDATE_ERROR, f"older than update {progress.order_update_id} on the robot"
+        )
+    if cancelling or progress.cancelled:
+        return _refuse(order, ORDER_UPDATE_ERROR, "this order was cancelled")
+    joint = order.nodes[0]
+    if (joint.node_id, joint.sequence_id) != progress.decision_point:
+        node_id, sequence_id = progress.decision_point
+        return _refuse(
+            order,
+            ORDER_UPDATE_ERROR,
+            f"must begin at {node_id:.40} with sequenceId {sequence_id}, the end of the base",
+            nodeId=joint.node_id,
+        )
+    base_nodes = tuple(node for node in progress.nodes if node.released)
+    base_edges = tuple(edge for edge in progress.edges if edge.released)
+    end = joint.sequence_id
+    kept = tuple(row for row in actions if row.source is Source.INSTANT or row.sequence_id <= end)
+    entries = _entries(order.nodes[1:], order.edges)
+    crowded = _crowded(order, len(base_nodes) + len(order.nodes) - 1, kept, entries)
+    if crowded is not None:
+        return crowded
+    joined = replace(
+        progress,
+        order_update_id=order.order_update_id,
+        nodes=base_nodes + order.nodes[1:],
+        edges=base_edges + order.edges,
+        said_nodes=order.nodes,
+        said_edges=order.edges,
+    )
+    return Taken(joined, kept + entries, fresh=False)
+
+
+def traversed(progress: Progress, pose: Pose | None) -> Progress:
+    """The progress after the first node that was left has been passed."""
+    node = progress.nodes[0]
+    place = node.node_position
+    return replace(
+        progress,
+        nodes=progress.nodes[1:],
+        edges=tuple(row for row in progress.edges if row.sequence_id > node.sequence_id),
+        last_node_id=node.node_id,
+        last_node_sequence_id=node.sequence_id,
+        last_node_pose=pose
+        if place is None
+        else Pose(place.x, place.y, place.theta or 0.0, place.map_id),
+    )
+
+
+def _entries(nodes: tuple[Node, ...], edges: tuple[Edge, ...]) -> tuple[ActionEntry, ...]:
+    on_nodes = [
+        ActionEntry(action, Source.NODE, node.sequence_id)
+        for node in nodes
+        for action in node.actions
+    ]
+    on_edges = [
+        ActionEntry(action, Source.EDGE, edge.sequence_id)
+        for edge in edges
+        for action in edge.actions
+    ]
+    return tuple(sorted(on_nodes + on_edges, key=lambda row: row.sequence_id))
+
+
+def _crowded(
+    order: Order, nodes: int, kept: tuple[ActionEntry, ...], entries: tuple[ActionEntry, ...]
+) -> Refusal | None:
+    if nodes > NODES_MAX or len(kept) + len(entries) > ACTIONS_MAX:
+        limits = f"{NODES_MAX} nodes and {ACTIONS_MAX} actions"
+        return _refuse(order, ORDER_ERROR, f"too long: the robot takes up to {limits}")
+    seen = {row.action.action_id for row in kept}
+    for row in entries:
+        if row.action.action_id in seen:
+            return _refuse(
+                order, ORDER_ERROR, "actionId is used twice", actionId=row.action.action_id
+            )
+        seen.add(row.action.action_id)
+    return None
+
+
+def _content_refusal(order: Order) -> Refusal | None:
+    if order.zone_set_id is not None:
+        return _refuse(order, ORDER_ERROR, "zone sets are not known", zoneSetId=order.zone_set_id)
+    names = [("orderId", order.order_id)]
+    names += [("nodeId", node.node_id) for node in order.nodes]
+    names += [("edgeId", edge.edge_id) for edge in order.edges]
+    for key, name in names:
+        if not fits(name):
+            text = f"{key} must be printable and at most {ID_MAX_BYTES} bytes"
+            return _refuse(order, ORDER_ERROR, text, **{key: name})
+    return (
+        _nodes_refusal(order.nodes, order)
+        or _edges_refusal(order)
+        or _actions_refusal(order)
+        or _maps_refusal(order)
+    )
+
+
+def fits(name: str) -> bool:
+    """Whether the robot can carry this id in every state: printable, and short in UTF-8."""
+    return name.isprintable() and len(name.encode(errors="replace")) <= ID_MAX_BYTES
+
+
+def _nodes_refusal(nodes: tuple[Node, ...], order: Order) -> Refusal | None:
+    for node in nodes:
+        place = node.node_position
+        if place is None:
+            text = "nodePosition is missing; this robot drives by positions"
+            return _refuse(order, ORDER_ERROR, text, nodeId=node.node_id)
+        if max(abs(place.x), abs(place.y)) > COORDINATE_MAX_M:
+            return _refuse(order, ORDER_ERROR, "nodePosition is off any map", nodeId=node.node_id)
+    return None
+
+
+def _edges_refusal(order: Order) -> Refusal | None:
+    for start, edge, end in zip(order.nodes, order.edges, order.nodes[1:], strict=False):
+        problem = None
+        if edge.trajectory is not None:
+            problem = "trajectory is not supported; leave it out"
+        elif edge.max_speed == 0:
+            problem = "maxSpeed 0 cannot be driven"
+        elif not _drives_forward(start, edge, end):
+            problem = "orientation: this robot drives forward only"
+        if problem is not None:
+            return _refuse(order, ORDER_ERROR, problem, edgeId=edge.edge_id)
+    return None
+
+
+def _drives_forward(start: Node, edge: Edge, end: Node) -> bool:
+    here, there = start.node_position, end.node_position
+    if edge.orientation is None or here is None or there is None:
+        return True
+    angle = edge.orientation
+    if edge.orientation_type is OrientationType.GLOBAL:
+        if hypot(there.x - here.x, there.y - here.y) == 0:
+            return True
+        angle -= atan2(there.y - here.y, there.x - here.x)
+    return abs(atan2(sin(angle), cos(angle))) <= ORIENTATION_TOLERANCE_RAD
+
+
+def _actions_refusal(order: Order) -> Refusal | None:
+    for row in _entries(order.nodes, order.edges):
+        problem = action_problem(row.action, row.source)
+        if not fits(row.action.action_id):
+            problem = f"actionId must be printable and at most {ID_MAX_BYTES} bytes"
+        if problem is not None:
+            return _refuse(
+                order,
+                ORDER_ERROR,
+                problem,
+                actionId=row.action.action_id,
+                actionType=row.action.action_type,
+            )
+    return None
+
+
+def _maps_refusal(order: Order) -> Refusal | None:
+    """Between maps a robot rides a lift: the node before must set the new position."""
+    for here, there in zip(order.nodes, order.nodes[1:], strict=False):
+        if here.node_position is None or there.node_position is None:
+            continue
+        rides = any(action.action_type == INIT_POSITION for action in here.actions)
+        if here.node_position.map_id != there.node_position.map_id and not rides:
+            text = "on another map than the node before it, which has no initPosition"
+            return _refuse(order, NO_ROUTE_ERROR, text, nodeId=there.node_id)
+    return None
+
+
+def _refuse(order: Order, error_type: str, description: str, **about: str) -> Refusal:
+    return Refusal(
+        warning(
+            error_type,
+            description,
+            orderId=order.order_id,
+            orderUpdateId=str(order.order_update_id),
+            headerId=str(order.header_id),
+            **about,
+        )
+    )
+
+
+def warning(error_type: str, description: str, **about: str) -> VehicleError:
+    """A warning with references, its texts cut to what a state has room for."""
+    return VehicleError(
+        error_type=error_type,
+        error_level=ErrorLevel.WARNING,
+        error_description=description[:200],
+        error_references=tuple(
+            Reference(reference_key=key, reference_value=value[:ID_MAX_BYTES])
+            for key, value in about.items()
+        ),
+    )

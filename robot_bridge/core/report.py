@@ -1,0 +1,265 @@
+"""Decides what the state, the visualization and the factsheet say."""
+
+from dataclasses import dataclass
+from math import pi
+from typing import Final
+
+from contracts.vda5050.base import VERSION, NodePosition
+from contracts.vda5050.factsheet import (
+    AgvClass,
+    AgvGeometry,
+    AgvKinematic,
+    Factsheet,
+    LoadSet,
+    LoadSpecification,
+    LocalizationType,
+    MaxArrayLens,
+    MaxStringLens,
+    NavigationType,
+    PhysicalParameters,
+    ProtocolFeatures,
+    ProtocolLimits,
+    Timing,
+    TypeSpecification,
+)
+from contracts.vda5050.profile import compartment_information, compartment_loads
+from contracts.vda5050.state import (
+    ActionState,
+    AgvPosition,
+    BatteryState,
+    EdgeState,
+    ErrorLevel,
+    NodeState,
+    OperatingMode,
+    Reference,
+    SafetyState,
+    State,
+    VehicleError,
+    Velocity,
+    Visualization,
+)
+from robot_bridge.core import orders
+from robot_bridge.core.actions import DECLARED, ActionEntry
+from robot_bridge.core.mission import ERRORS_MAX, Mission
+from robot_bridge.core.vehicle import Pose, Reading
+
+PAYLOAD_MAX_BYTES: Final = 65_536  # as our codec's limit; stated in the factsheet
+
+BASE_LOW_M: Final = 3.0
+# With a horizon behind it, a base shorter than this makes the robot brake soon: ask for more.
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """The header of one message."""
+
+    header_id: int
+    timestamp: str
+    manufacturer: str
+    serial_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a robot is like, for its factsheet. m, m/s, m/s2, kg."""
+
+    series_name: str
+    speed_max_mps: float
+    acceleration_mps2: float
+    deceleration_mps2: float
+    length_m: float
+    width_m: float
+    height_m: float
+    load_max_kg: float
+    compartments: int
+    state_interval_ms: int
+    visualization_interval_ms: int
+
+
+def state(mission: Mission, reading: Reading, stamp: Stamp) -> State:
+    """The state message."""
+    progress = mission.progress
+    return State(
+        header_id=stamp.header_id,
+        timestamp=stamp.timestamp,
+        manufacturer=stamp.manufacturer,
+        serial_number=stamp.serial_number,
+        order_id=progress.order_id,
+        order_update_id=progress.order_update_id,
+        last_node_id=progress.last_node_id,
+        last_node_sequence_id=progress.last_node_sequence_id,
+        driving=reading.driving,
+        paused=mission.paused,
+        new_base_request=_wants_base(mission, reading),
+        operating_mode=OperatingMode.AUTOMATIC,
+        node_states=tuple(
+            NodeState(node_id=row.node_id, sequence_id=row.sequence_id, released=row.released)
+            for row in progress.nodes
+        ),
+        edge_states=tuple(
+            EdgeState(edge_id=row.edge_id, sequence_id=row.sequence_id, released=row.released)
+            for row in progress.edges
+        ),
+        agv_position=_position(reading),
+        velocity=_velocity(reading),
+        loads=compartment_loads(reading.compartments),
+        action_states=tuple(_action(row) for row in mission.actions),
+        battery_state=BatteryState(
+            battery_charge=round(reading.battery_percent, 1), charging=reading.charging
+        ),
+        errors=mission.errors + _faults(mission, reading),
+        information=tuple(compartment_information(row) for row in reading.compartments),
+        safety_state=SafetyState(e_stop=reading.e_stop, field_violation=reading.field_violation),
+    )
+
+
+def visualization(reading: Reading, stamp: Stamp) -> Visualization:
+    """Position and speed alone."""
+    return Visualization(
+        header_id=stamp.header_id,
+        timestamp=stamp.timestamp,
+        version=VERSION,
+        manufacturer=stamp.manufacturer,
+        serial_number=stamp.serial_number,
+        agv_position=_position(reading),
+        velocity=_velocity(reading),
+    )
+
+
+def state_events(reading: Reading) -> tuple[object, ...]:
+    """What of a reading makes a state due at once when it changes."""
+    return (
+        reading.driving,
+        reading.charging,
+        reading.compartments,
+        reading.localised,
+        reading.e_stop,
+        reading.field_violation,
+        tuple(row.name for row in reading.faults),
+        reading.pose.map_id,
+    )
+
+
+def _position(reading: Reading) -> AgvPosition:
+    pose = reading.pose
+    return AgvPosition(
+        x=round(pose.x_m, 4),
+        y=round(pose.y_m, 4),
+        theta=max(-pi, min(pi, pose.theta_rad)),
+        map_id=pose.map_id,
+        position_initialized=reading.localised,
+        localization_score=1.0 if reading.localised else 0.0,
+    )
+
+
+def _velocity(reading: Reading) -> Velocity:
+    return Velocity(vx=round(reading.speed_mps, 3), vy=0.0, omega=round(reading.turn_radps, 3))
+
+
+def _action(entry: ActionEntry) -> ActionState:
+    return ActionState(
+        action_id=entry.action.action_id,
+        action_type=entry.action.action_type[: orders.ID_MAX_BYTES],
+        action_status=entry.status,
+        result_description=entry.result or None,
+    )
+
+
+def _faults(mission: Mission, reading: Reading) -> tuple[VehicleError, ...]:
+    found = [
+        VehicleError(
+            error_type=row.name,
+            error_level=ErrorLevel.FATAL if row.fatal else ErrorLevel.WARNING,
+            error_description=row.description[:200],
+        )
+        for row in reading.faults
+    ]
+    if not reading.localised:
+        found.append(
+            VehicleError(
+                error_type="localizationLost",
+                error_level=ErrorLevel.FATAL,
+                error_description="The robot does not know where it is; send initPosition.",
+            )
+        )
+    if mission.progress.nodes:
+        found += [
+            VehicleError(
+                error_type="compartmentNotShut",
+                error_level=ErrorLevel.WARNING,
+                error_description="The robot stands until this compartment is closed and locked.",
+                error_references=(
+                    Reference(reference_key="compartment", reference_value=str(row.compartment)),
+                ),
+            )
+            for row in reading.compartments
+            if not row.shut
+        ]
+    return tuple(found)
+
+
+def _wants_base(mission: Mission, reading: Reading) -> bool:
+    nodes = mission.progress.nodes
+    if not nodes or nodes[-1].released:
+        return False
+    left_m, here = 0.0, reading.pose
+    for node in nodes:
+        place: NodePosition | None = node.node_position
+        if not node.released or place is None:
+            break
+        left_m += here.distance_m(place.x, place.y)
+        here = Pose(place.x, place.y, 0.0, place.map_id)
+    return left_m < BASE_LOW_M
+
+
+def factsheet(body: Body, stamp: Stamp) -> Factsheet:
+    """The factsheet, with our compartment actions declared."""
+    positions = tuple(str(number + 1) for number in range(body.compartments))
+    return Factsheet(
+        header_id=stamp.header_id,
+        timestamp=stamp.timestamp,
+        version=VERSION,
+        manufacturer=stamp.manufacturer,
+        serial_number=stamp.serial_number,
+        type_specification=TypeSpecification(
+            series_name=body.series_name,
+            agv_kinematic=AgvKinematic.DIFF,
+            agv_class=AgvClass.CARRIER,
+            max_load_mass=body.load_max_kg,
+            localization_types=(LocalizationType.NATURAL,),
+            navigation_types=(NavigationType.VIRTUAL_LINE_GUIDED,),
+        ),
+        physical_parameters=PhysicalParameters(
+            speed_min=0.0,
+            speed_max=body.speed_max_mps,
+            acceleration_max=body.acceleration_mps2,
+            deceleration_max=body.deceleration_mps2,
+            height_max=body.height_m,
+            width=body.width_m,
+            length=body.length_m,
+        ),
+        protocol_limits=ProtocolLimits(
+            max_string_lens=MaxStringLens(msg_len=PAYLOAD_MAX_BYTES, id_len=orders.ID_MAX_BYTES),
+            max_array_lens=MaxArrayLens(
+                order_nodes=orders.NODES_MAX,
+                order_edges=orders.NODES_MAX - 1,
+                instant_actions=orders.ACTIONS_MAX,
+                state_action_states=orders.ACTIONS_MAX,
+                state_node_states=orders.NODES_MAX,
+                state_edge_states=orders.NODES_MAX,
+                state_errors=ERRORS_MAX + body.compartments + 5,
+            ),
+            timing=Timing(
+                min_order_interval=0.0,
+                min_state_interval=0.05,
+                default_state_interval=body.state_interval_ms / 1000,
+                visualization_interval=body.visualization_interval_ms / 1000,
+            ),
+        ),
+        protocol_features=ProtocolFeatures(optional_parameters=(), agv_actions=DECLARED),
+        agv_geometry=AgvGeometry(),
+        load_specification=LoadSpecification(
+            load_positions=positions,
+            load_sets=(LoadSet(set_name="box", load_type="box", load_positions=positions),),
+        ),
+    )
