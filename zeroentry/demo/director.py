@@ -1,0 +1,487 @@
+"""Plays the day: gives the cues, waits for what the product does, and stands in for a slow visitor."""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from contracts.api import (
+    AlertView,
+    CameraState,
+    DeliveryBody,
+    DeliveryState,
+    DeliveryView,
+    Disposition,
+    Handling,
+    OrderLine,
+    ResolveBody,
+    RobotCondition,
+    RobotView,
+    SessionBody,
+    SessionState,
+    SessionView,
+)
+from contracts.devices import Named
+from contracts.observations import Condition
+from contracts.units import UtcMs
+from controller.console.client import RefusedError
+from runtime.clock import Clock
+from zeroentry.demo.feed import Account, DeadlineError, Feed
+from zeroentry.demo.stage import CORRIDOR_CAMERA, INTRUDER, OUTSIDER, ROOM_CAMERA, Stage
+from zeroentry.demo.story import TODO, DemoState, StepId, StepStatus, StepView, fresh_steps
+
+log = structlog.get_logger(__name__)
+
+ROOM: Final = "room-1"
+OTHER_ROOM: Final = "room-2"
+OTHER_CAMERA: Final = "room-2-cam"
+CORRIDOR: Final = "corridor-1"
+ADMITTED: Final = 5
+OVER_ADMITTED: Final = "area.over_admitted"
+PERSON_IN_ZONE: Final = "robot.person_in_zone"
+
+START_MS: Final = 60_000  # a cold start of eight processes on two cores takes about 20 s
+GATHER_MS: Final = 60_000
+ALERT_MS: Final = 15_000
+SHORT_MS: Final = 20_000
+DRIVE_MS: Final = 120_000
+BLOCK_FROM_X_M: Final = 5.5  # inside the corridor's first zone, well before the door
+BLOCK_TO_X_M: Final = 9.0
+CORRIDOR_X_M: Final = (4.5, 19.5)
+MIRROR_MS: Final = 250  # how often the robot's place in the corridor's picture is renewed
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How the day is played: for a visitor who looks on, or as fast as it honestly goes."""
+
+    visitor_ms: int
+    """How long a visitor is waited for before the director acts in their place."""
+    pause_ms: int
+    """Rest between two steps, so that eyes can follow."""
+    stagger_ms: int
+    linger_ms: int
+    """How long an outsider stands in the corridor."""
+
+
+FOR_EYES: Final = Pace(visitor_ms=60_000, pause_ms=2_500, stagger_ms=1_200, linger_ms=6_000)
+FOR_CHECK: Final = Pace(visitor_ms=0, pause_ms=0, stagger_ms=400, linger_ms=1_500)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One thing that happened on the stage, and the alert that it has to become."""
+
+    rule: str
+    room_id: str
+    began_utc_ms: UtcMs
+    alert_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """From the true begin of a condition, beyond the rule's own dwell, to the event stream."""
+
+    rule: str
+    latency_ms: int
+
+
+@dataclass(slots=True)
+class Day:
+    """What one day gave."""
+
+    session: SessionView | None = None
+    delivery: DeliveryView | None = None
+    expected: list[Expected] = field(default_factory=list)
+    latencies: list[Latency] = field(default_factory=list)
+    pin_shown: str | None = None
+
+
+Hook = Callable[[StepId], Awaitable[None]]
+
+
+async def _no_hook(_: StepId) -> None:
+    return
+
+
+@dataclass(slots=True)
+class Director:
+    """Plays days one after another. ``before`` is called at the begin of each step (chaos uses it)."""
+
+    clock: Clock
+    stage: Stage
+    feed: Feed
+    supervisor: Account
+    tablet: Account
+    kitchen: Account
+    panel: Account
+    pace: Pace
+    before: Hook = _no_hook
+    loop: int = 0
+    running: bool = False
+    steps: tuple[StepView, ...] = field(default_factory=fresh_steps)
+    extra_expected: list[Expected] = field(default_factory=list)
+
+    def state(self) -> DemoState:
+        """The story now, for the console."""
+        return DemoState(running=self.running, loop=self.loop, steps=self.steps)
+
+    async def play_day(self) -> Day:
+        """Play one day from an empty room to the report.
+
+        Raises:
+            DeadlineError: a step did not come to its end in its time; the step is marked failed.
+        """
+        self.loop, self.running, self.steps = self.loop + 1, True, fresh_steps()
+        day = Day()
+        mirror = asyncio.create_task(self._mirror_robots())
+        try:
+            await self._room(day)
+            await self._intrusion(day)
+            await self._delivery(day)
+            await self._release(day)
+        finally:
+            self.running = False
+            mirror.cancel()
+            await asyncio.gather(mirror, return_exceptions=True)
+        return day
+
+    # --- the room fills and is sealed -----------------------------------------------------------
+
+    async def _room(self, day: Day) -> None:
+        async with self._step(StepId.READY):
+            await self.feed.until(self._all_ready, within_ms=START_MS, what="cameras live, robots online")
+            await self.stage.seat(OTHER_CAMERA, 3)
+        async with self._step(StepId.GATHER):
+            day.session = await self._schedule()
+            await self.stage.gather(ROOM_CAMERA, ADMITTED, self.pace.stagger_ms)
+            await self.feed.until(
+                lambda: self._head_count(ROOM) == ADMITTED, within_ms=GATHER_MS, what="five people in the room"
+            )
+        async with self._step(StepId.SEAL):
+            await self._take_session(day, "seal", SessionState.SEALED)
+            await self.feed.until(
+                lambda: self._session(day).seal_confirmed,
+                within_ms=SHORT_MS,
+                what="the edge node confirms the seal",
+            )
+
+    async def _schedule(self) -> SessionView:
+        body = SessionBody(room_id=ROOM, title=f"演示标段 {self.loop:02d} / Demo lot {self.loop:02d}", admitted=ADMITTED)
+        session = await self.supervisor.ask("schedule a session", lambda api: api.schedule(body))
+        return await self.supervisor.ask("gather", lambda api: api.session_step(session.id, "gather"))
+
+    # --- a sixth person ---------------------------------------------------------------------------
+
+    async def _intrusion(self, day: Day) -> None:
+        async with self._step(StepId.SIXTH):
+            alert = await self.intrude(day)
+        async with self._step(StepId.ACKNOWLEDGE):
+            await self._acknowledged(alert.id)
+        async with self._step(StepId.WITHDRAW):
+            await self._withdraw(alert.id)
+
+    async def intrude(self, day: Day) -> AlertView:
+        """Send a sixth person in and wait for the alert; its latency goes into ``day``."""
+        known = set(self.feed.alerts)
+        cued_utc_ms = self.clock.utc_ms()
+        await self.stage.intrude(ROOM_CAMERA, INTRUDER)
+        alert = await self.feed.until(
+            lambda: self._new_alert(OVER_ADMITTED, ROOM, known), within_ms=ALERT_MS, what="alert: six people, five admitted"
+        )
+        began = self.stage.whole_since_utc_ms(ROOM_CAMERA, INTRUDER, cued_utc_ms)
+        if began is None:
+            raise DeadlineError("an alert came before the sixth person was in the picture")
+        day.expected.append(Expected(OVER_ADMITTED, ROOM, began, alert.id))
+        arrived = self.feed.arrived_utc_ms[alert.id]
+        day.latencies.append(Latency(OVER_ADMITTED, arrived - began - alert.dwell_ms))
+        await self.feed.until(
+            lambda: self.feed.alerts[alert.id].picture_url, within_ms=SHORT_MS, what="the alert's picture"
+        )
+        return alert
+
+    async def _acknowledged(self, alert_id: str) -> None:
+        def seen() -> bool:
+            return self.feed.alerts[alert_id].handling is not Handling.NEW
+
+        if not await self._visitor_did(seen):
+            await self.supervisor.ask("acknowledge", lambda api: api.acknowledge(alert_id))
+            await self.feed.until(seen, within_ms=SHORT_MS, what="the acknowledgement is stored")
+
+    async def _withdraw(self, alert_id: str) -> None:
+        await self.stage.withdraw(ROOM_CAMERA, INTRUDER)
+        await self.feed.until(
+            lambda: self.feed.alerts[alert_id].condition is Condition.CLEARED, within_ms=SHORT_MS, what="the alert clears"
+        )
+        body = ResolveBody(disposition=Disposition.VIOLATION, note="演示：第六人进入 / demo: a sixth person came in")
+        if self.feed.alerts[alert_id].handling not in (Handling.RESOLVED, Handling.CLOSED):
+            with contextlib.suppress(RefusedError):  # the visitor was quicker
+                await self.supervisor.ask("resolve", lambda api: api.resolve(alert_id, body))
+
+    # --- a meal -----------------------------------------------------------------------------------
+
+    async def _delivery(self, day: Day) -> None:
+        async with self._step(StepId.ORDER):
+            delivery_id = await self._ordered(day)
+        async with self._step(StepId.LOAD):
+            await self._load(delivery_id)
+        async with self._step(StepId.TRAVEL):
+            await self.feed.until(
+                lambda: self._in_corridor(delivery_id), within_ms=DRIVE_MS, what="the robot drives in the corridor"
+            )
+        async with self._step(StepId.BLOCKED):
+            alert = await self._block(day, delivery_id)
+        async with self._step(StepId.RESUME):
+            await self._resume(delivery_id, alert)
+        async with self._step(StepId.ARRIVE):
+            await self._reaches(delivery_id, DeliveryState.ARRIVED, DRIVE_MS)
+        async with self._step(StepId.UNLOCK, self._pin_todo(day)):
+            await self._unlock(day, delivery_id)
+        async with self._step(StepId.COLLECT):
+            await self._reaches(delivery_id, DeliveryState.COLLECTED, DRIVE_MS)
+        async with self._step(StepId.RETURN):
+            day.delivery = await self._reaches(delivery_id, DeliveryState.RETURNED, DRIVE_MS)
+
+    async def _ordered(self, day: Day) -> str:
+        known = set(self.feed.deliveries)
+
+        def ordered() -> str | None:
+            rows = [row.id for row in self.feed.deliveries.values() if row.room_id == ROOM and row.id not in known]
+            return rows[0] if rows else None
+
+        if await self._visitor_did(lambda: ordered() is not None):
+            return ordered() or ""
+        site = await self.tablet.ask("menu", lambda api: api.site())
+        body = DeliveryBody(room_id=ROOM, lines=(OrderLine(dish=site.menu[0].id, count=ADMITTED),))
+        key = uuid.uuid4().hex
+        given = await self.tablet.ask("order a meal", lambda api: api.order(body, key))
+        day.pin_shown = given.pin
+        await self.feed.until(
+            lambda: given.delivery.id in self.feed.deliveries, within_ms=SHORT_MS, what="the order is listed"
+        )
+        return given.delivery.id
+
+    async def _load(self, delivery_id: str) -> None:
+        delivery = await self._reaches(delivery_id, DeliveryState.LOADING, DRIVE_MS)
+        compartment = delivery.compartment
+        if compartment is None:
+            raise DeadlineError(f"delivery {delivery_id} is loading without a compartment")
+
+        def filled() -> bool:
+            robot = self.feed.robots.get(delivery.robot_id or "")
+            rows = robot.compartments if robot else ()
+            return any(row.number == compartment and row.occupied and row.lid == "closed" for row in rows)
+
+        await self.feed.until(filled, within_ms=DRIVE_MS, what="a meal in the compartment, its lid closed")
+        if self.feed.deliveries[delivery_id].state is DeliveryState.LOADING:
+            with contextlib.suppress(RefusedError):  # the visitor pressed the kitchen's button first
+                await self.kitchen.ask("loaded", lambda api: api.loaded(delivery_id, compartment))
+        await self._reaches(delivery_id, DeliveryState.TRAVELLING, SHORT_MS)
+
+    async def _block(self, day: Day, delivery_id: str) -> AlertView:
+        known = set(self.feed.alerts)
+        cued_utc_ms = self.clock.utc_ms()
+        await self.stage.block_corridor(OUTSIDER)
+        alert = await self.feed.until(
+            lambda: self._new_alert(PERSON_IN_ZONE, CORRIDOR, known), within_ms=ALERT_MS, what="alert: person in the robot's zone"
+        )
+        began = self.stage.whole_since_utc_ms(CORRIDOR_CAMERA, OUTSIDER, cued_utc_ms)
+        if began is None:
+            raise DeadlineError("an alert came before the outsider was in the picture")
+        day.expected.append(Expected(PERSON_IN_ZONE, CORRIDOR, began, alert.id))
+        day.latencies.append(Latency(PERSON_IN_ZONE, self.feed.arrived_utc_ms[alert.id] - began - alert.dwell_ms))
+        await self.feed.until(
+            lambda: self._robot_of(delivery_id).condition in (RobotCondition.PAUSED, RobotCondition.HELD),
+            within_ms=SHORT_MS,
+            what="the robot stands",
+        )
+        await self.clock.sleep_ms(self.pace.linger_ms)
+        return alert
+
+    async def _resume(self, delivery_id: str, alert: AlertView) -> None:
+        await self.stage.clear_corridor()
+        await self.feed.until(
+            lambda: self.feed.alerts[alert.id].condition is Condition.CLEARED, within_ms=DRIVE_MS, what="the corridor is clear"
+        )
+        await self.feed.until(
+            lambda: self._robot_of(delivery_id).condition is RobotCondition.DRIVING
+            or self.feed.deliveries[delivery_id].state is not DeliveryState.TRAVELLING,
+            within_ms=SHORT_MS,
+            what="the robot goes on",
+        )
+
+    async def _unlock(self, day: Day, delivery_id: str) -> None:
+        def past() -> bool:
+            return self.feed.deliveries[delivery_id].state is not DeliveryState.ARRIVED
+
+        pin = day.pin_shown
+        if pin is None or await self._visitor_did(past):
+            await self.feed.until(past, within_ms=DRIVE_MS * 3, what="somebody types the PIN")
+            return
+        await self.panel.ask("unlock", lambda api: api.unlock(delivery_id, pin))
+
+    def _pin_todo(self, day: Day) -> Named | None:
+        base = TODO[StepId.UNLOCK]
+        if day.pin_shown is None:
+            return base
+        return Named(zh=f"{base.zh}：{day.pin_shown}", en=f"{base.en}: {day.pin_shown}")
+
+    # --- the end ------------------------------------------------------------------------------------
+
+    async def _release(self, day: Day) -> None:
+        async with self._step(StepId.RELEASE):
+            await self._take_session(day, "release", SessionState.RELEASED)
+            await self.stage.leave(ROOM_CAMERA, self.pace.stagger_ms)
+        async with self._step(StepId.REPORT):
+            await self.feed.until(lambda: self._head_count(ROOM) == 0, within_ms=GATHER_MS, what="the room is empty")
+
+    # --- what the visitor's buttons do ------------------------------------------------------------
+
+    async def sixth_person(self) -> str | None:
+        """Send one more person into the sealed room for a while; the reason when it cannot be now."""
+        if not any(row.state is SessionState.SEALED for row in self.feed.sessions.values()):
+            return "评标室未封闭，此刻多一人不是异常 / The room is not sealed: one more person is no anomaly now"
+        if self._step_is(StepId.SIXTH, StepId.ACKNOWLEDGE, StepId.WITHDRAW):
+            return "第六人已在室内 / The sixth person is there already"
+        person = f"visitor-{uuid.uuid4().hex[:6]}"
+        await self.stage.intrude(ROOM_CAMERA, person)
+        await self.clock.sleep_ms(12_000)
+        await self.stage.withdraw(ROOM_CAMERA, person)
+        return None
+
+    async def unplug_camera(self) -> None:
+        """Pull the plug of room 2's camera, and put it back after a while."""
+        await self.stage.fault(OTHER_CAMERA, unplugged=True)
+        await self.clock.sleep_ms(12_000)
+        await self.stage.fault(OTHER_CAMERA)
+
+    async def block_corridor(self) -> str | None:
+        """Let an outsider stand in the corridor for a while; the reason when one stands there."""
+        if self._step_is(StepId.BLOCKED):
+            return "走廊里已有外人 / An outsider is in the corridor already"
+        await self.stage.block_corridor(f"visitor-{uuid.uuid4().hex[:6]}")
+        await self.clock.sleep_ms(8_000)
+        await self.stage.clear_corridor()
+        return None
+
+    # --- small questions ----------------------------------------------------------------------------
+
+    def _all_ready(self) -> bool:
+        cameras = [camera for room in self.feed.rooms.values() for camera in room.cameras]
+        robots = self.feed.robots.values()
+        return (
+            len(cameras) > 0
+            and all(camera.state is CameraState.LIVE for camera in cameras)
+            and len(robots) > 0
+            and all(robot.condition is RobotCondition.IDLE for robot in robots)
+        )
+
+    def _head_count(self, room_id: str) -> int | None:
+        room = self.feed.rooms.get(room_id)
+        return room.head_count if room else None
+
+    def _session(self, day: Day) -> SessionView:
+        assert day.session is not None
+        return self.feed.sessions.get(day.session.id, day.session)
+
+    def _new_alert(self, rule: str, room_id: str, known: set[str]) -> AlertView | None:
+        for alert in self.feed.alerts.values():
+            if alert.id not in known and alert.rule == rule and alert.room_id == room_id:
+                return alert
+        return None
+
+    def _robot_of(self, delivery_id: str) -> RobotView:
+        robot_id = self.feed.deliveries[delivery_id].robot_id
+        if robot_id is None or robot_id not in self.feed.robots:
+            raise DeadlineError(f"delivery {delivery_id} has lost its robot")
+        return self.feed.robots[robot_id]
+
+    def _in_corridor(self, delivery_id: str) -> bool:
+        robot_id = self.feed.deliveries[delivery_id].robot_id
+        robot = self.feed.robots.get(robot_id or "")
+        if robot is None or robot.pose is None or robot.condition is not RobotCondition.DRIVING:
+            return False
+        return BLOCK_FROM_X_M <= robot.pose.x_m <= BLOCK_TO_X_M
+
+    def _step_is(self, *ids: StepId) -> bool:
+        return any(step.id in ids and step.status is StepStatus.ACTIVE for step in self.steps)
+
+    async def _reaches(self, delivery_id: str, state: DeliveryState, within_ms: int) -> DeliveryView:
+        order = list(DeliveryState)
+
+        def there() -> DeliveryView | None:
+            row = self.feed.deliveries[delivery_id]
+            if row.state in (DeliveryState.FAILED, DeliveryState.CANCELLED):
+                why = row.explanation.en if row.explanation else "no reason given"
+                raise DeadlineError(f"delivery {delivery_id} ended as {row.state}: {why}")
+            return row if order.index(row.state) >= order.index(state) else None
+
+        return await self.feed.until(there, within_ms=within_ms, what=f"delivery {delivery_id} is {state}")
+
+    async def _take_session(self, day: Day, step: str, state: SessionState) -> None:
+        session = self._session(day)
+        if session.state is not state:
+            try:
+                await self.supervisor.ask(step, lambda api: api.session_step(session.id, step))
+            except RefusedError:
+                if self._session(day).state is not state:  # a repeat after a lost answer is refused
+                    raise
+        await self.feed.until(
+            lambda: self._session(day).state is state, within_ms=SHORT_MS, what=f"the session is {state}"
+        )
+
+    async def _visitor_did(self, done: Callable[[], bool]) -> bool:
+        if self.pace.visitor_ms == 0:
+            return done()
+        try:
+            await self.feed.until(lambda: done() or None, within_ms=self.pace.visitor_ms, what="the visitor")
+        except DeadlineError:
+            return False
+        return True
+
+    async def _mirror_robots(self) -> None:
+        """Show a robot that drives in the corridor in the corridor camera's picture."""
+        shown: float | None = None
+        low, high = CORRIDOR_X_M
+        while True:
+            places = [
+                (robot.pose.x_m - low) / (high - low)
+                for robot in self.feed.robots.values()
+                if robot.pose is not None and low <= robot.pose.x_m <= high
+            ]
+            progress = round(min(1.0, max(0.0, places[0])), 3) if places else None
+            if progress != shown:
+                await self.stage.robot_at(progress)
+                shown = progress
+            await self.clock.sleep_ms(MIRROR_MS)
+
+    @contextlib.asynccontextmanager
+    async def _step(self, step: StepId, todo: Named | None = None) -> AsyncIterator[None]:
+        begun_ms = self.clock.mono_ms()
+        self._mark(step, StepStatus.ACTIVE, None, todo or TODO.get(step))
+        await self.before(step)
+        try:
+            yield
+        except BaseException:
+            self._mark(step, StepStatus.FAILED, self._seconds(begun_ms), None)
+            raise
+        self._mark(step, StepStatus.DONE, self._seconds(begun_ms), None)
+        log.info("demo_step", step=step.value, seconds=self._seconds(begun_ms))
+        await self.clock.sleep_ms(self.pace.pause_ms)
+
+    def _seconds(self, begun_ms: int) -> float:
+        return round((self.clock.mono_ms() - begun_ms) / 1000, 1)
+
+    def _mark(
+        self, step: StepId, status: StepStatus, seconds: float | None, todo: Named | None
+    ) -> None:
+        self.steps = tuple(
+            StepView(id=row.id, title=row.title, status=status, seconds=seconds, todo=todo)
+            if row.id is step
+            else row
+            for row in self.steps
+        )
