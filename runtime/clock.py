@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+import random
 import time
 from pathlib import Path
 from typing import Protocol
@@ -16,9 +17,11 @@ SETTLE_TURNS = 32
 # costs one turn; the longest chain of ours (bus -> inbox -> service -> outbox -> bus) is far
 # shorter.
 
-SIMULATED_START_UTC_MS = UtcMs(
-    1_767_229_200_000
-)  # 2026-01-01T01:00:00Z: a working day begins in China
+BACKOFF_FIRST_MS = 250  # a broker that restarts is back within a second
+BACKOFF_MAX_MS = 10_000  # nobody waits longer for a broker that has come back
+
+# 2026-01-01T01:00:00Z: a working day begins in China.
+SIMULATED_START_UTC_MS = UtcMs(1_767_229_200_000)
 
 SIMULATED_START_MONO_MS = MonoMs(1_000_000)  # not zero: "never" must not look like "at the start"
 
@@ -150,3 +153,15 @@ class SimulatedClock:
             self._mono = max(self._mono, int(due))
             heapq.heappop(self._sleepers)[2].set_result(None)
         self._mono = max(self._mono, end)
+
+
+def backoff_ms(
+    attempt: int,
+    rng: random.Random,
+    *,
+    first_ms: int = BACKOFF_FIRST_MS,
+    max_ms: int = BACKOFF_MAX_MS,
+) -> int:
+    """Delay before repeat ``attempt`` (from 0): doubles, is capped, has a jitter of 50 to 100 %."""
+    full = min(max_ms, first_ms << min(attempt, 20))
+    return full // 2 + rng.randrange(full // 2 + 1)

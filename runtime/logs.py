@@ -56,7 +56,9 @@ def _redacted(name: str, value: object, depth: int = 0) -> object:
     return value
 
 
-def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def redact(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     """A structlog processor: replaces values under secret-looking keys and passwords in URLs."""
     for name in list(event):
         event[name] = _redacted(name, event[name])

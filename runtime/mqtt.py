@@ -21,14 +21,12 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from pydantic import Field
 
 from contracts.envelope import PAYLOAD_MAX_BYTES, Strict
-from runtime.clock import Clock
+from runtime.clock import BACKOFF_FIRST_MS, Clock, backoff_ms
 
 log = structlog.get_logger(__name__)
 
 REFUSED_FROM = 0x80  # MQTT 5, 2.4: a reason code of 0x80 or more is a failure
 INBOX_LIMIT_DEFAULT = 1_000  # at 64 KiB each still below 64 MiB for one inbox
-BACKOFF_FIRST_MS = 250  # a broker that restarts is back within a second
-BACKOFF_MAX_MS = 10_000  # nobody waits longer for a broker that has come back
 STABLE_AFTER_MS = (
     10_000  # a link that lived shorter does not reset the backoff: two clients with one id
 )
@@ -207,18 +205,6 @@ def topic_matches(topic_filter: str, topic: str) -> bool:
         if index >= len(levels) or level not in {"+", levels[index]}:
             return False
     return len(wanted) == len(levels)
-
-
-def backoff_ms(
-    attempt: int,
-    rng: random.Random,
-    *,
-    first_ms: int = BACKOFF_FIRST_MS,
-    max_ms: int = BACKOFF_MAX_MS,
-) -> int:
-    """Delay before repeat ``attempt`` (from 0): doubles, is capped, has a jitter of 50 to 100 %."""
-    full = min(max_ms, first_ms << min(attempt, 20))
-    return full // 2 + rng.randrange(full // 2 + 1)
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from contracts import topics
 from contracts.codec import body_bytes, signed_part
 from contracts.envelope import PAYLOAD_MAX_BYTES, Ack, Delivered, Envelope, StreamId
 from contracts.units import UtcMs
-from runtime.clock import Clock
+from runtime.clock import Clock, backoff_ms
 from runtime.logs import Repeats
 from runtime.mqtt import (
     Bus,
@@ -34,7 +34,6 @@ from runtime.mqtt import (
     Outgoing,
     PayloadTooLargeError,
     PublishRefusedError,
-    backoff_ms,
 )
 from runtime.tokens import sign_message
 

@@ -24,7 +24,7 @@ FILE_MAX_BYTES: Final = 1_048_576  # a whole site fits in a tenth; more is the w
 DEPTH_MAX: Final = 32  # settings of ours are five levels deep
 PROBLEMS_MAX: Final = 100  # nobody reads more at once
 SHOWN_MAX_CHARS: Final = 60
-STORE_PASSWORD_HINT: Final = (  # noqa: S105  # advice, not a password
+PASSWORDLESS_URL_HINT: Final = (
     "write the URL without it and store the password encrypted: zeroentry credential set NAME"
 )
 
@@ -392,10 +392,10 @@ def refuse_url_password(url: str) -> str:
     """
     parts = urlsplit(url)
     if parts.password is not None:
-        raise ValueError(f"the URL contains a password; {STORE_PASSWORD_HINT}")
+        raise ValueError(f"the URL contains a password; {PASSWORDLESS_URL_HINT}")
     for name, value in parse_qsl(parts.query):
         if value and is_secret_name(name):
-            raise ValueError(f"the URL contains a password in {name!r}; {STORE_PASSWORD_HINT}")
+            raise ValueError(f"the URL contains a password in {name!r}; {PASSWORDLESS_URL_HINT}")
     return url
 
 

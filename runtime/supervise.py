@@ -19,8 +19,7 @@ from typing import Any, Final
 import structlog
 
 from contracts.units import MonoMs
-from runtime.clock import Clock
-from runtime.mqtt import backoff_ms
+from runtime.clock import Clock, backoff_ms
 
 log = structlog.get_logger(__name__)
 
