@@ -76,7 +76,7 @@ def _wire_name(name: str) -> str:
 
 
 class Vda(BaseModel):
-    """Base of every object of the protocol: camelCase on the wire, unknown fields of peers are kept."""
+    """Base of every object: camelCase on the wire, unknown fields of peers are kept."""
 
     model_config = ConfigDict(
         alias_generator=_wire_name,

@@ -198,7 +198,7 @@ class AgvAction(Vda):
     blocking_types: tuple[BlockingType, ...] | None = Field(
         default=None, max_length=LIST_MAX_ITEMS, exclude=True
     )
-    """Read, but never sent: the schema of 2.1.0 sets an enum on the list itself, which no list meets."""
+    """Read, but never sent: the schema of 2.1.0 puts an enum on the list, which no list meets."""
 
 
 class ProtocolFeatures(Vda):

@@ -146,9 +146,11 @@ def way_problem(nodes: tuple[Node, ...], edges: tuple[Edge, ...]) -> str | None:
     way = [item for pair in zip(nodes, edges, strict=False) for item in pair] + [nodes[-1]]
     for here, there in pairwise(way):
         if there.sequence_id != here.sequence_id + 1:
-            return f"sequenceId {here.sequence_id} is followed by {there.sequence_id}; it must rise by 1"
+            return f"sequenceId {there.sequence_id} follows {here.sequence_id}; it must rise by 1"
         if there.released and not here.released:
-            return f"sequenceId {there.sequence_id} is released behind the horizon's {here.sequence_id}"
+            return (
+                f"sequenceId {there.sequence_id} is released behind {here.sequence_id} that is not"
+            )
     for start, edge, end in zip(nodes, edges, nodes[1:], strict=False):
         if (edge.start_node_id, edge.end_node_id) != (start.node_id, end.node_id):
             return f"edge {edge.edge_id} does not join {start.node_id} to {end.node_id}"

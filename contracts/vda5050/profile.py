@@ -64,9 +64,13 @@ class OpenCompartment:
     command_id: str
     signature: str | None = None
 
-    def signed_bytes(self) -> bytes:
-        """What ``signature`` covers: all other parameters in fixed order, each ended by zero."""
+    def signed_bytes(self, topic: str) -> bytes:
+        """What ``signature`` covers: the topic it is sent on, then all other parameters.
+
+        In fixed order, each ended by a zero byte; the topic binds it to one robot.
+        """
         parts = (
+            topic,
             OPEN_COMPARTMENT,
             str(self.compartment),
             self.delivery_id,

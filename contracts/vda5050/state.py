@@ -264,7 +264,7 @@ class State(Header):
 
 
 class Visualization(Vda):
-    """Position and speed at a higher rate than the state; for showing only. Its header is optional."""
+    """Position and speed at a higher rate than the state, for showing; its header is optional."""
 
     header_id: Uint32 | None = None
     timestamp: Timestamp | None = None

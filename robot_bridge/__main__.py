@@ -1,0 +1,191 @@
+"""Wires one bridge from its settings and runs it until it is told to stop."""
+
+import argparse
+import asyncio
+import os
+import random
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from contracts.layout import LayoutError, Lif, from_lif
+from contracts.vda5050.state import ConnectionState
+from contracts.vda5050.topics import VehicleAddress
+from robot_bridge.core.mission import Mission, resume
+from robot_bridge.core.orders import Progress
+from robot_bridge.core.report import Body
+from robot_bridge.core.vehicle import Pose
+from robot_bridge.memory import FileMemory, Kept, recall
+from robot_bridge.ports import MemoryLost
+from robot_bridge.service import BridgeService, Intervals, connection_message, stamp
+from robot_bridge.settings import BridgeSettings
+from robot_bridge.sim import SimVehicle
+from runtime.clock import Clock, SystemClock
+from runtime.logs import configure
+from runtime.metrics import Metrics
+from runtime.mqtt import MqttSession, MqttSettings, Outgoing
+from runtime.settings import Problem, SettingsError, load
+from runtime.supervise import run_service
+from runtime.tokens import run_key
+
+MAP_MAX_BYTES: Final = 32 * 1024 * 1024  # 20,000 nodes, the most that a map may have, are below 10
+MEMORY_FILE: Final = "robot.json"
+
+
+class RobotSession(MqttSession):
+    """A session that leaves with OFFLINE, where the plain one would say its last will."""
+
+    def __init__(
+        self, settings: MqttSettings, clock: Clock, address: VehicleAddress, rng: random.Random
+    ) -> None:
+        self._address = address
+        self._wall = clock
+        self._greeting: Callable[[], Sequence[Outgoing]] = tuple
+        super().__init__(
+            settings,
+            clock,
+            rng=rng,
+            will=self._connection(ConnectionState.CONNECTION_BROKEN),
+            birth=lambda: self._greeting(),
+        )
+
+    def announce_with(self, greeting: Callable[[], Sequence[Outgoing]]) -> None:
+        """Publish this on each connection. Set after the making: who greets needs the session first."""
+        self._greeting = greeting
+
+    def _connection(self, state: ConnectionState) -> Outgoing:
+        return connection_message(self._address, state, stamp(self._address, 0, self._wall))
+
+    async def run(self) -> None:
+        """Stay connected until cancelled. The broker holds the will, so it need not be said twice."""
+        inner = asyncio.create_task(super().run())
+        try:
+            await asyncio.shield(inner)
+        except asyncio.CancelledError:
+            self._will = self._connection(ConnectionState.OFFLINE)
+            inner.cancel()
+            await asyncio.wait([inner])
+            raise
+
+
+async def main(settings: BridgeSettings) -> None:
+    """Run one bridge until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError: the map or the robot's memory cannot be used.
+    """
+    configure("robot_bridge", json=settings.log_json, level=settings.log_level)
+    clock = SystemClock()
+    address = settings.identity.address
+    try:
+        memory = FileMemory(settings.data_dir / MEMORY_FILE)
+        kept = recall(memory)
+    except MemoryLost as lost:
+        hint = "repair it, or move it away, place the robot at its start node, and start again"
+        raise _unusable(settings.data_dir, "data_dir", str(lost), hint) from lost
+    vehicle, mission = restore(settings, start_pose(settings), kept)
+    session = RobotSession(settings.mqtt, clock, address, random.Random())
+    service = BridgeService(
+        address,
+        body_of(settings),
+        Intervals(
+            settings.state_interval_driving_ms,
+            settings.state_interval_idle_ms,
+            settings.visualization_interval_ms,
+        ),
+        mission,
+        bus=session,
+        clock=clock,
+        vehicle=vehicle,
+        memory=memory,
+        metrics=Metrics(),
+        run_key=run_key(os.environ),
+    )
+    session.announce_with(service.birth)
+    session.on_connect(service.connected)
+    await run_service([service.run(), session.run()])
+
+
+def start_pose(settings: BridgeSettings) -> Pose:
+    """Where the robot stands at its very first start.
+
+    Raises:
+        SettingsError: the map cannot be read, or has no such node.
+    """
+    path = settings.map_file
+    try:
+        with path.open("rb") as file:
+            nodes = from_lif(Lif.model_validate_json(file.read(MAP_MAX_BYTES))).nodes
+    except OSError as error:
+        raise _unusable(
+            path, "map_file", f"cannot be read: {error.strerror}", "a LIF file"
+        ) from error
+    except (ValidationError, LayoutError) as error:
+        raise _unusable(path, "map_file", f"is not a map: {error}", "VDMA LIF 1.x") from error
+    node = nodes.get(settings.start_node)
+    if node is None:
+        names = ", ".join(sorted(nodes)[:20])
+        raise _unusable(path, "start_node", f"{settings.start_node!r} is not on the map", names)
+    return Pose(node.x_m, node.y_m, settings.start_theta_rad, node.map_id)
+
+
+def restore(settings: BridgeSettings, start: Pose, kept: Kept | None) -> tuple[SimVehicle, Mission]:
+    """The vehicle and its work: as they were kept, or new at the start node.
+
+    Raises:
+        SettingsError: the vehicle's memory cannot be read.
+    """
+    try:
+        vehicle = SimVehicle(
+            settings.sim,
+            start=start,
+            start_node=settings.start_node,
+            compartments=settings.compartments,
+            memory=kept.vehicle if kept else None,
+        )
+    except ValidationError as error:
+        raise _unusable(settings.data_dir, "data_dir", str(error), "its own memory") from error
+    if kept is not None:
+        return vehicle, resume(kept.mission)
+    return vehicle, Mission(Progress(last_node_id=settings.start_node, last_node_pose=start))
+
+
+def body_of(settings: BridgeSettings) -> Body:
+    """What the factsheet says of the robot."""
+    return Body(
+        series_name=settings.identity.series_name,
+        speed_max_mps=settings.sim.speed_mps,
+        acceleration_mps2=settings.sim.acceleration_mps2,
+        deceleration_mps2=settings.sim.deceleration_mps2,
+        length_m=settings.length_m,
+        width_m=settings.width_m,
+        height_m=settings.height_m,
+        load_max_kg=settings.load_max_kg,
+        compartments=settings.compartments,
+        state_interval_ms=settings.state_interval_driving_ms,
+        visualization_interval_ms=settings.visualization_interval_ms,
+    )
+
+
+def _unusable(file: Path, path: str, message: str, allowed: str) -> SettingsError:
+    return SettingsError([Problem(str(file), path, message[:500], allowed)])
+
+
+def command_line() -> int:
+    """Entry point of ``python -m robot_bridge --config FILE``."""
+    parser = argparse.ArgumentParser(prog="python -m robot_bridge", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="the bridge's settings (YAML)")
+    file: Path = parser.parse_args().config
+    try:
+        asyncio.run(main(load(BridgeSettings, file=file, environ=os.environ, overrides={})))
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(command_line())
