@@ -20,7 +20,7 @@ from robot_bridge.core.report import Body
 from robot_bridge.core.vehicle import Pose
 from robot_bridge.memory import FileMemory, Kept, recall
 from robot_bridge.ports import MemoryLost
-from robot_bridge.service import BridgeService, Intervals, connection_message, stamp
+from robot_bridge.service import BridgeService, Intervals, Robot, connection_message, stamp
 from robot_bridge.settings import BridgeSettings
 from robot_bridge.sim import SimVehicle
 from runtime.clock import Clock, SystemClock
@@ -49,18 +49,21 @@ class RobotSession(MqttSession):
             clock,
             rng=rng,
             will=self._connection(ConnectionState.CONNECTION_BROKEN),
-            birth=lambda: self._greeting(),
+            birth=self._greet,
         )
 
     def announce_with(self, greeting: Callable[[], Sequence[Outgoing]]) -> None:
-        """Publish this on each connection. Set after the making: who greets needs the session first."""
+        """Publish this on each connection. Set late: who greets needs the session first."""
         self._greeting = greeting
+
+    def _greet(self) -> Sequence[Outgoing]:
+        return self._greeting()
 
     def _connection(self, state: ConnectionState) -> Outgoing:
         return connection_message(self._address, state, stamp(self._address, 0, self._wall))
 
     async def run(self) -> None:
-        """Stay connected until cancelled. The broker holds the will, so it need not be said twice."""
+        """Stay connected until cancelled, then say OFFLINE."""
         inner = asyncio.create_task(super().run())
         try:
             await asyncio.shield(inner)
@@ -89,20 +92,13 @@ async def main(settings: BridgeSettings) -> None:
     vehicle, mission = restore(settings, start_pose(settings), kept)
     session = RobotSession(settings.mqtt, clock, address, random.Random())
     service = BridgeService(
-        address,
-        body_of(settings),
-        Intervals(
-            settings.state_interval_driving_ms,
-            settings.state_interval_idle_ms,
-            settings.visualization_interval_ms,
-        ),
+        robot_of(settings, run_key(os.environ)),
         mission,
         bus=session,
         clock=clock,
         vehicle=vehicle,
         memory=memory,
         metrics=Metrics(),
-        run_key=run_key(os.environ),
     )
     session.announce_with(service.birth)
     session.on_connect(service.connected)
@@ -153,8 +149,17 @@ def restore(settings: BridgeSettings, start: Pose, kept: Kept | None) -> tuple[S
     return vehicle, Mission(Progress(last_node_id=settings.start_node, last_node_pose=start))
 
 
-def body_of(settings: BridgeSettings) -> Body:
-    """What the factsheet says of the robot."""
+def robot_of(settings: BridgeSettings, key: bytes | None) -> Robot:
+    """Who the robot is, what its factsheet says of it, and how often it speaks."""
+    intervals = Intervals(
+        settings.state_interval_driving_ms,
+        settings.state_interval_idle_ms,
+        settings.visualization_interval_ms,
+    )
+    return Robot(settings.identity.address, _body(settings), intervals, key)
+
+
+def _body(settings: BridgeSettings) -> Body:
     return Body(
         series_name=settings.identity.series_name,
         speed_max_mps=settings.sim.speed_mps,

@@ -1,4 +1,4 @@
-"""Keeps the robot's memory in one file that is replaced as a whole, and is on disk when it returns."""
+"""Keeps the robot's memory in one file, replaced as a whole and on disk before it returns."""
 
 import os
 from dataclasses import dataclass

@@ -72,14 +72,22 @@ class Intervals:
     visualization_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Robot:
+    """Who the robot is. With a ``run_key``, commands to open a compartment need a signature."""
+
+    address: VehicleAddress
+    body: Body
+    intervals: Intervals
+    run_key: bytes | None = None
+
+
 class BridgeService:
-    """One robot's VDA 5050 client. Give ``will`` and ``birth`` to the session it runs on."""
+    """One robot's VDA 5050 client. Give ``birth`` and ``connected`` to the session it runs on."""
 
     def __init__(
         self,
-        address: VehicleAddress,
-        body: Body,
-        intervals: Intervals,
+        robot: Robot,
         mission: Mission,
         *,
         bus: Bus,
@@ -87,21 +95,15 @@ class BridgeService:
         vehicle: Vehicle,
         memory: Memory,
         metrics: Metrics,
-        run_key: bytes | None = None,
     ) -> None:
-        """``mission`` is what was kept (through ``resume``) or a new one.
-
-        With a ``run_key``, commands to open a compartment need a signature.
-        """
-        self._address = address
-        self._body = body
-        self._intervals = intervals
+        """``mission`` is what was kept (through ``resume``) or a new one."""
+        self._robot = robot
+        self._address = robot.address
         self._mission = mission
         self._bus = bus
         self._clock = clock
         self._vehicle = vehicle
         self._memory = memory
-        self._run_key = run_key
         self._reading: Reading | None = None
         self._header_ids: Counter[VdaKind] = Counter()
         self._state_due = asyncio.Event()
@@ -188,7 +190,7 @@ class BridgeService:
                 self._count_rejected("wrong_topic", inbound.topic, "not for a robot")
 
     def _forged(self, message: VdaMessage, actions: InstantActions) -> frozenset[str]:
-        key = self._run_key
+        key = self._robot.run_key
         if key is None:
             return frozenset()
         topic = message.address.topic(VdaKind.INSTANT_ACTIONS)
@@ -217,7 +219,7 @@ class BridgeService:
         return Now(self._clock.mono_ms(), self._clock.utc_ms())
 
     def _take(self, event: Input) -> None:
-        """One input: step, keep what changed, then perform. In this order: an unlock is on disk first."""
+        """One input: step, keep what changed, then perform: an unlock is on disk first."""
         now = self._now()
         before = self._mission
         self._mission, outputs = step(before, self._reading, event, now)
@@ -233,7 +235,7 @@ class BridgeService:
                     self._vehicle.perform(output)
 
     def _keep(self, now: Now) -> None:
-        # Blocks this process for one fsync. On purpose: nothing else may happen before it is on disk.
+        # Blocks this process for one fsync, on purpose: nothing may happen before it is on disk.
         retain(self._memory, self._mission, self._vehicle.memory())
         self._kept = now.mono_ms
 
@@ -248,7 +250,7 @@ class BridgeService:
         keep_ms = KEEP_DRIVING_MS if reading.driving else KEEP_STANDING_MS
         if (changed or now.mono_ms - self._kept >= keep_ms) and self._kept != now.mono_ms:
             self._keep(now)
-        intervals = self._intervals
+        intervals = self._robot.intervals
         every_ms = intervals.state_driving_ms if reading.driving else intervals.state_standing_ms
         if changed or now.mono_ms - self._state_sent >= every_ms:
             self._state_due.set()
@@ -279,7 +281,7 @@ class BridgeService:
 
     async def _send_visualizations(self) -> None:
         while True:
-            await self._clock.sleep_ms(self._intervals.visualization_ms)
+            await self._clock.sleep_ms(self._robot.intervals.visualization_ms)
             if self._reading is not None and self._reading.driving:
                 stamp = self._stamp(VdaKind.VISUALIZATION)
                 await self._send(VdaKind.VISUALIZATION, report.visualization(self._reading, stamp))
@@ -295,7 +297,7 @@ class BridgeService:
                 log.warning("vda5050_unsent", kind=kind.value, times=times, error=str(error))
 
     def _factsheet(self) -> VdaBody:
-        return report.factsheet(self._body, self._stamp(VdaKind.FACTSHEET))
+        return report.factsheet(self._robot.body, self._stamp(VdaKind.FACTSHEET))
 
     def _outgoing(self, kind: VdaKind, body: VdaBody) -> Outgoing:
         spec = SPECS[kind]

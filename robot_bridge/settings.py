@@ -1,4 +1,4 @@
-"""Holds what one bridge must be told: who the robot is, its broker, where it stands, its vehicle."""
+"""Holds what one bridge must be told: robot, broker, start node, vehicle."""
 
 from pathlib import Path
 from typing import Literal, Self
