@@ -140,10 +140,19 @@ class PictureShelf(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What stands beside the boxes: people in the room (None: unknown), admitted ones while sealed."""
+
+    people: int | None
+    admitted: int | None
+    alarm: bool
+
+
 class LiveView(Protocol):
     """Shows analysed frames to viewers; never slows the analysis."""
 
-    def offer(self, frame: Frame, view: CameraView) -> None:
+    def offer(self, frame: Frame, view: CameraView, caption: Caption) -> None:
         """A frame and what was seen in it; returns at once."""
         ...
 

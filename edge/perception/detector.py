@@ -8,7 +8,7 @@ from typing import Final
 
 import cv2
 import numpy as np
-import onnxruntime as ort  # type: ignore[import-untyped]  # the wheel carries no types
+import onnxruntime as ort
 from numpy.typing import NDArray
 
 from edge.core.people import Detection, Rect

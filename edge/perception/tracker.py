@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]  # no types
+from scipy.optimize import linear_sum_assignment
 
 from edge.core.people import Detection, Instant, Rect, Track
 

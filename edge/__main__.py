@@ -1,0 +1,307 @@
+"""Wires one edge node: settings and site in, a running node out."""
+
+import argparse
+import asyncio
+import os
+import random
+import shutil
+import socket
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import structlog
+
+from contracts import topics
+from contracts.devices import CameraConfig, CredentialName, NodeConfig, Site
+from contracts.observations import CameraView, NodeHealth, NodeState
+from contracts.units import NodeId, RoomId
+from edge.api.access import Gate, node_key, open_tokens, terminal
+from edge.api.app import build
+from edge.api.live import LiveHub
+from edge.api.node import NodeView, product_version
+from edge.api.server import listen, serve
+from edge.capture.rtsp import CameraLink, Credentials
+from edge.core.people import Instant
+from edge.core.state import CameraSetup, RoomSetup, RoomState, restore, rule_settings
+from edge.evidence.pictures import Pictures, jpeg
+from edge.perception.detector import SHIPPED_MODEL, SsdliteDetector, shipped_hash
+from edge.perception.overlay import draw
+from edge.perception.tracker import IouTracker
+from edge.ports import Caption, Latest, Rgb
+from edge.service import NodeService, Wiring, health_message
+from edge.settings import EdgeSettings, ModelSettings
+from edge.store import EdgeStore
+from runtime import logs, settings
+from runtime.clock import SystemClock
+from runtime.metrics import Metrics
+from runtime.mqtt import MqttSession, Outgoing
+from runtime.outbox import Outbox, OutboxPump
+from runtime.secrets import CredentialStore, secret_key
+from runtime.site import load_site
+from runtime.supervise import run_service
+from runtime.tokens import run_key
+
+log = structlog.get_logger(__name__)
+
+LIVE_JPEG_QUALITY = 80  # half the bytes of evidence; nobody measures anything on it
+
+
+class NodeError(Exception):
+    """The node cannot start with these settings; says which and what to do."""
+
+
+def new_id() -> str:
+    """An id that no other run of any node gives."""
+    return uuid.uuid4().hex
+
+
+def render(
+    rgb: Rgb, view: CameraView | None, caption: Caption | None, width_px: int | None
+) -> bytes:
+    """A picture for viewers (``api.live.Render``)."""
+    if width_px is not None and width_px < rgb.shape[1]:
+        height_px = max(round(rgb.shape[0] * width_px / rgb.shape[1]), 1)
+        rgb = cv2.resize(rgb, (width_px, height_px), interpolation=cv2.INTER_AREA).astype("uint8")
+    if view is not None and caption is not None:
+        rgb = draw(rgb, view, caption)
+    return jpeg(rgb, LIVE_JPEG_QUALITY)
+
+
+def own_config(site: Site, node_id: NodeId) -> NodeConfig:
+    """The node's entry in the site.
+
+    Raises:
+        NodeError: the site has no such node.
+    """
+    for node in site.nodes:
+        if node.id == node_id:
+            return node
+    known = ", ".join(sorted(node.id for node in site.nodes)) or "none"
+    raise NodeError(f"node {node_id!r} is not in the site (nodes/*.yaml); nodes there: {known}")
+
+
+def open_detector(model: ModelSettings) -> SsdliteDetector:
+    """The declared detector, checked.
+
+    Raises:
+        ModelError: it is not what was declared.
+    """
+    return SsdliteDetector(
+        model.path or SHIPPED_MODEL,
+        sha256=model.sha256 or shipped_hash(),
+        threshold=model.threshold,
+        overlap_max=model.overlap_max,
+        threads=model.threads,
+    )
+
+
+def credentials_of(camera: CameraConfig, path: Path, environ: Mapping[str, str]) -> Credentials:
+    """How a camera's user and password are asked for; a camera without a credential asks nothing.
+
+    Raises:
+        SecretKeyError: the camera has a credential and there is no key to open it.
+        UnknownCredentialError: it names one that is not stored.
+    """
+    name: CredentialName | None = camera.credential
+    if name is None:
+        return lambda: None
+    store = CredentialStore(path, secret_key(environ))
+    store.get(name)  # fail at start, not at night
+
+    def ask() -> tuple[str, str]:
+        credential = store.get(name)
+        return credential.username, credential.password
+
+    return ask
+
+
+def room_states(
+    config: EdgeSettings, site: Site, store: EdgeStore, now: Instant
+) -> Mapping[RoomId, RoomState]:
+    """Every room of the node as its disk has it."""
+    rules = rule_settings(config.rules)
+    stored = store.rooms()
+    states: dict[RoomId, RoomState] = {}
+    for area_id in own_config(site, config.node).areas:
+        cameras = tuple(
+            CameraSetup(camera.id, has_sound=camera.sound != "none")
+            for camera in site.cameras_of(area_id)
+        )
+        setup = RoomSetup(area_id, config.node, cameras, rules)
+        states[area_id] = restore(setup, stored.get(area_id), now)
+    return states
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A wired node that has not started: its parts, and where its API listens."""
+
+    service: NodeService
+    session: MqttSession
+    pump: OutboxPump
+    view: NodeView
+    hub: LiveHub
+    pictures: Pictures
+    gate: Gate
+    listener: socket.socket
+
+    @property
+    def port(self) -> int:
+        """The port of the API."""
+        return int(self.listener.getsockname()[1])
+
+
+def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: ExitStack) -> Node:
+    """Put a node together; ``stack`` closes what it opened.
+
+    Raises:
+        NodeError, ModelError, PortTakenError, AccessError, StoreError, SecretKeyError: what is wrong and
+            what to do about it.
+    """
+    own_config(site, config.node)
+    clock, metrics, rng = SystemClock(), Metrics(), random.Random()
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    listener = listen(config.api.host, config.api.port)
+    stack.callback(listener.close)
+    gate = Gate(open_tokens(environ, config.data_dir, terminal()), node_key(environ), clock)
+    detector = open_detector(config.model)
+    store = EdgeStore(config.data_dir / "edge.sqlite3")
+    stack.callback(store.close)
+    outbox = Outbox(config.data_dir / "outbox.sqlite3", config.node, config.node, clock)
+    stack.callback(outbox.close)
+    mib = 1024 * 1024
+    pictures = Pictures(
+        config.data_dir / "pictures",
+        keep_bytes=config.pictures.keep_mib * mib,
+        hard_bytes=config.pictures.hard_mib * mib,
+    )
+    hub = LiveHub(render, _pool(stack, "live", 1), clock, viewers_max=config.api.viewers_max)
+    site_id, key = site.config.id, run_key(environ)
+
+    def birth() -> Sequence[Outgoing]:
+        return service.birth()
+
+    lost = NodeHealth(
+        node_id=config.node, state=NodeState.LOST, utc_ms=clock.utc_ms(), boot_id=clock.boot_id
+    )
+    session = MqttSession(
+        config.mqtt, clock, rng=rng, will=health_message(site_id, lost, new_id()), birth=birth
+    )
+    wiring = Wiring(
+        site_id=site_id,
+        node_id=config.node,
+        clock=clock,
+        bus=session,
+        store=store,
+        outbox=outbox,
+        shelf=pictures,
+        live=hub,
+        detector=detector,
+        metrics=metrics,
+        new_id=new_id,
+        workers=_pool(stack, "detect", config.model.workers),
+        disk=_pool(stack, "disk", 1),
+        run_key=key,
+    )
+    now = Instant(clock.mono_ms(), clock.utc_ms())
+    service = NodeService(
+        wiring,
+        room_states(config, site, store, now),
+        version=product_version(),
+        api_url=config.api.url or _url(config, listener),
+        disk_free_bytes=lambda: shutil.disk_usage(config.data_dir).free,
+    )
+    _add_cameras(config, site, service, wiring, environ)
+    pump = OutboxPump(
+        outbox,
+        session,
+        clock,
+        rng,
+        ack_topic=topics.ack_topic(site_id, config.node),
+        signing_key=key,
+    )
+    view = NodeView(site, config.node, service, hub, metrics)
+    return Node(service, session, pump, view, hub, pictures, gate, listener)
+
+
+def _add_cameras(
+    config: EdgeSettings,
+    site: Site,
+    service: NodeService,
+    wiring: Wiring,
+    environ: Mapping[str, str],
+) -> None:
+    path = config.credentials_file or config.data_dir / "credentials.json"
+    loop = asyncio.get_running_loop()
+    for room_id in service.rooms:
+        for camera in site.cameras_of(room_id):
+            link = CameraLink(
+                camera,
+                credentials_of(camera, path, environ),
+                wiring.clock,
+                random.Random(),
+                service.report,
+                Latest(loop),
+            )
+            service.add_camera(link, IouTracker())
+
+
+def _pool(stack: ExitStack, name: str, threads: int) -> ThreadPoolExecutor:
+    pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+    return pool
+
+
+def _url(config: EdgeSettings, listener: socket.socket) -> str:
+    scheme = "https" if config.api.tls else "http"
+    host, port = listener.getsockname()[:2]
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+async def main(config: EdgeSettings, site: Site | None = None) -> None:
+    """Run the node until SIGTERM or SIGINT. ``site`` left out is read from ``config.site_dir``.
+
+    Raises:
+        SettingsError: the site folder holds mistakes.
+        NodeError, ModelError, PortTakenError, AccessError, StoreError, SecretKeyError: see ``wire``.
+    """
+    logs.configure(f"edge.{config.node}", json=config.log_json, level=config.log_level)
+    cv2.setNumThreads(1)  # its pool of threads would take the cores from the other cameras
+    with ExitStack() as stack:
+        node = wire(config, site or load_site(config.site_dir), os.environ, stack)
+        app = build(node.view, node.hub, node.pictures, node.gate, version=product_version())
+        tls = config.api.tls
+        log.info("edge_started", node=config.node, rooms=sorted(node.service.rooms), port=node.port)
+        received = await run_service(
+            (
+                node.session.run(),
+                node.pump.run(),
+                node.service.run(),
+                serve(
+                    app,
+                    node.listener,
+                    cert_file=tls.cert_file if tls else None,
+                    key_file=tls.key_file if tls else None,
+                ),
+            )
+        )
+        log.info("edge_stopped", signal=received.name if received else None)
+
+
+def run(arguments: Sequence[str]) -> None:
+    """``python -m edge --config FILE``."""
+    parser = argparse.ArgumentParser(prog="python -m edge", description="Run one edge node.")
+    parser.add_argument("--config", type=Path, required=True, help="YAML file of its settings")
+    file = parser.parse_args(arguments).config
+    config = settings.load(EdgeSettings, file=file, environ=os.environ, overrides={})
+    asyncio.run(main(config))
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])

@@ -1,0 +1,139 @@
+"""Keeps on disk what a node must know after kill -9: seals, standing alerts, cursors, unsent messages.
+
+One transaction commits a room's new state, the cursor of the command that caused it and the messages that
+come out of it. The messages then move to the outbox, which has a file of its own; what a crash leaves
+between the two is moved at the next start, under the same message ids, so that nothing is sent twice.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ValidationError
+
+from contracts import topics
+from contracts.observations import Alert, SealApplied
+from contracts.topics import Kind
+from contracts.units import RoomId
+from edge.core.state import StoredRoom
+from runtime.outbox import Entry, InboxCursor
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS room (room_id TEXT PRIMARY KEY, state TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS cursor (
+    stream TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (stream, epoch)
+);
+CREATE TABLE IF NOT EXISTS unsent (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    topic TEXT NOT NULL, body TEXT NOT NULL, key TEXT NOT NULL, message_id TEXT NOT NULL UNIQUE
+);
+"""
+
+_MODELS: Final[Mapping[Kind, type[BaseModel]]] = {Kind.ALERT: Alert, Kind.APPLIED: SealApplied}
+
+
+class StoreError(Exception):
+    """The node's database cannot be opened or holds what no version of ours wrote; says what to do."""
+
+
+class EdgeStore:
+    """The node's SQLite file (WAL, synchronous=FULL). Methods block for a disk flush; any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"{path}: cannot open the node's database: {error}. "
+                "Check the disk and who owns the folder"
+            ) from error
+
+    def rooms(self) -> Mapping[RoomId, StoredRoom]:
+        """Every room as it was committed last.
+
+        Raises:
+            StoreError: a row cannot be read.
+        """
+        rows = self._db.execute("SELECT room_id, state FROM room").fetchall()
+        try:
+            return {room: StoredRoom.model_validate_json(state) for room, state in rows}
+        except ValidationError as error:
+            raise StoreError(
+                f"{self._path}: the stored state of a room is damaged: {error}. "
+                "Move the file away; the node then starts unsealed and says so"
+            ) from error
+
+    def cursors(self) -> tuple[InboxCursor, ...]:
+        """How far each stream of commands was taken."""
+        rows = self._db.execute("SELECT stream, epoch, seq FROM cursor").fetchall()
+        return tuple(InboxCursor(*row) for row in rows)
+
+    def commit(
+        self,
+        *,
+        room: StoredRoom | None = None,
+        cursor: InboxCursor | None = None,
+        entries: Sequence[Entry] = (),
+    ) -> None:
+        """Store all of it or nothing; durable on return.
+
+        Raises:
+            sqlite3.Error: the disk refused; nothing was stored.
+        """
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            if room is not None:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO room VALUES (?, ?)",
+                    (room.room_id, room.model_dump_json()),
+                )
+            if cursor is not None:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)",
+                    (cursor.stream, cursor.epoch, cursor.seq),
+                )
+            self._db.executemany(
+                "INSERT INTO unsent (topic, body, key, message_id) VALUES (?, ?, ?, ?)",
+                [
+                    (entry.topic, entry.message.model_dump_json(), entry.key, entry.message_id)
+                    for entry in entries
+                ],
+            )
+
+    def unsent(self) -> list[Entry]:
+        """Messages that were committed and not yet handed to the outbox, in order."""
+        rows = self._db.execute(
+            "SELECT topic, body, key, message_id FROM unsent ORDER BY number"
+        ).fetchall()
+        return [
+            Entry(topic, _model(topic).model_validate_json(body), key, message_id)
+            for topic, body, key, message_id in rows
+        ]
+
+    def forget_unsent(self, message_ids: Iterable[str]) -> None:
+        """The outbox has these."""
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "DELETE FROM unsent WHERE message_id = ?", [(one,) for one in message_ids]
+            )
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._db.close()
+
+
+def _model(topic: str) -> type[BaseModel]:
+    parsed = topics.parse(topic)
+    if parsed is None or parsed.kind not in _MODELS:
+        raise StoreError(f"a message for {topic!r} waits in the node's database; not one of ours")
+    return _MODELS[parsed.kind]
