@@ -18,7 +18,7 @@ SETTLE_TURNS = 32
 # shorter.
 
 BACKOFF_FIRST_MS = 250  # a broker that restarts is back within a second
-BACKOFF_MAX_MS = 10_000  # nobody waits longer for a broker that has come back
+BACKOFF_MAX_MS = 5_000  # nobody waits longer for a broker that has come back
 
 # 2026-01-01T01:00:00Z: a working day begins in China.
 SIMULATED_START_UTC_MS = UtcMs(1_767_229_200_000)

@@ -441,7 +441,11 @@ class OutboxPump:
         limit_ms = backoff_ms(
             self._repeats, self._rng, first_ms=2 * ACK_FIRST_MS, max_ms=ACK_MAX_MS
         )
-        if not await self._stirred_within(limit_ms) and self._outbox.depth:
+        # Counted from the last progress: a steady stream of appends must not put it off.
+        left_ms = self._progress_at + limit_ms - self._clock.mono_ms()
+        if left_ms > 0 and await self._stirred_within(left_ms):
+            return
+        if self._outbox.depth:
             self._repeats += 1
             self._go_back()
 

@@ -137,10 +137,14 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             items = enumerate(node.value)
             return [self.value(loader, item, (*path, index)) for index, item in items]
-        if not node.tag.startswith("tag:yaml.org,2002:"):
+        if node.tag not in yaml.SafeLoader.yaml_constructors:
             self._refuse(node, path, f"has the tag {node.tag!r}; tags are not understood")
             return None
-        return _scalar(loader, node)
+        try:
+            return _scalar(loader, node)
+        except ValueError as error:
+            self._refuse(node, path, f"is not what its form says: {error}")
+            return None
 
     def _mapping(
         self, loader: yaml.SafeLoader, node: yaml.MappingNode, path: KeyPath
@@ -166,10 +170,13 @@ class _Reader:
 
 
 def _scalar(loader: yaml.SafeLoader, node: yaml.Node) -> object:
+    if ":" in str(node.value) or node.tag.endswith(":timestamp"):
+        # YAML 1.1 makes 12:30 a number and a date an object; the model knows better what it wants.
+        return str(node.value)
     value: object = loader.construct_object(node)
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    return str(node.value)  # dates and the like: the model knows better what it wants
+    return str(node.value)
 
 
 def load(
