@@ -28,7 +28,7 @@ def name_of(path: Path) -> str:
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_each_file_is_read_as_its_kind(path: Path) -> None:
     model = SiteConfig if path.name == "site.yaml" else MODELS[path.parent.name]
-    assert check(model, parse_yaml_strict(path))
+    assert isinstance(check(model, parse_yaml_strict(path)), model)
     assert any(path.is_relative_to(site) for site in SITES), (
         "a file outside any site is read by nobody"
     )
