@@ -26,7 +26,16 @@ from contracts.units import CameraId, NodeId, Note, RobotId, RoomId, SessionId, 
 BASE = "/api/v1"
 PAGE_MAX = 200  # rows of one page: what a person scrolls, and below 1 MiB of JSON
 PIN_DIGITS = 6
-PIN_TRIES_MAX = 5  # dispatch.md: after five wrong PINs the delivery is locked and the supervisor decides
+PIN_TRIES_MAX = (
+    5  # dispatch.md: after five wrong PINs the delivery is locked and the supervisor decides
+)
+
+
+class Sentence(Strict):
+    """What people read about one thing, in both languages; longer than a name."""
+
+    zh: str = Field(min_length=1, max_length=400)
+    en: str = Field(min_length=1, max_length=400)
 
 
 class Problem(Strict):
@@ -318,7 +327,7 @@ class DeliveryView(Strict):
     legs: tuple[Leg, ...] = ()
     zones: tuple[ZonePassage, ...] = ()
     custody: tuple[CustodyEvent, ...] = ()
-    explanation: Named | None = None
+    explanation: Sentence | None = None
 
 
 class DeliveryGiven(Strict):
@@ -489,4 +498,4 @@ class WitnessReport(Strict):
     sealed_for_ms: int | None
     alerts: tuple[ReportAlert, ...]
     deliveries: tuple[DeliveryView, ...]
-    statement: Named
+    statement: Sentence

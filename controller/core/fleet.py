@@ -1,0 +1,327 @@
+"""Decides what one robot is told next: missions as base and horizon, actions until they are answered.
+
+A robot has an order only when its state says so; publishing is not delivery. So what is unanswered is
+sent again with the same content, one thing at a time, and nothing is built upon it before.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from contracts.api import Pose
+from contracts.units import MonoMs, RobotId, UtcMs, ZoneId
+from contracts.vda5050.profile import CompartmentState, LockCompartment, OpenCompartment
+from contracts.vda5050.state import ActionStatus, ConnectionState
+from controller.core.outputs import ActionKind, OrderNode, PublishAction, PublishOrder
+
+SILENT_AFTER_MS: Final = 35_000  # VDA 5050: a state at least every 30 s
+REFUSALS_MAX: Final = 3  # the same way refused three times is no bad luck
+ACTIONS_KEPT: Final = 16  # answers that a delivery may still ask for
+
+
+class GoalKind(StrEnum):
+    """What a robot drives for."""
+
+    KITCHEN = "kitchen"
+    DOOR = "door"
+    HOME = "home"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Where a robot is to stand."""
+
+    kind: GoalKind
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unpassed:
+    """A node that a robot says still lies before it."""
+
+    node_id: str
+    sequence_id: int
+    released: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ActionReport:
+    """How far a robot says one action is."""
+
+    action_id: str
+    status: ActionStatus
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RobotProblem:
+    """An error in a robot's state; ``order_id`` when it speaks of an order."""
+
+    type: str
+    fatal: bool
+    text: str = ""
+    order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RobotReport:
+    """What a robot said last, freed from the protocol's version."""
+
+    order_id: str
+    order_update_id: int
+    last_node: str
+    last_sequence_id: int
+    driving: bool
+    paused: bool
+    automatic: bool
+    battery_percent: float
+    pose: Pose | None = None
+    unpassed: tuple[Unpassed, ...] = ()
+    compartments: tuple[CompartmentState, ...] = ()
+    actions: tuple[ActionReport, ...] = ()
+    problems: tuple[RobotProblem, ...] = ()
+
+    @property
+    def standing(self) -> bool:
+        """Not driving and nothing before it that it might drive."""
+        return not self.driving and not self.unpassed
+
+    def compartment(self, number: int) -> CompartmentState | None:
+        """What its sensors say of one compartment; None when it does not list it."""
+        return next((row for row in self.compartments if row.compartment == number), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Mission:
+    """One order. ``released`` nodes from the start are base; ``passed`` is the index of the last reached.
+
+    ``from_index`` is where the last update begins: the last base node before it. ``answered`` is the
+    highest update that the robot has shown, -1 before it has shown the order at all.
+    """
+
+    order_id: str
+    route: tuple[str, ...]
+    released: int
+    update_id: int = 0
+    from_index: int = 0
+    passed: int = 0
+    answered: int = -1
+    cancelling: bool = False
+
+    @property
+    def taken(self) -> bool:
+        """The robot's state has shown this order, so the robot has it."""
+        return self.answered >= 0
+
+    @property
+    def settled(self) -> bool:
+        """The robot has the newest update; only then may another follow."""
+        return self.answered == self.update_id
+
+
+@dataclass(frozen=True, slots=True)
+class ActionDuty:
+    """One instant action that is to be done. ``status`` None: the robot has not shown it yet."""
+
+    action_id: str
+    action: ActionKind
+    opens: OpenCompartment | None = None
+    locks: LockCompartment | None = None
+    valid_until_utc_ms: UtcMs | None = None
+    status: ActionStatus | None = None
+    result: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.status is not None and self.status.ended
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What a robot has to do; kept over a restart of the controller.
+
+    ``at_node`` is the last node that it reported: its place stays taken until it reports another.
+    ``pause_wanted``: True pause it, False let it go on, None: not our matter.
+    """
+
+    robot_id: RobotId
+    delivery_id: str | None = None
+    goal: Goal | None = None
+    mission: Mission | None = None
+    at_node: str | None = None
+    actions: tuple[ActionDuty, ...] = ()
+    pause_wanted: bool | None = None
+    held_for: tuple[ZoneId, ...] = ()
+    made: int = 0
+    """Orders and actions made so far; numbers them."""
+    refusals: int = 0
+
+    def action(self, action_id: str | None) -> ActionDuty | None:
+        """The action of this id, while it is remembered."""
+        return next((row for row in self.actions if row.action_id == action_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class RobotLive:
+    """What is known of a robot now; lost with the process, for it comes again within seconds."""
+
+    connection: ConnectionState | None = None
+    report: RobotReport | None = None
+    report_header_id: int = -1
+    report_mono_ms: MonoMs = MonoMs(0)
+    silent_since_mono_ms: MonoMs = MonoMs(0)
+    seen_utc_ms: UtcMs | None = None
+    pose: Pose | None = None
+
+    def online(self, mono_ms: MonoMs) -> bool:
+        """On the bus, and heard within the time that the standard allows between two states."""
+        return (
+            self.connection is ConnectionState.ONLINE
+            and self.report is not None
+            and mono_ms - self.report_mono_ms <= SILENT_AFTER_MS
+        )
+
+
+HEADER_BACK_MAX: Final = 1_000
+# A state whose headerId lies this far behind is no late copy: the robot counts anew after a reboot
+# whose connection message was missed. Messages of QoS 0 do not overtake by more than a few.
+
+
+def fresh(live: RobotLive, header_id: int) -> bool:
+    """Whether a state is newer than what is known: QoS 0 may duplicate and reorder."""
+    behind = live.report_header_id - header_id
+    return behind < 0 or behind > HEADER_BACK_MAX
+
+
+def heard(duty: Duty, report: RobotReport) -> Duty:
+    """Move a duty on by what its robot reports."""
+    duty = replace(duty, at_node=report.last_node or duty.at_node)
+    duty = replace(duty, actions=tuple(_answered(row, report) for row in duty.actions))
+    mission = duty.mission
+    if mission is None:
+        return duty
+    if report.order_id == mission.order_id:
+        return _progress(duty, mission, report)
+    if mission.taken and report.standing:
+        # The robot has forgotten its order (a reboot without memory): it gets a new one from where it
+        # stands, because the goal is still set. Never the old one: its first node may lie behind.
+        return replace(duty, mission=None)
+    return duty
+
+
+def refused(duty: Duty, report: RobotReport) -> bool:
+    """Whether the robot says that it cannot take the present order or update."""
+    mission = duty.mission
+    return (
+        mission is not None
+        and not mission.settled
+        and any(problem.order_id == mission.order_id for problem in report.problems)
+    )
+
+
+def arrived(duty: Duty, report: RobotReport) -> bool:
+    """The whole order is driven, and the robot says that it stands at its end."""
+    mission = duty.mission
+    return (
+        mission is not None
+        and mission.settled
+        and mission.released == len(mission.route)
+        and report.standing
+        and report.last_node == mission.route[-1]
+    )
+
+
+def begin(duty: Duty, route: tuple[str, ...], released: int, order_id: str) -> Duty:
+    """A new order along ``route``, whose first ``released`` nodes may be driven at once."""
+    mission = Mission(order_id=order_id, route=route, released=released)
+    return replace(duty, mission=mission, made=duty.made + 1)
+
+
+def extend(duty: Duty, released: int) -> Duty:
+    """Release more of the route: an update that repeats the last base node with its sequenceId."""
+    mission = duty.mission
+    if mission is None or not mission.settled or mission.cancelling or released <= mission.released:
+        return duty
+    return replace(
+        duty,
+        mission=replace(
+            mission,
+            update_id=mission.update_id + 1,
+            from_index=mission.released - 1,
+            released=released,
+        ),
+    )
+
+
+def redirect(duty: Duty, goal: Goal | None) -> Duty:
+    """Send a robot elsewhere: an order under way to another node is cancelled first."""
+    mission = duty.mission
+    if mission is not None and (goal is None or mission.route[-1] != goal.node):
+        mission = replace(mission, cancelling=True)
+    return replace(duty, goal=goal, mission=mission)
+
+
+def with_action(duty: Duty, action: ActionDuty) -> Duty:
+    """One action more; the oldest ended ones are forgotten."""
+    kept = [row for row in duty.actions if not row.ended]
+    ended = [row for row in duty.actions if row.ended][-ACTIONS_KEPT:]
+    return replace(duty, actions=(*ended, *kept, action), made=duty.made + 1)
+
+
+def without_open(duty: Duty, kind: ActionKind) -> Duty:
+    """Forget unanswered actions of a kind: what they asked for is no longer wanted."""
+    kept = tuple(row for row in duty.actions if row.ended or row.action is not kind)
+    return duty if kept == duty.actions else replace(duty, actions=kept)
+
+
+def pending(duty: Duty, kind: ActionKind) -> ActionDuty | None:
+    """The unanswered action of a kind."""
+    return next((row for row in duty.actions if row.action is kind and not row.ended), None)
+
+
+def order_of(duty: Duty) -> PublishOrder | None:
+    """The order or update to send (again); None when the robot has all that there is."""
+    mission = duty.mission
+    if mission is None or mission.settled or mission.cancelling:
+        return None
+    nodes = tuple(
+        OrderNode(node, 2 * index, released=index < mission.released)
+        for index, node in enumerate(mission.route)
+        if index >= mission.from_index
+    )
+    return PublishOrder(duty.robot_id, mission.order_id, mission.update_id, nodes)
+
+
+def actions_of(duty: Duty, utc_ms: UtcMs) -> Iterable[PublishAction]:
+    """The actions to send (again): those the robot has not shown, and which are still valid."""
+    for row in duty.actions:
+        late = row.valid_until_utc_ms is not None and utc_ms > row.valid_until_utc_ms
+        if row.status is None and not late:
+            yield PublishAction(
+                robot_id=duty.robot_id,
+                action_id=row.action_id,
+                action=row.action,
+                opens=row.opens,
+                locks=row.locks,
+                valid_until_utc_ms=row.valid_until_utc_ms,
+            )
+
+
+def _answered(action: ActionDuty, report: RobotReport) -> ActionDuty:
+    if action.ended:
+        return action
+    said = next((row for row in report.actions if row.action_id == action.action_id), None)
+    if said is None or (said.status, said.result) == (action.status, action.result):
+        return action
+    return replace(action, status=said.status, result=said.result[:200])
+
+
+def _progress(duty: Duty, mission: Mission, report: RobotReport) -> Duty:
+    index = report.last_sequence_id // 2
+    known = index < len(mission.route) and mission.route[index] == report.last_node
+    # An index only grows: a place once left is never taken back by a late message.
+    passed = max(mission.passed, index) if known else mission.passed
+    answered = max(mission.answered, report.order_update_id)
+    moved = replace(mission, passed=passed, answered=min(answered, mission.update_id))
+    return duty if moved == mission else replace(duty, mission=moved, refusals=0)

@@ -1,0 +1,112 @@
+"""Holds what does not change while the controller runs: the site, its map as ways, who sees which zone."""
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.devices import RobotConfig, Site, Zone
+from contracts.layout import MapEdge, RobotMap
+from contracts.units import NodeId, RobotId, RoomId, ZoneId
+
+NEAR_NODE_M: Final = 1.5
+# A robot that does not say at which node it stands counts as there within this distance: less than
+# half of the shortest way between two nodes of a building.
+
+
+@dataclass(frozen=True, slots=True)
+class SitePlan:
+    """The site as the cores look things up in it. Build it with ``plan_of``."""
+
+    site: Site
+    map: RobotMap
+    ways: Mapping[str, Mapping[str, MapEdge]]
+    """start -> end -> edge."""
+    zone_at: Mapping[str, Zone]
+    """Map node -> the zone it lies in."""
+    zones: Mapping[ZoneId, Zone]
+    robots: Mapping[RobotId, RobotConfig]
+    watcher: Mapping[RoomId, NodeId]
+    """Area -> the edge node that watches it."""
+    door_nodes: Mapping[RoomId, str]
+
+    @property
+    def kitchen_node(self) -> str:
+        return self.site.config.kitchen_node
+
+
+def plan_of(site: Site, robot_map: RobotMap) -> SitePlan:
+    """Index a site and its map.
+
+    Raises:
+        ValueError: the site names a map node that the map lacks; says which.
+    """
+    ways: dict[str, dict[str, MapEdge]] = {}
+    for edge in robot_map.edges.values():
+        ways.setdefault(edge.start, {})[edge.end] = edge
+    config = site.config
+    doors = {area.id: area.door_node for area in config.areas if area.door_node is not None}
+    named = {f"area {room}: door_node": node for room, node in doors.items()}
+    named |= {f"robot {robot.id}: home_node": robot.home_node for robot in site.robots}
+    if site.robots:
+        named["site: kitchen_node"] = config.kitchen_node
+    missing = [f"{what} {node!r}" for what, node in named.items() if node not in robot_map.nodes]
+    if missing:
+        raise ValueError(f"not on the map: {'; '.join(missing)}; add the node or correct the name")
+    return SitePlan(
+        site=site,
+        map=robot_map,
+        ways=ways,
+        zone_at={node: zone for zone in config.zones for node in zone.nodes},
+        zones={zone.id: zone for zone in config.zones},
+        robots={robot.id: robot for robot in site.robots},
+        watcher={area: node.id for node in site.nodes for area in node.areas},
+        door_nodes=doors,
+    )
+
+
+def route(
+    plan: SitePlan, start: str, goal: str, avoid: frozenset[str] = frozenset()
+) -> tuple[str, ...] | None:
+    """The shortest way as node ids, both ends included; None when there is none.
+
+    ``avoid`` are nodes not to pass (the ends excepted).
+    """
+    best: dict[str, float] = {start: 0.0}
+    before: dict[str, str] = {}
+    heap = [(0.0, start)]
+    while heap:
+        length_m, here = heapq.heappop(heap)
+        if here == goal:
+            return _walk_back(before, start, goal)
+        if length_m > best[here]:
+            continue
+        for there, edge in plan.ways.get(here, {}).items():
+            reach_m = length_m + edge.length_m
+            if (there in avoid and there != goal) or reach_m >= best.get(there, float("inf")):
+                continue
+            best[there], before[there] = reach_m, here
+            heapq.heappush(heap, (reach_m, there))
+    return None
+
+
+def length_m(plan: SitePlan, nodes: tuple[str, ...]) -> float:
+    """How long a way along ``nodes`` is."""
+    return sum(plan.ways[start][end].length_m for start, end in zip(nodes, nodes[1:], strict=False))
+
+
+def nearest_node(plan: SitePlan, x_m: float, y_m: float) -> str | None:
+    """The map node within NEAR_NODE_M of a point, nearest first; None when there is none."""
+    distances = [
+        (((node.x_m - x_m) ** 2 + (node.y_m - y_m) ** 2) ** 0.5, node.id)
+        for node in plan.map.nodes.values()
+    ]
+    near = min(distances, default=(NEAR_NODE_M + 1, ""))
+    return near[1] if near[0] <= NEAR_NODE_M else None
+
+
+def _walk_back(before: Mapping[str, str], start: str, goal: str) -> tuple[str, ...]:
+    nodes = [goal]
+    while nodes[-1] != start:
+        nodes.append(before[nodes[-1]])
+    return tuple(reversed(nodes))

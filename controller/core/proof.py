@@ -1,0 +1,67 @@
+"""Decides what the cameras prove of each zone that a delivery passed: "no unadmitted person", or less."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from contracts.api import ZonePassage, ZoneVerdict
+from contracts.units import UtcMs, ZoneId
+from controller.core.interlock import Clearance
+from controller.core.plan import SitePlan
+
+PASSAGES_MAX: Final = (
+    100  # a tour passes a handful of zones twice; more is a robot that goes in circles
+)
+
+_RANK: Final[Mapping[ZoneVerdict, int]] = {
+    ZoneVerdict.NO_UNADMITTED_PERSON: 0,
+    ZoneVerdict.UNPROVEN: 1,
+    ZoneVerdict.PERSON_SEEN: 2,
+}
+
+
+def passed(
+    passages: tuple[ZonePassage, ...],
+    plan: SitePlan,
+    node: str | None,
+    states: Mapping[ZoneId, Clearance],
+    utc_ms: UtcMs,
+) -> tuple[ZonePassage, ...]:
+    """The passages after a look at where the robot is and what its zone shows.
+
+    A verdict only ever gets worse: one unseen second leaves a passage unproven.
+    """
+    zone = plan.zone_at.get(node) if node is not None else None
+    current = passages[-1] if passages and passages[-1].left_utc_ms is None else None
+    if current is not None and (zone is None or zone.id != current.zone_id):
+        passages = (*passages[:-1], current.model_copy(update={"left_utc_ms": utc_ms}))
+        current = None
+    if zone is None or (len(passages) >= PASSAGES_MAX and current is None):
+        return passages
+    verdict = _verdict(states.get(zone.id, Clearance.UNSEEN), seen=zone.seen_by is not None)
+    if current is None:
+        opened = ZonePassage(
+            zone_id=zone.id,
+            name=zone.name,
+            seen_by=zone.seen_by,
+            entered_utc_ms=utc_ms,
+            verdict=verdict,
+        )
+        return (*passages, opened)
+    if _RANK[verdict] <= _RANK[current.verdict]:
+        return passages
+    return (*passages[:-1], current.model_copy(update={"verdict": verdict}))
+
+
+def closed(passages: tuple[ZonePassage, ...], utc_ms: UtcMs) -> tuple[ZonePassage, ...]:
+    """The delivery is over: what the robot does next is no part of its proof."""
+    if not passages or passages[-1].left_utc_ms is not None:
+        return passages
+    return (*passages[:-1], passages[-1].model_copy(update={"left_utc_ms": utc_ms}))
+
+
+def _verdict(state: Clearance, *, seen: bool) -> ZoneVerdict:
+    if state is Clearance.PERSON:
+        return ZoneVerdict.PERSON_SEEN
+    if state is Clearance.UNSEEN or not seen:
+        return ZoneVerdict.UNPROVEN
+    return ZoneVerdict.NO_UNADMITTED_PERSON

@@ -1,0 +1,334 @@
+"""Holds a site's state as the controller knows it, and every input that can change it.
+
+Half of the state is lasting: sessions, alerts, deliveries and duties are committed before anybody hears
+of them. The other half is live: what is seen and reported comes again within seconds of a restart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple, TypeVar
+
+from contracts.api import DeliveryBody, Pose, ResolveBody, SessionBody
+from contracts.observations import (
+    Alert,
+    Condition,
+    NodeHealth,
+    PictureRef,
+    RoomObservation,
+    SealApplied,
+)
+from contracts.units import MonoMs, NodeId, RobotId, RoomId, SessionId, UtcMs, ZoneId
+from contracts.vda5050.state import ConnectionState
+from controller.core.alerts import OWN_TITLES, AlertRecord
+from controller.core.deliveries import Delivery
+from controller.core.fleet import Duty, RobotLive, RobotReport
+from controller.core.interlock import ZoneSight
+from controller.core.plan import SitePlan
+from controller.core.sessions import Session, SessionVerb
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+ENDED_KEPT: Final = 200  # ended ones that stay in memory for the console; the store keeps all
+
+
+class Now(NamedTuple):
+    """The clock, read once for each input."""
+
+    mono_ms: MonoMs
+    utc_ms: UtcMs
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLive:
+    """The last observation of an area, and when it came."""
+
+    observation: RoomObservation
+    received_mono_ms: MonoMs
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLive:
+    """A node's last word on itself, when it came, and whether it counts as lost."""
+
+    health: NodeHealth
+    heard_mono_ms: MonoMs
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SiteState:
+    """Everything. ``marks``: ``rule|subject`` -> the id of the alert of ours that stands for it."""
+
+    plan: SitePlan
+    sessions: Mapping[SessionId, Session] = field(default_factory=dict)
+    alerts: Mapping[str, AlertRecord] = field(default_factory=dict)
+    deliveries: Mapping[str, Delivery] = field(default_factory=dict)
+    duties: Mapping[RobotId, Duty] = field(default_factory=dict)
+    next_number: int = 1
+    marks: Mapping[str, str] = field(default_factory=dict)
+    rooms: Mapping[RoomId, RoomLive] = field(default_factory=dict)
+    nodes: Mapping[NodeId, NodeLive] = field(default_factory=dict)
+    sights: Mapping[ZoneId, ZoneSight] = field(default_factory=dict)
+    robots: Mapping[RobotId, RobotLive] = field(default_factory=dict)
+    sent: Mapping[str, MonoMs] = field(default_factory=dict)
+    """What was last sent when: order or action id -> time. Unanswered, it is sent again."""
+
+
+def changed(mapping: Mapping[_K, _V], key: _K, value: _V) -> Mapping[_K, _V]:
+    """A copy of a mapping with one entry set; the mapping itself where nothing changes."""
+    if mapping.get(key) is value:
+        return mapping
+    return MappingProxyType({**mapping, key: value})
+
+
+def lasting_equal(one: SiteState, other: SiteState) -> bool:
+    """Whether two states are the same on disk."""
+    return (
+        one.sessions is other.sessions
+        and one.alerts is other.alerts
+        and one.deliveries is other.deliveries
+        and one.duties is other.duties
+    )
+
+
+def restored(
+    plan: SitePlan,
+    *,
+    sessions: Mapping[SessionId, Session],
+    alerts: Mapping[str, AlertRecord],
+    deliveries: Mapping[str, Delivery],
+    duties: Mapping[RobotId, Duty],
+    next_number: int,
+    now: Now,
+    same_boot: bool,
+) -> SiteState:
+    """The state after a start, from what the store holds.
+
+    Monotonic times of another boot mean nothing: waits that were under way begin anew. Robots that
+    left the site keep no duty; new ones begin with an empty one.
+    """
+    if not same_boot:
+        deliveries = {
+            key: replace(row, since_mono_ms=now.mono_ms) for key, row in deliveries.items()
+        }
+    return SiteState(
+        plan=plan,
+        sessions=dict(sessions),
+        alerts=dict(alerts),
+        deliveries=dict(deliveries),
+        duties={robot: duties.get(robot, Duty(robot)) for robot in plan.robots},
+        next_number=next_number,
+        marks=_marks(alerts),
+        robots={robot: RobotLive(silent_since_mono_ms=now.mono_ms) for robot in plan.robots},
+    )
+
+
+def mark_of(rule: str, subject: str) -> str:
+    """The key of ``SiteState.marks``."""
+    return f"{rule}|{subject}"
+
+
+def own_alert_id(rule: str, subject: str, utc_ms: UtcMs) -> str:
+    """The id of an alert of ours; the same for the same occurrence, and readable back."""
+    return f"c{list(OWN_TITLES).index(rule)}_{subject}_{utc_ms}"
+
+
+def _marks(alerts: Mapping[str, AlertRecord]) -> Mapping[str, str]:
+    return {
+        mark_of(row.alert.rule, row.id.split("_")[1]): row.id
+        for row in alerts.values()
+        if row.alert.rule in OWN_TITLES and row.alert.condition is Condition.ACTIVE
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class AlertCame:
+    """An edge node tells of an alert. ``known``: its record, where it is no longer in memory."""
+
+    alert: Alert
+    known: AlertRecord | None = None
+    kind: Literal["alert_came"] = "alert_came"
+
+
+@dataclass(frozen=True, slots=True)
+class SealWasApplied:
+    """An edge node says what it enforces."""
+
+    applied: SealApplied
+    kind: Literal["seal_was_applied"] = "seal_was_applied"
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A durable message that has no effect yet (segments, access events); its cursor moves."""
+
+    what: str
+    kind: Literal["noted"] = "noted"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a room looks like now."""
+
+    observation: RoomObservation
+    kind: Literal["observed"] = "observed"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSaid:
+    """A node's health, or its last will."""
+
+    health: NodeHealth
+    kind: Literal["node_said"] = "node_said"
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+    kind: Literal["tick"] = "tick"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionScheduled:
+    """A supervisor plans a session."""
+
+    session_id: SessionId
+    body: SessionBody
+    by: str
+    kind: Literal["session_scheduled"] = "session_scheduled"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionActed:
+    """A supervisor moves a session on."""
+
+    session_id: SessionId
+    verb: SessionVerb
+    by: str
+    kind: Literal["session_acted"] = "session_acted"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertAcknowledged:
+    """A person has seen an alert."""
+
+    alert_id: str
+    by: str
+    known: AlertRecord | None = None
+    kind: Literal["alert_acknowledged"] = "alert_acknowledged"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertResolved:
+    """A person has found what an alert was."""
+
+    alert_id: str
+    body: ResolveBody
+    by: str
+    known: AlertRecord | None = None
+    kind: Literal["alert_resolved"] = "alert_resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureStored:
+    """An alert's picture is on the controller's own disk."""
+
+    alert_id: str
+    picture: PictureRef
+    known: AlertRecord | None = None
+    kind: Literal["picture_stored"] = "picture_stored"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOrdered:
+    """Somebody orders a meal. The PIN's digest comes with it, the PIN itself never."""
+
+    delivery_id: str
+    body: DeliveryBody
+    by: str
+    pin_digest: str
+    idempotency_key: str | None = None
+    kind: Literal["delivery_ordered"] = "delivery_ordered"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryLoaded:
+    """The kitchen says that the compartment is loaded and its lid shut."""
+
+    delivery_id: str
+    compartment: int
+    by: str
+    kind: Literal["delivery_loaded"] = "delivery_loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class PinTried:
+    """A PIN was typed at the robot and compared with its digest."""
+
+    delivery_id: str
+    right: bool
+    by: str
+    kind: Literal["pin_tried"] = "pin_tried"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryCancelled:
+    """Somebody calls a delivery off."""
+
+    delivery_id: str
+    reason: str
+    by: str
+    kind: Literal["delivery_cancelled"] = "delivery_cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class RobotConnected:
+    """A robot came on the bus or left it."""
+
+    robot_id: RobotId
+    connection: ConnectionState
+    kind: Literal["robot_connected"] = "robot_connected"
+
+
+@dataclass(frozen=True, slots=True)
+class RobotReported:
+    """A robot's state. ``header_id`` counts its states, so that a late copy is known."""
+
+    robot_id: RobotId
+    header_id: int
+    report: RobotReport
+    kind: Literal["robot_reported"] = "robot_reported"
+
+
+@dataclass(frozen=True, slots=True)
+class RobotMoved:
+    """A robot's position between two states; for showing only."""
+
+    robot_id: RobotId
+    pose: Pose
+    kind: Literal["robot_moved"] = "robot_moved"
+
+
+Input = (
+    AlertCame
+    | SealWasApplied
+    | Noted
+    | Observed
+    | NodeSaid
+    | Tick
+    | SessionScheduled
+    | SessionActed
+    | AlertAcknowledged
+    | AlertResolved
+    | PictureStored
+    | DeliveryOrdered
+    | DeliveryLoaded
+    | PinTried
+    | DeliveryCancelled
+    | RobotConnected
+    | RobotReported
+    | RobotMoved
+)
