@@ -18,7 +18,7 @@ PYTHONS: Final = ("3.11", "3.12", "3.13")
 PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 ENTRY: Final = re.compile(
-    r"^(?P<requirement>[A-Za-z0-9][^\\]*?) \\\n(?P<rest>(?:    .*\n?)*)", re.M
+    r"^(?P<requirement>[A-Za-z0-9][^\\]*?) \\\n(?P<rest>(?:    .*\n?)*)", re.MULTILINE
 )
 
 
@@ -72,7 +72,7 @@ def test_every_direct_dependency_is_locked_at_or_above_its_floor(lock: str) -> N
             where = f"{lock}.txt, Python {python}"
             assert len(versions) == 1, f"{where}: {requirement.name} is there as {versions}"
             assert Version(versions[0]) in requirement.specifier, (
-                f"{lock}.txt holds {requirement.name} {versions[0]}, below {requirement.specifier}: "
+                f"{where}: {requirement.name} {versions[0]} is below {requirement.specifier}: "
                 "something holds it back; see its `via` lines"
             )
 

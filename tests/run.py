@@ -1,0 +1,193 @@
+"""Runs the project's suites, each within its time budget, and says at the end how each fared.
+
+    python tests/run.py             all of them, as CI does
+    python tests/run.py unit types  these only
+    python tests/run.py list        what there is
+
+Every suite runs, whatever became of those before it. The last line is `N passed, N failed`.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree as ET
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+BUILD: Final = ROOT / "build"
+BIN: Final = Path(sys.executable).parent
+
+STOP_FACTOR: Final = 2.0
+# A suite above its budget fails; at twice the budget it hangs, and is stopped to let others run.
+
+KILL_AFTER_S: Final = 10.0  # what a stopped suite gets to end its own processes
+
+
+class Counting(StrEnum):
+    """What a suite counts as: each of its tests, or one check as a whole."""
+
+    TESTS = "tests"
+    WHOLE = "whole"
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One command with its time budget. The sum of the budgets stays below 20 minutes."""
+
+    name: str
+    budget_s: float
+    counting: Counting
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one suite fared."""
+
+    suite: Suite
+    used_s: float
+    passed: int
+    failed: int
+    skipped: int
+    problem: str
+
+    @property
+    def good(self) -> bool:
+        return not self.problem
+
+
+def tool(*command: str) -> tuple[str, ...]:
+    """A command of this environment."""
+    return (str(BIN / command[0]), *command[1:])
+
+
+def whole(name: str, budget_s: float, *command: str) -> Suite:
+    return Suite(name, budget_s, Counting.WHOLE, tool(*command))
+
+
+def tests(name: str, budget_s: float, *paths: str) -> Suite:
+    report = str(BUILD / f"junit-{name}.xml")
+    command = tool("python", "-m", "pytest", "-q", f"--junitxml={report}", *paths)
+    return Suite(name, budget_s, Counting.TESTS, command)
+
+
+DEMO_CHECK: Final = ("zeroentry", "demo", "--check", "--json")
+
+SUITES: Final = (
+    whole("format", 15, "ruff", "format", "--check", "."),
+    whole("lint", 20, "ruff", "check", "."),
+    whole("types", 120, "mypy"),
+    whole("imports", 20, "lint-imports"),
+    tests("unit", 180, "tests/unit", "tests/test_house_rules.py"),
+    tests("simulation", 150, "tests/simulation"),
+    tests("integration", 150, "tests/integration"),
+    tests("browser", 120, "tests/browser"),
+    whole("demo-check", 150, *DEMO_CHECK, "build/demo-check.json"),
+    whole("demo-chaos", 240, *DEMO_CHECK, "build/demo-chaos.json", "--chaos"),
+)
+
+LIMIT_S: Final = 1_200.0
+assert sum(suite.budget_s for suite in SUITES) < LIMIT_S, "budgets: 20 minutes for all of them"
+
+
+def main(names: Sequence[str]) -> int:
+    known = {suite.name: suite for suite in SUITES}
+    if list(names) == ["list"]:
+        for suite in SUITES:
+            print(f"{suite.name:12} {suite.budget_s:4.0f} s  {' '.join(suite.command[1:])}")
+        return 0
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        print(f"no suite {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
+        return 2
+    BUILD.mkdir(exist_ok=True)
+    outcomes = [run(known[name]) for name in (names or known)]
+    return report(outcomes)
+
+
+def run(suite: Suite) -> Outcome:
+    """Run one suite in a process group of its own, and leave nothing of it behind."""
+    print(f"\n=== {suite.name} ({suite.budget_s:.0f} s) ===", flush=True)
+    junit = BUILD / f"junit-{suite.name}.xml"
+    junit.unlink(missing_ok=True)
+    start = time.monotonic()
+    process = subprocess.Popen(
+        suite.command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    problem = ""
+    try:
+        code = process.wait(timeout=suite.budget_s * STOP_FACTOR)
+    except subprocess.TimeoutExpired:
+        code = 1
+        problem = f"hung: stopped after {suite.budget_s * STOP_FACTOR:.0f} s"
+    finally:
+        stop_group(process)
+    used_s = time.monotonic() - start
+    if not problem and code != 0:
+        problem = f"exit {code}"
+    if not problem and used_s > suite.budget_s:
+        problem = "over its budget"
+    return count(suite, junit, used_s, problem)
+
+
+def stop_group(process: "subprocess.Popen[bytes]") -> None:
+    """End whatever the suite left: first asked, then forced."""
+    for signal_number, wait_s in ((signal.SIGTERM, KILL_AFTER_S), (signal.SIGKILL, KILL_AFTER_S)):
+        try:
+            os.killpg(process.pid, signal_number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(timeout=wait_s)
+        except subprocess.TimeoutExpired:
+            continue
+    process.poll()
+
+
+def count(suite: Suite, junit: Path, used_s: float, problem: str) -> Outcome:
+    """What the suite adds to the last line; a suite with a problem adds at least one failure."""
+    if suite.counting is Counting.WHOLE:
+        return Outcome(suite, used_s, int(not problem), int(bool(problem)), 0, problem)
+    if not junit.exists():
+        return Outcome(suite, used_s, 0, 1, 0, problem or "wrote no report")
+    rows = list(ET.parse(junit).getroot().iter("testsuite"))
+    total, failures, errors, skipped = (
+        sum(int(row.get(name, "0")) for row in rows)
+        for name in ("tests", "failures", "errors", "skipped")
+    )
+    failed = min(failures + errors, total)
+    if total == skipped and not problem:
+        problem = "ran no test"
+    if problem and not failed:
+        return Outcome(suite, used_s, total - skipped, 1, skipped, problem)
+    return Outcome(suite, used_s, total - failed - skipped, failed, skipped, problem)
+
+
+def report(outcomes: Sequence[Outcome]) -> int:
+    print(f"\n{'suite':12} {'used':>7} {'budget':>7} {'passed':>7} {'failed':>7}  result")
+    for row in outcomes:
+        result = "ok" if row.good else row.problem
+        if row.skipped:
+            result += f" ({row.skipped} skipped)"
+        print(
+            f"{row.suite.name:12} {row.used_s:6.1f}s {row.suite.budget_s:6.0f}s "
+            f"{row.passed:7} {row.failed:7}  {result}"
+        )
+    used_s = sum(row.used_s for row in outcomes)
+    budget_s = sum(row.suite.budget_s for row in outcomes)
+    print(f"{'total':12} {used_s:6.1f}s {budget_s:6.0f}s")
+    print()
+    passed = sum(row.passed for row in outcomes)
+    failed = sum(row.failed for row in outcomes)
+    print(f"{passed} passed, {failed} failed", flush=True)
+    return 0 if all(row.good for row in outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
