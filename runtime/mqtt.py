@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import aiomqtt
 import structlog
@@ -125,6 +125,18 @@ class Inbox:
         self._queue: deque[Inbound] = deque()
         self._latest: OrderedDict[str, Inbound] = OrderedDict()
         self._filled = asyncio.Event()
+        self._granted = asyncio.Event()
+
+    def mark_subscribed(self) -> None:
+        """The broker has granted the subscription; called by the bus."""
+        self._granted.set()
+
+    async def wait_subscribed(self) -> None:
+        """Return once the broker has granted the subscription for the first time.
+
+        What is published earlier does not arrive here, unless it is retained.
+        """
+        await self._granted.wait()
 
     def __len__(self) -> int:
         return len(self._queue) + len(self._latest)
@@ -212,6 +224,8 @@ class _Subscription:
     topic_filter: str
     identifier: int
     qos: int
+    version: int = 0
+    """Grows with each inbox: the broker is asked again, so that it sends what is retained."""
     inboxes: list[Inbox] = field(default_factory=list)
 
 
@@ -244,6 +258,15 @@ class _Link(aiomqtt.Client):
         )
         self._deliver = deliver
         self._answers: dict[int, asyncio.Future[ReasonCode]] = {}
+
+    async def __aenter__(self) -> Self:
+        try:
+            return await super().__aenter__()
+        except BaseException:
+            # aiomqtt leaves the socket and its reader open when the broker refuses, is mute, or we
+            # are cancelled here; paho closes both on disconnect.
+            self._client.disconnect()
+            raise
 
     async def send(self, message: Outgoing) -> None:
         """Publish and wait for the broker's answer; see ``Bus.publish``."""
@@ -364,6 +387,7 @@ class MqttSession:
             self._subscriptions[topic_filter] = known
         known.inboxes.append(inbox)
         known.qos = max(known.qos, qos)
+        known.version += 1
         self._changed.set()
         return inbox
 
@@ -418,9 +442,10 @@ class MqttSession:
         while True:
             self._changed.clear()
             for wanted in list(self._subscriptions.values()):
-                if done.get(wanted.topic_filter, -1) < wanted.qos:
+                version = wanted.version
+                if done.get(wanted.topic_filter) != version:
                     await self._subscribe_on(link, wanted)
-                    done[wanted.topic_filter] = wanted.qos
+                    done[wanted.topic_filter] = version
             if not self.connected:
                 await self._announce(link)
             await self._changed.wait()
@@ -431,9 +456,11 @@ class MqttSession:
         codes = await link.subscribe(
             wanted.topic_filter, options=SubscribeOptions(qos=wanted.qos), properties=properties
         )
+        refused = False
         for code in codes:
             value = code.value if isinstance(code, ReasonCode) else int(code)
             if value >= REFUSED_FROM:
+                refused = True
                 self.refused_filters.add(wanted.topic_filter)
                 log.error(
                     "mqtt_subscription_refused",
@@ -441,6 +468,10 @@ class MqttSession:
                     reason_code=value,
                     hint="check this client's ACL in the broker",
                 )
+
+        if not refused:
+            for inbox in wanted.inboxes:
+                inbox.mark_subscribed()
 
     async def _announce(self, link: _Link) -> None:
         self._link = link

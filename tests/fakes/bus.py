@@ -188,6 +188,7 @@ class MemoryBus:
     ) -> Inbox:
         inbox = Inbox(topic_filter, limit=limit, drop=drop)
         self._inboxes.append(inbox)
+        inbox.mark_subscribed()
         if self.connected:
             self._give_retained(inbox)
         return inbox
