@@ -1,5 +1,7 @@
 """Decodes a camera's packets in a thread of its own: frames for analysis, levels of the sound."""
 
+from __future__ import annotations  # av.packet.Packet is generic in its stub alone
+
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """Fans a camera's packets out: to the decoder, and to whoever records, none waiting for another."""
 
+from __future__ import annotations  # av.packet.Packet is generic in its stub alone
+
 from dataclasses import dataclass
 from typing import Protocol
 

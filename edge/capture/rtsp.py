@@ -1,5 +1,7 @@
 """Keeps one camera's link: reads it in a thread, notices a freeze without it, connects again."""
 
+from __future__ import annotations  # av.packet.Packet is generic in its stub alone
+
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence

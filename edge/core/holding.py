@@ -7,6 +7,11 @@ from contracts.units import MonoMs
 from edge.core.people import Instant
 
 
+DWELL_SLACK_MS = 25
+# Pictures arrive some milliseconds early or late. Without slack, a dwell of five periods that measures
+# 999 ms would wait a whole period more for the missing one.
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What a rule makes of its subject now.
@@ -52,7 +57,7 @@ def step(hold: Hold, judged: Judgement, dwell_ms: float, clear_ms: float) -> tup
     if not judged.holds:
         return Hold(), NOTHING
     since = hold.since or judged.since
-    if judged.at.mono_ms - since.mono_ms >= dwell_ms:
+    if judged.at.mono_ms - since.mono_ms >= dwell_ms - DWELL_SLACK_MS:
         return Hold(since=since), Verdict(begins=since)
     return Hold(since=since), NOTHING
 
