@@ -1,4 +1,4 @@
-"""A scene that is directed while it runs: cues go in, frames come out, time is told by the caller."""
+"""A scene directed while it runs: cues go in, frames come out, the caller tells the time."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ class LiveScene:
     def scene(self) -> Scene:
         """Return what the camera looks at."""
         return self._painter.scene
+
+    def warm_up(self) -> None:
+        """Dress everybody who may come (some seconds), so that no frame has to wait for it."""
+        self._painter.dress_cast()
 
     def apply(self, cue: Cue, t_ms: int) -> None:
         """Play a cue from t_ms on."""

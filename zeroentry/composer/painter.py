@@ -23,7 +23,7 @@ from zeroentry.composer.geometry import (
     Place,
     plan_of,
 )
-from zeroentry.composer.model import Box, Frame, PersonTruth, Pose, Scene, SceneKind, Script
+from zeroentry.composer.model import Box, Frame, PersonTruth, Pose, Scene, SceneKind, Script, Vest
 from zeroentry.composer.osd import burn_in
 from zeroentry.composer.people import (
     AXIS_UNITS,
@@ -37,7 +37,7 @@ from zeroentry.composer.people import (
 )
 from zeroentry.composer.pixels import Floats, Image, Mask, Sprite, blend
 from zeroentry.composer.robot import MARGIN_M, PX_PER_M, ROBOT_HEIGHT_M, robot_sprite
-from zeroentry.composer.timeline import ActorTimeline, Cast, cast_of
+from zeroentry.composer.timeline import FIRST_VISITOR, ActorTimeline, Cast, cast_of
 
 NOISE_SIGMA = 3.0  # of 255: a dome camera in a lit room
 NOISE_SPARE_PX = 64  # each frame takes another part of one noise tile; room to shift it
@@ -96,15 +96,13 @@ class Painter:
         self.backdrop = backdrop_of(scene, self.plan)
         self._sized: OrderedDict[tuple[int, object, int], Sprite] = OrderedDict()
         self._noise_up, self._noise_down = self._noise_tiles()
-        self._robot: Sprite | None = None
+        self._robot = self._sized_robot()
         self._pool = soft_ellipse()
 
     def draw(self, cast_: Cast, t_ms: int, utc_text: str) -> Frame:
         """Return the frame at t_ms."""
         placed = [
-            (place, actor)
-            for actor in cast_.actors
-            if (place := actor.place(t_ms)) is not None
+            (place, actor) for actor in cast_.actors if (place := actor.place(t_ms)) is not None
         ]
         placed.sort(key=lambda pair: -pair[0].z_m)
         image = self._empty(placed).copy()
@@ -124,6 +122,15 @@ class Painter:
         burn_in(image, self.scene.label, utc_text)
         box = self._robot_box(cast_, t_ms)
         return Frame(image, tuple(sorted(truth, key=lambda p: p.id)), self._clipped(box))
+
+    def dress_cast(self) -> None:
+        """Dress the experts of all seats and the first visitor, with each vest, in all steps."""
+        wardrobe = [(number, Vest.RED) for number in range(1, len(self.plan.seats) + 1)]
+        wardrobe += [(FIRST_VISITOR, vest) for vest in Vest]
+        for number, vest in wardrobe:
+            look = look_of(self.scene.seed, number, vest)
+            for phase in (None, *range(WALK_PHASES)):
+                dressed(look, phase)
 
     def _empty(self, placed: list[tuple[Place, ActorTimeline]]) -> Image:
         """Return the backdrop with the door as it must be."""
@@ -145,7 +152,9 @@ class Painter:
             return self.backdrop.past_door
         return self.backdrop.past_chairs if z_m > CHAIR_Z_M else self.backdrop.past_table
 
-    def _sprite(self, actor: ActorTimeline, phase: int | None, factor: float) -> tuple[Sprite, float]:
+    def _sprite(
+        self, actor: ActorTimeline, phase: int | None, factor: float
+    ) -> tuple[Sprite, float]:
         """Return the person at about this size and the size it has (pixels a sprite pixel)."""
         step = round(log(factor) / SIZE_STEP)
         look = look_of(self.scene.seed, actor.number, actor.vest)
@@ -184,7 +193,7 @@ class Painter:
         foot_x = (view.x_px(place.x_m, place.z_m)) * zoom + moves.x_m * metre_px
         lowered_m = place.lowered * SEAT_LOWER_M * look.height
         foot_y = view.y_px(-lowered_m, place.z_m) * zoom - moves.y_m * metre_px
-        if place.lowered < 1 and self.scene.kind is not SceneKind.ROOM or place.lowered <= 0:
+        if place.lowered <= 0:
             self._shade_floor(image, foot_x, view.y_px(0, place.z_m) * zoom, metre_px)
         lean = radians(moves.lean_deg)
         wide, high = stretch * look.breadth, stretch
@@ -211,7 +220,8 @@ class Painter:
             ]
         )
         shown = cast(
-            Sprite, cv2.warpAffine(sprite, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
+            Sprite,
+            cv2.warpAffine(sprite, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR),
         )
         mask = self._mask_at(place.z_m)
         if mask is not None:
@@ -224,7 +234,7 @@ class Painter:
         place: Place,
     ) -> PersonTruth | None:  # fmt: skip
         """Measure what was drawn."""
-        solid = cv2.compare(shown[..., 3], VISIBLE_ALPHA, cv2.CMP_GT)
+        solid = (shown[..., 3] > VISIBLE_ALPHA).astype(np.uint8)
         if cv2.countNonZero(solid) < MIN_VISIBLE_PX * self.zoom**2:
             return None
         x, y, width, height = cv2.boundingRect(solid)
@@ -237,7 +247,7 @@ class Painter:
     def _shade_floor(self, image: Image, x: float, y: float, metre_px: float) -> None:
         """Lay the shadow of a standing person on the floor."""
         size = (max(4, int(0.85 * metre_px)), max(3, int(0.2 * metre_px)))
-        pool = cv2.resize(self._pool, size, interpolation=cv2.INTER_LINEAR)
+        pool = stretched(self._pool, size)
         darken(image, pool, int(x - size[0] / 2), int(y - size[1] * 0.62), 0.5)
 
     def _shade_table(self, image: Image, placed: list[tuple[Place, ActorTimeline]]) -> None:
@@ -249,9 +259,17 @@ class Painter:
             x = self.plan.view.x_px(place.x_m, TABLE_BACK_Z_M) * self.zoom
             y = self.plan.view.y_px(TABLE_HEIGHT_M, TABLE_BACK_Z_M) * self.zoom
             size = (int(0.72 * metre_px), int(0.34 * metre_px))
-            pool = cv2.resize(self._pool, size, interpolation=cv2.INTER_LINEAR)
+            pool = stretched(self._pool, size)
             below = pool[size[1] // 2 :]
             darken(image, below, int(x - size[0] / 2), round(y), 0.42 * place.lowered)
+
+    def _sized_robot(self) -> Sprite:
+        """Return the robot at the size that it has in this picture."""
+        size = self.plan.view.scale(CORRIDOR_ROBOT_Z_M) * self.zoom / PX_PER_M
+        return cast(
+            Sprite,
+            cv2.resize(robot_sprite(), None, fx=size, fy=size, interpolation=cv2.INTER_AREA),
+        )
 
     def _robot_box(self, cast_: Cast, t_ms: int) -> Box | None:
         """Return where the robot is, on and off the picture."""
@@ -261,25 +279,16 @@ class Painter:
         if progress is None:
             return None
         metre_px = self.plan.view.scale(CORRIDOR_ROBOT_Z_M) * self.zoom
-        if self._robot is None:
-            whole = robot_sprite()
-            size = metre_px / PX_PER_M
-            self._robot = cast(
-                Sprite, cv2.resize(whole, None, fx=size, fy=size, interpolation=cv2.INTER_AREA)
-            )
         height, width = self._robot.shape[:2]
         left = round(progress * (self.scene.size_px[0] + width)) - width
-        bottom = round(
-            self.plan.view.y_px(0, CORRIDOR_ROBOT_Z_M) * self.zoom + MARGIN_M * metre_px
-        )
+        bottom = round(self.plan.view.y_px(0, CORRIDOR_ROBOT_Z_M) * self.zoom + MARGIN_M * metre_px)
         return Box(left, bottom - height, left + width, bottom)
 
     def _draw_robot(self, image: Image, box: Box) -> None:
         """Draw the robot and its shadow."""
-        assert self._robot is not None  # made with its box
         metre_px = self.plan.view.scale(CORRIDOR_ROBOT_Z_M) * self.zoom
         size = (int(1.0 * metre_px), int(0.2 * metre_px))
-        pool = cv2.resize(self._pool, size, interpolation=cv2.INTER_LINEAR)
+        pool = stretched(self._pool, size)
         middle = (box.x1 + box.x2) // 2
         foot = round(box.y1 + (ROBOT_HEIGHT_M + MARGIN_M) * metre_px)
         darken(image, pool, middle - size[0] // 2, foot - size[1] // 2, 0.55)
@@ -318,6 +327,11 @@ def soft_ellipse() -> Floats:
     axis = np.linspace(-1, 1, 64, dtype=np.float32)
     reach = axis[None, :] ** 2 + axis[:, None] ** 2
     return cast(Floats, np.clip(1 - reach, 0, 1) ** 1.2)
+
+
+def stretched(pool: Floats, size_px: tuple[int, int]) -> Floats:
+    """Return a shadow at a size (width, height)."""
+    return cast(Floats, cv2.resize(pool, size_px, interpolation=cv2.INTER_LINEAR))
 
 
 def darken(image: Image, pool: Floats, left: int, top: int, strength: float) -> None:

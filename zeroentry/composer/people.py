@@ -5,6 +5,7 @@ All drawing is in body units: one pixel of the Hopper photograph, about 1.04 mm 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 
 from zeroentry.composer.model import Vest
-from zeroentry.composer.pixels import Bgr, Floats, Sprite, premultiplied, soft_mask
+from zeroentry.composer.pixels import AnyFloats, Bgr, Floats, Sprite, premultiplied, soft_mask
 
 PX_PER_UNIT = 0.32  # of the dressed sprite: twice what 640x360 shows, enough for 1280x720
 UNIT_M = 0.00104
@@ -98,17 +99,17 @@ class Canvas:
         self.bgr: Floats = np.zeros((self.height, self.width, 3), np.float32)
         self.alpha: Floats = np.zeros((self.height, self.width), np.float32)
 
-    def mask(self, polygon: list[tuple[float, float]], soft_units: float = 4) -> Floats:
+    def mask(self, polygon: Sequence[tuple[float, float]], soft_units: float = 4) -> Floats:
         """Return a polygon (body units) as a mask 0..1."""
         points = [(x * PX_PER_UNIT, y * PX_PER_UNIT) for x, y in polygon]
         return soft_mask((self.height, self.width), points, soft_units * PX_PER_UNIT)
 
-    def paint(self, mask: Floats, colour: Floats | Bgr) -> None:
+    def paint(self, mask: AnyFloats, colour: AnyFloats | Bgr) -> None:
         """Paint a colour or a picture over all below it."""
         source = np.asarray(colour, np.float32)
-        weight = mask[..., None]
+        weight = mask[..., None].astype(np.float32)
         self.bgr = self.bgr * (1 - weight) + source * weight
-        self.alpha = np.maximum(self.alpha, mask)
+        self.alpha = np.maximum(self.alpha, weight[..., 0])
 
     def lay(self, picture: Floats, left: float, top: float, scale: float) -> tuple[Floats, Floats]:
         """Place a BGRA picture at (left, top) body units; return colour and alpha."""
@@ -205,20 +206,23 @@ def paint_torso(canvas: Canvas, look: Look) -> None:
     ]  # fmt: skip
     light = shading(canvas, AXIS_UNITS, 240) * np.clip(0.97 - (rows - 560) / 2600, 0.8, 0.97)
     canvas.paint(canvas.mask(trunk), tinted(look.jacket, light.astype(np.float32)))
-    canvas.paint(alpha, colour)
+    grey = cast(Floats, cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY))
     neck = canvas.mask([(206, 300), (326, 300), (322, 380), (262, 420), (212, 380)], 6)
     skin = np.array((122, 146, 200), np.float32) * np.asarray(look.skin_gain, np.float32)
     throat = tinted(cast(Bgr, tuple(skin)), 0.72 * shading(canvas, AXIS_UNITS, 90))
     warm = np.clip((colour[..., 2] - colour[..., 0] - 10) / 20, 0, 1).astype(np.float32)
-    canvas.paint(neck * warm * alpha, throat * 0.7 + cv2.GaussianBlur(colour, (0, 0), 2) * 0.3)
+    neck = (neck * warm)[..., None]
+    front = colour * (1 - neck) + (throat * 0.7 + cv2.GaussianBlur(colour, (0, 0), 2) * 0.3) * neck
+    bright = np.clip((grey - 120) / 60, 0, 1) * (rows > 350)
+    shirt = colour * (np.asarray(look.shirt, np.float32) / 250)
+    front = front * (1 - bright[..., None]) + shirt * bright[..., None]
     open_front = canvas.mask(
         [(192, 300), (336, 300), (326, 352), (300, 420), (262, 548), (224, 420), (198, 352)], 4
     )
-    grey = cast(Floats, cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY))
+    cloth = tinted(look.jacket, cloth_light(canvas, grey, whole))
+    # One coat of paint: two coats with the same soft edge would show the dark uniform between.
+    canvas.paint(alpha, front * open_front[..., None] + cloth * (1 - open_front[..., None]))
     jacket = alpha * (1 - open_front)
-    canvas.paint(jacket, tinted(look.jacket, cloth_light(canvas, grey, whole)))
-    bright = np.clip((grey - 120) / 60, 0, 1) * open_front * (rows > 350) * alpha
-    canvas.paint(bright.astype(np.float32), colour * (np.asarray(look.shirt, np.float32) / 250))
     lapel = canvas.mask([(196, 346), (210, 346), (266, 545), (254, 552)], 3)
     canvas.paint(jacket * lapel * 0.35, (20, 20, 22))
 
@@ -298,6 +302,9 @@ def paint_head(canvas: Canvas, look: Look) -> None:
     middle = 96.0 if look.portrait == "hopper" else 112.0
     hair = tinted(look.hair, np.clip(0.55 + 0.6 * grey / middle, 0.5, 2.2).astype(np.float32))
     tone = stylised(colour) * np.asarray(look.skin_gain, np.float32)
+    if look.portrait == "hopper":  # an old print, redder than the other photograph
+        calm = cv2.cvtColor(tone, cv2.COLOR_BGR2GRAY)[..., None]
+        tone = tone * 0.72 + calm * 0.28 * np.array((0.98, 1.0, 1.1), np.float32)
     weight = skin[..., None].astype(np.float32)
     canvas.paint(alpha, tone * weight + hair * (1 - weight))
 

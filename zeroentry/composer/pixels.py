@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import cv2
@@ -11,6 +12,7 @@ import numpy.typing as npt
 Image = npt.NDArray[np.uint8]  # HxWx3 BGR
 Mask = npt.NDArray[np.uint8]  # HxW, 0..255
 Sprite = npt.NDArray[np.uint8]  # HxWx4 BGRA, colour already multiplied by alpha
+AnyFloats = npt.NDArray[np.floating]
 Floats = npt.NDArray[np.float32]
 Bgr = tuple[int, int, int]
 
@@ -35,11 +37,11 @@ def premultiplied(bgr: Floats, alpha: Floats) -> Sprite:
     return cast(Sprite, np.dstack([colour, alpha * 255]).round().astype(np.uint8))
 
 
-def soft_mask(shape: tuple[int, int], polygon: list[tuple[float, float]], sigma: float) -> Floats:
+def soft_mask(shape: tuple[int, int], polygon: Sequence[tuple[float, float]], sigma: float) -> Floats:
     """Return a polygon as a mask 0..1 with a blurred edge (sigma in pixels)."""
     mask = np.zeros(shape, np.uint8)
-    points = np.array([[(round(x * 16), round(y * 16)) for x, y in polygon]], dtype=np.int32)
-    cv2.fillPoly(mask, points, (255,), lineType=cv2.LINE_AA, shift=4)
+    points = np.array([(round(x * 16), round(y * 16)) for x, y in polygon], dtype=np.int32)
+    cv2.fillPoly(mask, [points], (255,), lineType=cv2.LINE_AA, shift=4)
     if sigma > 0:
         mask = cast(Mask, cv2.GaussianBlur(mask, (0, 0), sigma))
-    return mask.astype(np.float32) / 255
+    return mask.astype(np.float32) / np.float32(255)

@@ -1,4 +1,4 @@
-"""Paints the delivery robot: a white box on wheels with a screen and a light, nothing like a person."""
+"""Paints the delivery robot: a white box on wheels with a screen and a light."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import hypot
 from typing import assert_never
 
@@ -37,6 +38,8 @@ WALK_M_PER_S = 1.15
 SIT_MS = 900
 OUT_OF_FRAME_PX = 70.0  # half a person and a little: nobody appears inside the picture
 MAX_ACTORS = 32  # each holds sprites; a committee, its visitors and a day's outsiders are fewer
+
+FIRST_VISITOR = 7  # numbers of looks: experts 1..6, then all others
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class ActorTimeline:
         clock_ms = t_ms
         if len(points) == 1:
             steps.append(Step(clock_ms, clock_ms, points[0], points[0]))
-        for origin, goal in zip(points, points[1:], strict=False):
+        for origin, goal in pairwise(points):
             took_ms = duration_ms(origin, goal)
             steps.append(Step(clock_ms, clock_ms + took_ms, origin, goal))
             clock_ms += took_ms
@@ -173,13 +176,17 @@ class Cast:
 
 def direct(cast: Cast, plan: Plan, cue: Cue, t_ms: int) -> Cast:
     """Return the cast after a cue at t_ms. What a cue cannot do (nobody of this id) it leaves."""
+    if isinstance(cue, CorridorOutsider | CorridorClear | RobotPass | RobotAt):
+        return direct_corridor(cast, plan, cue, t_ms)
     match cue:
         case Gather():
             return gathered(cast, plan, cue, t_ms)
         case Seat(n=n):
             return seated(cast, plan, n, t_ms)
-        case StandUp(expert=number) | SitDown(expert=number):
-            return risen(cast, expert_id(number), t_ms, 0.0 if isinstance(cue, StandUp) else 1.0)
+        case StandUp(expert=number):
+            return risen(cast, expert_id(number), t_ms, 0.0)
+        case SitDown(expert=number):
+            return risen(cast, expert_id(number), t_ms, 1.0)
         case Intrude():
             return intruded(cast, plan, cue, t_ms)
         case Withdraw(id=actor_id):
@@ -187,6 +194,17 @@ def direct(cast: Cast, plan: Plan, cue: Cue, t_ms: int) -> Cast:
             return cast if actor is None else walked_out(cast, plan, actor, t_ms)
         case Leave():
             return left(cast, plan, cue, t_ms)
+    assert_never(cue)
+
+
+def direct_corridor(
+    cast: Cast,
+    plan: Plan,
+    cue: CorridorOutsider | CorridorClear | RobotPass | RobotAt,
+    t_ms: int,
+) -> Cast:
+    """Return the cast of a corridor after a cue at t_ms."""
+    match cue:
         case CorridorOutsider():
             return outsider_came(cast, plan, cue, t_ms)
         case CorridorClear():
@@ -195,10 +213,9 @@ def direct(cast: Cast, plan: Plan, cue: Cue, t_ms: int) -> Cast:
             return cast
         case RobotPass(duration_ms=took_ms):
             return replace(cast, robot=RobotTimeline(t_ms, t_ms + took_ms, 0.0, 1.0))
-        case RobotAt(progress=None):
-            return replace(cast, robot=None)
-        case RobotAt(progress=float() | int() as progress):
-            return replace(cast, robot=RobotTimeline(t_ms, t_ms, progress, progress))
+        case RobotAt(progress=progress):
+            still = None if progress is None else RobotTimeline(t_ms, t_ms, progress, progress)
+            return replace(cast, robot=still)
     assert_never(cue)
 
 
@@ -304,7 +321,7 @@ def intruded(cast: Cast, plan: Plan, cue: Intrude, t_ms: int) -> Cast:
         return cast
     others = [a for a in cast.present(t_ms) if a.role is Role.INTRUDER]
     stand = plan.stands[min(len(others), len(plan.stands) - 1)]
-    number = 7 + sum(a.role is Role.INTRUDER for a in cast.actors)
+    number = FIRST_VISITOR + sum(a.role is Role.INTRUDER for a in cast.actors)
     new = ActorTimeline(cue.id, Role.INTRUDER, cue.vest, number, ())
     path = (behind_door(plan), in_door(plan), aisle(plan), stand)
     return cast.with_actor(new.then(t_ms, path))
@@ -343,7 +360,7 @@ def outsider_came(cast: Cast, plan: Plan, cue: CorridorOutsider, t_ms: int) -> C
     actor = cast.find(cue.id)
     if actor is not None and (actor.gone_ms is None or actor.gone_ms > t_ms):
         return cast
-    number = 7 + len(cast.present(t_ms))
+    number = FIRST_VISITOR + len(cast.present(t_ms))
     goal = plan.stands[min(len(cast.present(t_ms)), 1)] if cue.stay else corridor_end(plan, 1)
     new = ActorTimeline(cue.id, Role.OUTSIDER, cue.vest, number, ())
     path = (corridor_end(plan, -1), goal)
