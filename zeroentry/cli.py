@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 from pydantic import BaseModel
@@ -17,6 +17,8 @@ from runtime.settings import SettingsError, load
 
 EXIT_USAGE: Final = 2
 ENV_PREFIX: Final = "ZEROENTRY"
+
+M = TypeVar("M", bound=BaseModel)
 
 app = typer.Typer(
     name="zeroentry",
@@ -88,7 +90,7 @@ def _parse_overrides(pairs: list[str] | None) -> dict[str, object]:
     return overrides
 
 
-def load_settings[M: BaseModel](model: type[M], file: Path, pairs: list[str] | None) -> M:
+def load_settings(model: type[M], file: Path, pairs: list[str] | None) -> M:
     """Read the settings of one process, or print every mistake in them and leave with 2."""
     try:
         return load(
@@ -250,7 +252,9 @@ def credential_set(
     """Ask for user name and password, and store them encrypted."""
     username = typer.prompt("User name")
     password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    _credentials(store).set(name, username, password)
+    from runtime.secrets import Credential
+
+    _credentials(store).set(name, Credential(username, password))
     typer.echo(f"{name}: stored in {store}")
 
 
@@ -269,11 +273,11 @@ def credential_delete(name: str, store: StoreFile = DEFAULT_STORE) -> None:
 
 
 def _credentials(store: Path) -> Any:
-    from runtime.secrets import CredentialStore, SecretsError, key_from_environment
+    from runtime.secrets import CredentialStore, SecretKeyError, secret_key
 
     try:
-        return CredentialStore(store, key_from_environment(os.environ))
-    except SecretsError as error:
+        return CredentialStore(store, secret_key(os.environ))
+    except SecretKeyError as error:
         fail(str(error))
 
 

@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -236,26 +235,28 @@ async def running(settings: CamerasSettings, clock: Clock, token: str) -> AsyncI
                 timeout_graceful_shutdown=1,
             )
         )
-        control.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         await server.start()
-        tasks = [asyncio.create_task(camera.run()) for camera in cameras.values()]
-        tasks += [asyncio.create_task(server.serve_forever()), asyncio.create_task(control.serve())]
-        try:
-            yield server
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await server.close()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(camera.run()) for camera in cameras.values()]
+            tasks += [
+                group.create_task(server.serve_forever()),
+                group.create_task(control._serve()),  # noqa: SLF001 - serve() takes the signals
+            ]
+            try:
+                yield server
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await server.close()
 
 
-async def main(settings: CamerasSettings) -> None:
+async def main(settings: CamerasSettings, environ: Mapping[str, str]) -> None:
     """Run until cancelled.
 
     Raises:
         RuntimeError: the token is missing from the environment.
     """
-    token = os.environ.get(TOKEN_ENV, "")
+    token = environ.get(TOKEN_ENV, "")
     if not token:
         raise RuntimeError(f"set {TOKEN_ENV}: the control API of the simulated cameras needs a token")
     async with running(settings, SystemClock(), token):

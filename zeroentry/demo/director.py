@@ -52,6 +52,7 @@ DRIVE_MS: Final = 120_000
 BLOCK_FROM_X_M: Final = 5.5  # inside the corridor's first zone, well before the door
 BLOCK_TO_X_M: Final = 9.0
 CORRIDOR_X_M: Final = (4.5, 19.5)
+BUTTON_MS: Final = 12_000  # what a button starts lasts long enough to see, and ends by itself
 MIRROR_MS: Final = 250  # how often the robot's place in the corridor's picture is renewed
 
 
@@ -103,6 +104,13 @@ class Day:
 
 Hook = Callable[[StepId], Awaitable[None]]
 
+_CLOSING: Final = {
+    SessionState.SEALED: "release",
+    SessionState.SUSPENDED: "release",
+    SessionState.GATHERING: "cancel",
+    SessionState.SCHEDULED: "cancel",
+}
+
 
 async def _no_hook(_: StepId) -> None:
     return
@@ -124,20 +132,18 @@ class Director:
     loop: int = 0
     running: bool = False
     steps: tuple[StepView, ...] = field(default_factory=fresh_steps)
-    extra_expected: list[Expected] = field(default_factory=list)
 
     def state(self) -> DemoState:
         """The story now, for the console."""
         return DemoState(running=self.running, loop=self.loop, steps=self.steps)
 
-    async def play_day(self) -> Day:
-        """Play one day from an empty room to the report.
+    async def play_day(self, day: Day) -> None:
+        """Play one day from an empty room to the report; what happens is noted in ``day``.
 
         Raises:
             DeadlineError: a step did not come to its end in its time; the step is marked failed.
         """
         self.loop, self.running, self.steps = self.loop + 1, True, fresh_steps()
-        day = Day()
         mirror = asyncio.create_task(self._mirror_robots())
         try:
             await self._room(day)
@@ -148,7 +154,30 @@ class Director:
             self.running = False
             mirror.cancel()
             await asyncio.gather(mirror, return_exceptions=True)
-        return day
+
+    async def tidy_up(self) -> None:
+        """After a day, good or not: everybody out, faults mended, what is open is closed."""
+        for camera in (ROOM_CAMERA, OTHER_CAMERA):
+            await self.stage.fault(camera)
+        await self.stage.clear_corridor()
+        await self.stage.leave(ROOM_CAMERA, 200)
+        for session in list(self.feed.sessions.values()):
+            step = _CLOSING.get(session.state)
+            if step is not None and session.room_id == ROOM:
+                with contextlib.suppress(RefusedError):  # it has moved on by itself
+                    await self.supervisor.ask(step, lambda api, s=session, t=step: api.session_step(s.id, t))
+        for delivery in list(self.feed.deliveries.values()):
+            if delivery.ended_utc_ms is None:
+                with contextlib.suppress(RefusedError):
+                    await self.supervisor.ask(
+                        "cancel", lambda api, d=delivery: api.cancel(d.id, "demo: the next day begins")
+                    )
+
+    def busy_robots(self) -> tuple[str, ...]:
+        """Robots that carry a delivery now."""
+        return tuple(
+            row.robot_id for row in self.feed.deliveries.values() if row.robot_id and row.ended_utc_ms is None
+        )
 
     # --- the room fills and is sealed -----------------------------------------------------------
 
@@ -341,32 +370,38 @@ class Director:
 
     # --- what the visitor's buttons do ------------------------------------------------------------
 
-    async def sixth_person(self) -> str | None:
-        """Send one more person into the sealed room for a while; the reason when it cannot be now."""
+    def why_no_sixth_person(self) -> str | None:
+        """The reason why one more person would be no anomaly now, or None."""
         if not any(row.state is SessionState.SEALED for row in self.feed.sessions.values()):
             return "评标室未封闭，此刻多一人不是异常 / The room is not sealed: one more person is no anomaly now"
         if self._step_is(StepId.SIXTH, StepId.ACKNOWLEDGE, StepId.WITHDRAW):
             return "第六人已在室内 / The sixth person is there already"
+        return None
+
+    def why_no_block(self) -> str | None:
+        """The reason why the corridor cannot be blocked now, or None."""
+        if self._step_is(StepId.BLOCKED, StepId.RESUME):
+            return "走廊里已有外人 / An outsider is in the corridor already"
+        return None
+
+    async def sixth_person(self) -> None:
+        """Send one more person into the sealed room for a while."""
         person = f"visitor-{uuid.uuid4().hex[:6]}"
         await self.stage.intrude(ROOM_CAMERA, person)
-        await self.clock.sleep_ms(12_000)
+        await self.clock.sleep_ms(BUTTON_MS)
         await self.stage.withdraw(ROOM_CAMERA, person)
-        return None
 
     async def unplug_camera(self) -> None:
         """Pull the plug of room 2's camera, and put it back after a while."""
         await self.stage.fault(OTHER_CAMERA, unplugged=True)
-        await self.clock.sleep_ms(12_000)
+        await self.clock.sleep_ms(BUTTON_MS)
         await self.stage.fault(OTHER_CAMERA)
 
-    async def block_corridor(self) -> str | None:
-        """Let an outsider stand in the corridor for a while; the reason when one stands there."""
-        if self._step_is(StepId.BLOCKED):
-            return "走廊里已有外人 / An outsider is in the corridor already"
+    async def block_corridor(self) -> None:
+        """Let an outsider stand in the corridor for a while."""
         await self.stage.block_corridor(f"visitor-{uuid.uuid4().hex[:6]}")
-        await self.clock.sleep_ms(8_000)
+        await self.clock.sleep_ms(BUTTON_MS)
         await self.stage.clear_corridor()
-        return None
 
     # --- small questions ----------------------------------------------------------------------------
 

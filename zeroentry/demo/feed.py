@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from contracts.api import (
     AlertView,
@@ -24,6 +24,8 @@ RETRY_MS: Final = 300  # loopback: a restarted controller is found at once
 PATIENCE_MS: Final = 30_000  # a controller killed and started again is back within ten seconds
 LOOK_MS: Final = 250  # conditions may also rest on what no event tells: a file, a picture, the time
 UNAUTHORIZED: Final = 401
+
+T = TypeVar("T")
 
 
 class DeadlineError(Exception):
@@ -55,7 +57,7 @@ class Account:
         assert self._api is not None
         return self._api
 
-    async def ask[T](self, what: str, request: Callable[[ApiClient], Awaitable[T]]) -> T:
+    async def ask(self, what: str, request: Callable[[ApiClient], Awaitable[T]]) -> T:
         """Make a request; repeated while the controller is away, after a new log-in if it must be.
 
         The request has to be harmless when made twice, as every one of the public API is.
@@ -73,7 +75,7 @@ class Account:
 
         return await self._patiently(attempt, what)
 
-    async def _patiently[T](self, attempt: Callable[[], Awaitable[T]], what: str) -> T:
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]], what: str) -> T:
         until_ms = self.clock.mono_ms() + PATIENCE_MS
         while True:
             try:
@@ -114,7 +116,7 @@ class Feed:
                 pass  # the controller is away; whoever waits on the feed has a deadline
             await self.clock.sleep_ms(RETRY_MS)
 
-    async def until[T](self, ready: Callable[[], T | None], *, within_ms: int, what: str) -> T:
+    async def until(self, ready: Callable[[], T | None], *, within_ms: int, what: str) -> T:
         """Wait for ``ready`` to give something true, and return that.
 
         Raises:
