@@ -194,6 +194,10 @@ class Bus(Protocol):
         """An inbox that receives what matches ``topic_filter``."""
         ...
 
+    def on_connect(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` after each connection; it must not block."""
+        ...
+
     async def publish(self, message: Outgoing) -> None:
         """Hand a message to the broker and wait for its PUBACK at QoS 1.
 
@@ -368,7 +372,7 @@ class MqttSession:
         await self._up.wait()
 
     def on_connect(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` after each connection; it must not block."""
+        """See ``Bus.on_connect``."""
         self._callbacks.append(callback)
 
     def subscribe(

@@ -339,6 +339,7 @@ class OutboxPump:
             loop.call_soon_threadsafe(self._stirred.set)
 
         self._outbox.on_append(stir)
+        self._bus.on_connect(self._link_is_back)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._take_acks())
@@ -368,11 +369,16 @@ class OutboxPump:
         elif gone:
             self._repeats = 0
             self._progress_at = self._clock.mono_ms()
-        elif self._repeats and self._clock.mono_ms() - self._went_back_at >= ACK_FIRST_MS:
+        elif self._outbox.depth and self._clock.mono_ms() - self._went_back_at >= ACK_FIRST_MS:
             # A receiver that has just come back repeats its last Ack: do not let it wait for the
-            # backoff. Not more than once in ACK_FIRST_MS, because a resend provokes such Acks too.
+            # time-out. Once in ACK_FIRST_MS at most, because a resend provokes such Acks too.
             self._repeats = 0
             self._go_back()
+        self._stirred.set()
+
+    def _link_is_back(self) -> None:
+        # What the old link had taken may never have been delivered.
+        self._go_back()
         self._stirred.set()
 
     def _go_back(self) -> None:

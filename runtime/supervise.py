@@ -99,7 +99,15 @@ class _Child:
 class Supervisor:
     """Runs children until cancelled; children may be added and taken out meanwhile."""
 
-    def __init__(self, clock: Clock, rng: random.Random, specs: Iterable[ChildSpec] = ()) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        rng: random.Random,
+        specs: Iterable[ChildSpec] = (),
+        *,
+        restart_max_ms: int = RESTART_MAX_MS,
+    ) -> None:
+        self._restart_max_ms = restart_max_ms
         self._clock = clock
         self._rng = rng
         self._children: dict[str, _Child] = {}
@@ -193,7 +201,7 @@ class Supervisor:
                 return
             attempt = 0 if _lived_ms(since, self._clock) >= STABLE_AFTER_MS else attempt
             delay_ms = backoff_ms(
-                attempt, self._rng, first_ms=RESTART_FIRST_MS, max_ms=RESTART_MAX_MS
+                attempt, self._rng, first_ms=RESTART_FIRST_MS, max_ms=self._restart_max_ms
             )
             attempt += 1
             log.warning(
