@@ -22,6 +22,7 @@ from pydantic import Field
 
 from contracts.envelope import PAYLOAD_MAX_BYTES, Strict
 from runtime.clock import BACKOFF_FIRST_MS, Clock, backoff_ms
+from runtime.logs import Repeats
 
 log = structlog.get_logger(__name__)
 
@@ -322,6 +323,19 @@ def _properties(packet: int) -> Properties:
     return Properties(packet)  # type: ignore[no-untyped-call]  # paho has no types here
 
 
+def _check_tls(settings: MqttSettings) -> None:
+    # The files are read at each connection, so that a renewed certificate is taken; this is only to
+    # tell a wrong path now instead of trying it for ever.
+    if settings.tls is None:
+        return
+    try:
+        _tls_context(settings.tls)
+    except OSError as error:  # includes ssl.SSLError
+        files = [settings.tls.ca_file, settings.tls.cert_file, settings.tls.key_file]
+        named = ", ".join(str(path) for path in files if path is not None)
+        raise MqttSetupError(f"mqtt.tls: cannot use {named}: {error}") from None
+
+
 def _tls_context(tls: TlsSettings) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(tls.ca_file))
     if tls.cert_file is not None:
@@ -352,6 +366,8 @@ class MqttSession:
         self._will = will
         self._birth = birth
         self._password = _password(settings)
+        _check_tls(settings)
+        self._losses = Repeats(clock)
         self._subscriptions: dict[str, _Subscription] = {}
         self._changed = asyncio.Event()
         self._link: _Link | None = None
@@ -417,16 +433,22 @@ class MqttSession:
                 if self._clock.mono_ms() - since >= STABLE_AFTER_MS:
                     attempt = 0
                 delay_ms = backoff_ms(attempt, self._rng)
-                log.warning(
-                    "mqtt_lost",
-                    client_id=self._settings.client_id,
-                    broker=f"{self._settings.host}:{self._settings.port}",
-                    attempt=attempt,
-                    retry_ms=delay_ms,
-                    error=str(_first(lost)),
-                )
+                self._log_loss(str(_first(lost)), attempt, delay_ms)
                 attempt += 1
             await self._clock.sleep_ms(delay_ms)
+
+    def _log_loss(self, error: str, attempt: int, delay_ms: int) -> None:
+        times = self._losses.due(error)
+        if times:
+            log.warning(
+                "mqtt_lost",
+                client_id=self._settings.client_id,
+                broker=f"{self._settings.host}:{self._settings.port}",
+                attempt=attempt,
+                retry_ms=delay_ms,
+                error=error,
+                times=times,
+            )
 
     async def _serve(self) -> None:
         link = _Link(

@@ -2,11 +2,19 @@
 
 import asyncio
 import contextlib
+import datetime as dt
+import ipaddress
 import random
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from contracts.envelope import PAYLOAD_MAX_BYTES
 from runtime import broker
@@ -21,9 +29,10 @@ from runtime.mqtt import (
     Outgoing,
     PayloadTooLargeError,
     PublishRefusedError,
+    TlsSettings,
 )
 from tests.fakes.waiting import elapsed_s, until
-from tests.integration.runtime.conftest import StartBroker
+from tests.integration.runtime.conftest import RunMosquitto, StartBroker
 
 
 class Sessions:
@@ -200,6 +209,74 @@ async def test_mosquitto_refuses_what_its_acl_does_not_allow(
     await session.publish(Outgoing("open/x", b"2", qos=1))
     await until(lambda: len(inbox) == 2, what="the session goes on")
     assert session.connections == 1
+
+
+def issue(
+    folder: Path, name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """Make a certificate for ``name`` (its own issuer when None) and write both as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer[0].subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + dt.timedelta(days=36_500))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(issuer[1] if issuer else key, hashes.SHA256())
+    )
+    (folder / f"{name}.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / f"{name}.key").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    return certificate, key
+
+
+async def test_tls_with_a_client_certificate(
+    tmp_path: Path, free_port: int, run_mosquitto: RunMosquitto
+) -> None:
+    authority = issue(tmp_path, "ca", None)
+    issue(tmp_path, "broker", authority)
+    issue(tmp_path, "edge-1", authority)
+    await run_mosquitto(
+        f"cafile {tmp_path}/ca.crt",
+        f"certfile {tmp_path}/broker.crt",
+        f"keyfile {tmp_path}/broker.key",
+        "require_certificate true",
+        "use_identity_as_username true",
+    )
+    settings = MqttSettings(
+        port=free_port,
+        client_id="edge-1",
+        tls=TlsSettings(
+            ca_file=tmp_path / "ca.crt",
+            cert_file=tmp_path / "edge-1.crt",
+            key_file=tmp_path / "edge-1.key",
+        ),
+    )
+    session = MqttSession(settings, SystemClock(), rng=random.Random(1))
+    inbox = session.subscribe("x")
+    task = asyncio.create_task(session.run())
+    await asyncio.wait_for(session.wait_connected(), 10)
+    await session.publish(Outgoing("x", b"sealed"))
+    assert (await asyncio.wait_for(inbox.get(), 5)).payload == b"sealed"
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_tls_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    settings = MqttSettings(client_id="a", tls=TlsSettings(ca_file=tmp_path / "none.crt"))
+    with pytest.raises(MqttSetupError, match=r"mqtt\.tls: cannot use .*none\.crt: .*No such file"):
+        MqttSession(settings, SystemClock(), rng=random.Random(1))
 
 
 def test_a_password_that_is_not_there_is_named() -> None:
