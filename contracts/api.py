@@ -1,4 +1,4 @@
-"""What the controller's public API takes and gives: the only way in for console, tablet and scripts.
+"""What the controller's public API takes and gives: the only way in for console, tablets.
 
 Times are UTC milliseconds; lengths are metres in the robot map's frame; texts that people read come
 in both languages. Errors are ``application/problem+json`` (RFC 9457), see ``Problem``.
@@ -67,7 +67,7 @@ class LoginBody(Strict):
 
 
 class User(Strict):
-    """Who is asking. ``room_id`` binds a tablet to its room; ``robot_id`` a door panel to its robot."""
+    """Who asks. ``room_id`` binds a tablet to its room, ``robot_id`` a door panel to its robot."""
 
     username: str
     roles: tuple[Role, ...]
@@ -121,7 +121,7 @@ class SessionView(Strict):
 
 
 class MediaLink(Strict):
-    """Where a browser fetches a camera's picture, straight from its edge node, for a few minutes."""
+    """Where a browser gets a camera's picture, straight from its edge node, for a few minutes."""
 
     camera_id: CameraId
     snapshot_url: str
@@ -186,7 +186,7 @@ class ResolveBody(Strict):
 
 
 class AlertView(Strict):
-    """One alert with both its sides. ``picture_url`` is valid for some minutes, for the asking user."""
+    """One alert with both its sides. ``picture_url`` is valid for minutes, for the asking user."""
 
     id: str
     number: int
@@ -238,13 +238,13 @@ class OrderLine(Strict):
 
 
 class DeliveryKind(StrEnum):
-    """What is carried. Papers, devices and medicine need the supervisor's approval (later issue)."""
+    """What is carried. Papers, devices and medicine come later, with the supervisor's approval."""
 
     MEAL = "meal"
 
 
 class DeliveryBody(Strict):
-    """Order a meal to a room. Send an ``Idempotency-Key`` header: the same key is the same order."""
+    """Order a meal to a room. With an ``Idempotency-Key`` header the same key is the same order."""
 
     room_id: RoomId
     kind: DeliveryKind = DeliveryKind.MEAL

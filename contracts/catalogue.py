@@ -1,4 +1,4 @@
-"""Holds the catalogue of anomalies as pure data: what each rule is called, may be set to, and says."""
+"""Holds the catalogue of anomalies as data: what each rule is called, may be set to, and says."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,15 +22,17 @@ class Parameter:
 
     def __post_init__(self) -> None:
         if not self.lowest <= self.default <= self.highest:
-            raise ValueError(f"{self.name}: {self.default} lies outside {self.lowest}..{self.highest}")
+            raise ValueError(
+                f"{self.name}: {self.default} lies outside {self.lowest}..{self.highest}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class RuleSpec:
     """One anomaly: what people read about it, and what it may be set to.
 
-    ``text`` says in one or two sentences when the rule alerts and when it clears. Every rule has the
-    parameters ``dwell_ms`` (the condition lasts this long before the alert; confirming frames are
+    ``text`` says in one or two sentences when the rule alerts and when it clears. Every rule has
+    the parameters ``dwell_ms`` (the condition lasts this long before the alert; confirming frames are
     part of it) and ``clear_ms`` (it must be gone this long before the alert clears).
     """
 
@@ -87,7 +89,8 @@ OVER_ADMITTED: Final = RuleSpec(
     title=Bilingual("区域内人数超过准入人数", "More people than admitted"),
     text=Bilingual(
         "封闭期间，区域内人数持续多于准入人数时告警；人数恢复后解除。",
-        "While sealed, the area holds more people than are admitted; clears when the count is right.",
+        "While sealed, the area holds more people than are admitted; "
+        "clears when the count is right.",
     ),
     severity=Severity.ALARM,
     # 400 ms is the shortest in which three frames at 5 fps can agree; after 10 s a visitor is gone.
@@ -114,7 +117,7 @@ CAMERA_FROZEN: Final = RuleSpec(
         "The connection stands but no pictures come; clears when pictures arrive again.",
     ),
     severity=Severity.ALARM,
-    # The capture side calls a camera frozen only after seconds of silence: nothing to wait for here.
+    # Capture calls a camera frozen only after seconds of silence: nothing to wait for here.
     parameters=(_dwell(0, 0, 60_000), _clear(1_000)),
 )
 
@@ -123,12 +126,15 @@ PICKUP_DEAD: Final = RuleSpec(
     title=Bilingual("拾音无声", "No sound from pickup"),
     text=Bilingual(
         "已声明有声音的设备没有声音或只有数字静音时告警；恢复声音后解除。",
-        "A device declared to have sound gives none, or digital silence; clears when it is heard again.",
+        "A device declared to have sound gives none, or digital silence; "
+        "clears when it is heard again.",
     ),
     severity=Severity.WARNING,
     parameters=(
         # A live microphone in the quietest room stays above -75 dBFS; a cut cable gives -120.
-        Parameter("floor_dbfs", "dBFS", -80.0, -110.0, -40.0, Bilingual("静音门限", "Silence is below")),
+        Parameter(
+            "floor_dbfs", "dBFS", -80.0, -110.0, -40.0, Bilingual("静音门限", "Silence is below")
+        ),
         _dwell(3_000, 1_000, 60_000),
         _clear(1_000),
     ),

@@ -27,7 +27,16 @@ from contracts.observations import (
 from contracts.topics import Kind, ParsedTopic
 from contracts.units import UtcMs
 
-Body = RoomObservation | Alert | SegmentSealed | AccessEvent | SealApplied | NodeHealth | Seal | Release
+Body = (
+    RoomObservation
+    | Alert
+    | SegmentSealed
+    | AccessEvent
+    | SealApplied
+    | NodeHealth
+    | Seal
+    | Release
+)
 
 _ADAPTERS: Final[Mapping[Kind, TypeAdapter[Body]]] = {
     Kind.OBSERVATION: TypeAdapter(RoomObservation),
@@ -39,7 +48,9 @@ _ADAPTERS: Final[Mapping[Kind, TypeAdapter[Body]]] = {
     Kind.COMMAND: TypeAdapter(Command),
 }
 
-_OLDEST_VERSION: Final[Mapping[str, int]] = {spec.schema.split("/")[0]: 1 for spec in topics.SPECS.values()}
+_OLDEST_VERSION: Final[Mapping[str, int]] = {
+    spec.schema.split("/")[0]: 1 for spec in topics.SPECS.values()
+}
 # A receiver takes version N-1. All kinds are at version 1 today, so there is nothing older.
 
 
@@ -94,7 +105,9 @@ def encode(
     )
     payload = envelope.model_dump_json(by_alias=True, exclude_none=True).encode()
     if len(payload) > PAYLOAD_MAX_BYTES:
-        raise ValueError(f"{kind} message {message_id} has {len(payload)} bytes; limit {PAYLOAD_MAX_BYTES}")
+        raise ValueError(
+            f"{kind} message {message_id} has {len(payload)} bytes; limit {PAYLOAD_MAX_BYTES}"
+        )
     return payload
 
 

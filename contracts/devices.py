@@ -25,7 +25,9 @@ def _refuse_password(url: str) -> str:
             "`credential: NAME`, and store them encrypted: zeroentry credential set NAME"
         )
     if parts.scheme not in ("rtsp", "rtsps", "file", "v4l2"):
-        raise ValueError("must begin with rtsp://, rtsps://, file:// or v4l2:// (e.g. v4l2:///dev/video0)")
+        raise ValueError(
+            "must begin with rtsp://, rtsps://, file:// or v4l2:// (e.g. v4l2:///dev/video0)"
+        )
     if parts.scheme in ("rtsp", "rtsps") and not parts.hostname:
         raise ValueError("has no host: rtsp://HOST[:PORT]/PATH")
     return url
@@ -100,12 +102,16 @@ class SiteConfig(Strict):
         known = {area.id for area in self.areas}
         for zone in self.zones:
             if zone.seen_by is not None and zone.seen_by not in known:
-                raise ValueError(f"zones.{zone.id}.seen_by: no area {zone.seen_by!r}; areas: {sorted(known)}")
+                raise ValueError(
+                    f"zones.{zone.id}.seen_by: no area {zone.seen_by!r}; areas: {sorted(known)}"
+                )
         taken: dict[str, str] = {}
         for zone in self.zones:
             for node in zone.nodes:
                 if node in taken:
-                    raise ValueError(f"zones.{zone.id}.nodes: {node} already lies in zone {taken[node]}")
+                    raise ValueError(
+                        f"zones.{zone.id}.nodes: {node} already lies in zone {taken[node]}"
+                    )
                 taken[node] = zone.id
         return self
 
@@ -203,20 +209,24 @@ class Site(Strict):
 
 
 def cross_problems(site: Site) -> list[tuple[str, str]]:
-    """References that lead nowhere and names used twice, as ``(device id and field, what is wrong)``."""
+    """References that lead nowhere, names used twice: ``(device id and field, what is wrong)``."""
     areas = {area.id for area in site.config.areas}
     problems: list[tuple[str, str]] = []
     watchers: tuple[CameraConfig | PickupConfig, ...] = (*site.cameras, *site.pickups)
-    for device in watchers:
-        if device.area not in areas:
-            problems.append((f"{device.kind} {device.id}: area", f"no area {device.area!r}; {sorted(areas)}"))
+    problems += [
+        (f"{device.kind} {device.id}: area", f"no area {device.area!r}; {sorted(areas)}")
+        for device in watchers
+        if device.area not in areas
+    ]
     watched: dict[str, str] = {}
     for node in site.nodes:
         for area in node.areas:
             if area not in areas:
                 problems.append((f"node {node.id}: areas", f"no area {area!r}; {sorted(areas)}"))
             elif area in watched:
-                problems.append((f"node {node.id}: areas", f"{area} is watched by {watched[area]} already"))
+                problems.append(
+                    (f"node {node.id}: areas", f"{area} is watched by {watched[area]} already")
+                )
             watched[area] = node.id
     for kind, ids in (
         ("camera", [camera.id for camera in site.cameras]),

@@ -1,7 +1,7 @@
 """Wraps each durable message, so that a receiver can order, de-duplicate and acknowledge it.
 
-A *stream* is one sender's ordered queue towards one kind of receiver. Its sequence numbers start at 1
-in each *epoch*; an epoch is the life of one outbox database. The receiver publishes an ``Ack`` only
+A *stream* is one sender's ordered queue towards one kind of receiver. Its sequence numbers start
+at 1 in each *epoch*; an epoch is the life of one outbox database. The receiver publishes an ``Ack`` only
 after its own commit, because an MQTT PUBACK says nothing about storage.
 """
 
@@ -36,8 +36,8 @@ class Strict(BaseModel):
 class Delivered(Wire):
     """Where a message stands in its stream.
 
-    ``floor`` is the lowest sequence number that the sender still holds: a receiver that has lost its
-    memory starts there instead of waiting for ever for what was acknowledged long ago.
+    ``floor`` is the lowest sequence number that the sender still holds: a receiver that has lost
+    its memory starts there instead of waiting for ever for what was acknowledged long ago.
     """
 
     stream: StreamId
@@ -47,7 +47,7 @@ class Delivered(Wire):
 
 
 class Envelope(Wire):
-    """One message on the wire. ``schema`` is ``zeroentry.<kind>/<major>``; ``body`` is that kind's model."""
+    """One message on the wire. ``schema``: ``zeroentry.<kind>/<major>``; ``body``: that kind's model."""
 
     schema_id: str = Field(alias="schema", pattern=SCHEMA_PATTERN)
     id: MessageId
@@ -62,7 +62,7 @@ class Envelope(Wire):
 
 
 class Ack(Wire):
-    """The receiver's own word that everything up to ``seq`` of this epoch is committed on its disk."""
+    """The receiver's word that everything up to ``seq`` of this epoch is committed on its disk."""
 
     schema_id: Literal["zeroentry.ack/1"] = Field(default="zeroentry.ack/1", alias="schema")
     stream: StreamId
@@ -86,7 +86,7 @@ class RejectReason(StrEnum):
 
 
 class Rejected(BaseModel):
-    """A payload that was not understood: what was wrong, where in it, and on which topic it came."""
+    """A payload not understood: what was wrong, where in it, and on which topic it came."""
 
     model_config = ConfigDict(frozen=True)
 

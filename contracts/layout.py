@@ -14,7 +14,9 @@ NODES_MAX = 20_000  # a large building has a few thousand; more is a broken expo
 class _Lif(BaseModel):
     """LIF allows vendors to add fields: they are kept aside, not refused."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="allow", frozen=True, alias_generator=to_camel, populate_by_name=True
+    )
 
 
 class LifPosition(_Lif):

@@ -1,4 +1,4 @@
-"""What edge nodes tell the controller: what was seen and heard, which alerts stand, how a node fares."""
+"""What edge nodes tell the controller: what was seen and heard, which alerts stand, how it fares."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -62,7 +62,7 @@ class SeenPerson(Wire):
 
 
 class CameraState(StrEnum):
-    """Whether pictures arrive. ``FROZEN``: the connection stands and nothing, or nothing new, comes."""
+    """Whether pictures arrive. ``FROZEN``: the connection stands, but nothing new comes."""
 
     STARTING = "starting"
     LIVE = "live"
@@ -79,7 +79,7 @@ class SoundState(StrEnum):
 
 
 class CameraView(Wire):
-    """What one camera shows at one moment. ``people`` is empty and means nothing unless ``state`` is live."""
+    """What one camera shows at one moment. ``people`` means nothing unless ``state`` is live."""
 
     camera_id: CameraId
     state: CameraState
@@ -92,7 +92,8 @@ class CameraView(Wire):
 class RoomObservation(Wire):
     """What was perceived in one room or zone at one instant; newest wins, losing one is harmless.
 
-    ``head_count`` is the fused count of the room, None while no camera can see it (which is not zero).
+    ``head_count`` is the fused count of the room, None while no camera can see it
+    (which is not zero).
     """
 
     room_id: RoomId
@@ -139,7 +140,7 @@ class Measured(Wire):
 
 
 class Alert(Wire):
-    """A finding that a person must see. The same ``alert_id`` comes again when its condition clears.
+    """A finding that a person must see. Its ``alert_id`` comes again when its condition clears.
 
     ``since_utc_ms`` is when the condition began, ``raised_utc_ms`` when the rule's dwell was over;
     ``true_since_frame_utc_ms`` is the time of the frame in which it was first seen.
@@ -232,7 +233,7 @@ class AccessKind(StrEnum):
 
 
 class AccessEvent(Wire):
-    """A door or an ID terminal reports an event; ``seat`` is a place on the roster, never a name."""
+    """A door or an ID terminal reports; ``seat`` is a place on the roster, never a name."""
 
     event_id: MessageId
     room_id: RoomId

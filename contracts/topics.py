@@ -1,4 +1,4 @@
-"""Every MQTT topic of ours: how it is built and read, its QoS, whether it is retained, what it carries.
+"""Every MQTT topic of ours: how it is built and read, its QoS, whether retained, what it carries.
 
 Topics of robots are VDA 5050's own and live in contracts.vda5050.topics.
 """
@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """One family of topics. ``pattern`` names its levels in braces; ``durable`` ones go by an outbox."""
+    """One family of topics. ``pattern`` has its levels in braces; ``durable`` ones go by an outbox."""
 
     kind: Kind
     pattern: str
@@ -138,7 +138,7 @@ SPECS: Final[Mapping[Kind, TopicSpec]] = {
             retain=False,
             durable=False,
             sender="nobody",
-            purpose="A topic that no account may write: a broker that takes it has no access control.",
+            purpose="No account may write it: a broker that takes it has no access control.",
         ),
     )
 }
@@ -167,7 +167,9 @@ def partition_of(room: RoomId) -> int:
 def _build(kind: Kind, **levels: str) -> str:
     for name, value in levels.items():
         if name != "stream" and not re.match(ID_PATTERN, value):
-            raise ValueError(f"{name} {value!r} cannot be a topic level: it must match {ID_PATTERN}")
+            raise ValueError(
+                f"{name} {value!r} cannot be a topic level: it must match {ID_PATTERN}"
+            )
     return SPECS[kind].pattern.format(**levels)
 
 

@@ -1,11 +1,11 @@
 """Holds the scalar types that every message shares: two kinds of time, and the names of things."""
 
-from typing import Annotated, NewType
+from typing import Annotated, NewType, Self
 
 from pydantic import AfterValidator, StringConstraints
 
 MonoMs = NewType("MonoMs", int)
-"""Milliseconds of a clock that never steps (CLOCK_BOOTTIME). Only differences on one boot have a meaning."""
+"""Milliseconds of a clock that never steps (CLOCK_BOOTTIME). Only differences on one boot count."""
 
 UtcMs = NewType("UtcMs", int)
 """Milliseconds since 1970-01-01T00:00:00Z. For records and people, never for intervals."""
@@ -39,7 +39,9 @@ def _no_control_characters(text: str) -> str:
 
 
 NOTE_MAX_CHARS = 500  # a reason a person types; longer belongs in a report
-Note = Annotated[str, StringConstraints(max_length=NOTE_MAX_CHARS), AfterValidator(_no_control_characters)]
+Note = Annotated[
+    str, StringConstraints(max_length=NOTE_MAX_CHARS), AfterValidator(_no_control_characters)
+]
 
 
 class Bilingual(tuple[str, str]):
@@ -47,7 +49,7 @@ class Bilingual(tuple[str, str]):
 
     __slots__ = ()
 
-    def __new__(cls, zh: str, en: str) -> "Bilingual":
+    def __new__(cls, zh: str, en: str) -> Self:
         return super().__new__(cls, (zh, en))
 
     @property

@@ -28,8 +28,7 @@ LIST_MAX_ITEMS: Final = 1_000
 def not_disguised(value: object) -> object:
     """Refuse "5" and true as numbers: pydantic would read both, and a robot would drive by them."""
     if isinstance(value, str | bool):
-        # ValueError, because pydantic reports it and lets a TypeError through.
-        raise ValueError(f"must be a number, not {value!r:.40}")  # noqa: TRY004
+        raise ValueError(f"must be a number, not {value!r:.40}")  # noqa: TRY004  # pydantic reports no TypeError
     return value
 
 
