@@ -242,8 +242,9 @@ class MemoryBus:
         await self._announce()
 
     async def _announce(self) -> None:
+        # Past the faults: a session repeats its connection until its birth messages are out.
         for message in self._birth() if self._birth else ():
-            await self.publish(message)
+            self._broker.accept(message)
         for callback in self._callbacks:
             callback()
 
