@@ -1,0 +1,143 @@
+// What the parts of the pages share: drawn signs, elapsed times, modal dialogs.
+
+const STROKED = {
+  lock: "M7 11V8a5 5 0 0 1 10 0v3M6 11h12v9H6zM12 14.5v2",
+  unlock: "M7 11V8a5 5 0 0 1 9.6-2M6 11h12v9H6z",
+  group:
+    "M9 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM3 20c0-3.3 2.7-6 6-6s6 2.7 6 6M16 5.3a3 3 0 0 1 0 5.6M17.8 14.4c1.9.9 3.2 3 3.2 5.6",
+  person: "M12 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM5 20.5c0-3.9 3.1-6.5 7-6.5s7 2.6 7 6.5",
+  calendar: "M4 6h16v14H4zM4 10h16M8 3.5V7M16 3.5V7",
+  pause: "M9 6v12M15 6v12",
+  camera: "M3 7h12v10H3zM15 11l6-3v8l-6-3",
+  camera_off: "M3 7h3M9.5 7H15v4l6-3v8l-4-2M15 15v2H3V7M3 3l18 18",
+  frozen: "M12 3v18M4.2 7.5l15.6 9M19.8 7.5l-15.6 9M9.5 4.5 12 7l2.5-2.5M9.5 19.5 12 17l2.5 2.5",
+  sound: "M4 10v4h4l5 4V6l-5 4zM16.5 9a4 4 0 0 1 0 6M19 6.5a8 8 0 0 1 0 11",
+  sound_off: "M4 10v4h4l5 4V6l-5 4zM17 10l4 4M21 10l-4 4",
+  eye_off:
+    "M3 3l18 18M10.6 6.1c.5-.1.9-.1 1.4-.1 5 0 8.5 4 9.5 6a13 13 0 0 1-2.8 3.5M6.5 7.6A13.4 13.4 0 0 0 2.5 12c1 2 4.5 6 9.5 6 1.6 0 3-.4 4.2-1M9.9 9.9a3 3 0 0 0 4.2 4.2",
+  check: "M5 12.5l4.5 4.5L19 7.5",
+  cross: "M6 6l12 12M18 6L6 18",
+  plus: "M12 5v14M5 12h14",
+  minus: "M5 12h14",
+  clock: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM12 7v5l3.5 2",
+  robot: "M5 9h14v9H5zM8.5 18v2.5M15.5 18v2.5M12 9V5M9.5 13h.01M14.5 13h.01M10.5 5h3",
+  box: "M4 8l8-4 8 4v8l-8 4-8-4zM4 8l8 4 8-4M12 12v8",
+  meal: "M5 3v7a2.5 2.5 0 0 0 5 0V3M7.5 3v18M16 3c-2 1.5-3 4-3 7 0 2 1 3 3 3zM16 3v18",
+  plug: "M9 3v5M15 3v5M6 8h12v3a6 6 0 0 1-12 0zM12 17v4",
+  person_add: "M10 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM3 20.5c0-3.9 3.1-6.5 7-6.5 1.2 0 2.4.3 3.4.7M18 14v6M15 17h6",
+  barrier: "M4 8h16v5H4zM7 13v7M17 13v7M8 8l-3 5M13 8l-3 5M18 8l-3 5",
+  globe: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM3 12h18M12 3c3 3 3 15 0 18M12 3c-3 3-3 15 0 18",
+  leave: "M14 4H5v16h9M10 12h11M17.5 8.5 21 12l-3.5 3.5",
+  print: "M7 8V3.5h10V8M7 17H4V8h16v9h-3M7 14h10v6.5H7z",
+  report: "M6 3h9l4 4v14H6zM14.5 3v5H19M9 12h7M9 15.5h7",
+  backspace: "M9 5h11v14H9l-6-7zM12.5 9.5l5 5M17.5 9.5l-5 5",
+  link_off: "M3 3l18 18M9 17H7a5 5 0 0 1-1.6-9.7M15 7h2a5 5 0 0 1 2.8 9.1M9 12h3",
+  hand: "M8 12V5.5a1.5 1.5 0 0 1 3 0V11M11 10.5V4.5a1.5 1.5 0 0 1 3 0V11M14 11V6a1.5 1.5 0 0 1 3 0v8c0 4-2.2 6.5-5.5 6.5-3 0-4.3-1.4-6-5L4 12.6c-.5-1.4 1.2-2.3 2.2-1.2L8 13.5",
+  grid: "M4 5h7v6H4zM13 5h7v6h-7zM4 13h7v6H4zM13 13h7v6h-7z",
+  tablet: "M6 3h12v18H6zM11 18h2",
+  door: "M6 21V3h12v18M4 21h16M14.5 12v.01",
+  dot: "M12 14a2 2 0 1 0 0-4 2 2 0 0 0 0 4z",
+};
+
+// Alert signs differ in outline, so that they are told apart without their colour.
+const FILLED = {
+  alarm: "M8 2.5h8L21.5 8v8L16 21.5H8L2.5 16V8z",
+  warning: "M12 2.8 22.5 21h-21z",
+  notice: "M12 2.5a9.5 9.5 0 1 0 0 19 9.5 9.5 0 0 0 0-19z",
+};
+
+export const Sign = {
+  props: { name: String },
+  computed: {
+    stroked() {
+      return STROKED[this.name];
+    },
+    filled() {
+      return FILLED[this.name];
+    },
+  },
+  template: `
+    <svg class="ze-sign" :class="'is-' + name" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+      <template v-if="filled">
+        <path :d="filled" fill="currentColor"/>
+        <path class="ze-sign-mark" :d="name === 'notice' ? 'M12 11v6M12 7.4v.2' : name === 'warning' ? 'M12 9.5v5M12 17.6v.2' : 'M12 7v6.4M12 16.6v.2'"/>
+      </template>
+      <path v-else :d="stroked" fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round"/>
+    </svg>`,
+};
+
+export const Mark = {
+  template: `
+    <svg class="ze-mark" viewBox="0 0 48 48" aria-hidden="true" focusable="false">
+      <path d="M24 4c10 0 16 8.3 16 20s-6 20-16 20S8 35.7 8 24 14 4 24 4z" fill="none" stroke="currentColor" stroke-width="4.5"/>
+      <path d="M2.500 24h14.500M31 24h14.5" stroke="var(--ze-ink-0)" stroke-width="10"/>
+      <path d="M15 24h18" stroke="var(--ze-accent)" stroke-width="5" stroke-linecap="round"/>
+    </svg>`,
+};
+
+export const seal_sign = (state) =>
+  ({
+    sealed: "lock",
+    gathering: "group",
+    scheduled: "calendar",
+    suspended: "pause",
+    released: "unlock",
+    archived: "report",
+  })[state] || "minus";
+
+const two = (n) => String(n).padStart(2, "0");
+
+// 0:42, 12:05, 3:07:20 between two moments in milliseconds.
+export function elapsed(from_ms, to_ms) {
+  const s = Math.max(0, Math.floor((to_ms - from_ms) / 1000));
+  const h = Math.floor(s / 3600);
+  const m = Math.floor(s / 60) % 60;
+  return h ? `${h}:${two(m)}:${two(s % 60)}` : `${m}:${two(s % 60)}`;
+}
+
+// The controller's time: the browser's clock may be wrong by hours.
+export const Ticking = {
+  data: () => ({ now_ms: 0, ticker: 0 }),
+  created() {
+    const tick = () => (this.now_ms = Date.now() + (window.ze_offset_ms || 0));
+    tick();
+    this.ticker = setInterval(tick, 1000);
+  },
+  beforeUnmount() {
+    clearInterval(this.ticker);
+  },
+};
+
+// <ze-modal :open="..." @close="..."> with focus kept inside and Escape, as the browser does it.
+export const Modal = {
+  props: { open: Boolean, label: String, wide: Boolean, testid: String },
+  emits: ["close"],
+  mounted() {
+    this.follow();
+  },
+  watch: {
+    open() {
+      this.follow();
+    },
+  },
+  methods: {
+    follow() {
+      const dialog = this.$refs.dialog;
+      if (this.open && !dialog.open) dialog.showModal();
+      if (!this.open && dialog.open) dialog.close();
+    },
+    outside(event) {
+      if (event.target === this.$refs.dialog) this.$emit("close");
+    },
+  },
+  template: `
+    <dialog ref="dialog" class="ze-modal" :class="{ 'is-wide': wide }" :aria-label="label" :data-testid="testid"
+            @cancel.prevent="$emit('close')" @click="outside">
+      <div class="ze-modal-body" v-if="open"><slot/></div>
+    </dialog>`,
+};
+
+export const typing = (event) => {
+  const at = event.target;
+  return at instanceof HTMLElement && (at.closest("input, textarea, select, dialog") || at.isContentEditable);
+};

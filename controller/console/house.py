@@ -1,0 +1,82 @@
+"""Holds what the console knows of the house, and how one event changes it. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TypeVar
+
+from contracts.api import (
+    PAGE_MAX,
+    AlertView,
+    DeliveryView,
+    Overview,
+    RobotView,
+    RoomView,
+    SessionView,
+    ZoneView,
+)
+from controller.console.client import View
+
+ALERTS_MAX = PAGE_MAX  # what a person scrolls; older ones are a matter for the report
+
+ViewT = TypeVar("ViewT", RoomView, RobotView, ZoneView, AlertView, SessionView, DeliveryView)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything now, by id, in the order in which the controller gave it."""
+
+    rooms: Mapping[str, RoomView]
+    zones: Mapping[str, ZoneView]
+    robots: Mapping[str, RobotView]
+    alerts: Mapping[str, AlertView]
+    deliveries: Mapping[str, DeliveryView]
+    sessions: Mapping[str, SessionView]
+
+    def alerts_newest_first(self) -> list[AlertView]:
+        """By number, newest first."""
+        return sorted(self.alerts.values(), key=lambda alert: alert.number, reverse=True)
+
+
+def from_overview(overview: Overview) -> House:
+    """The house as the controller describes it at one moment."""
+    return House(
+        rooms=_by_id(overview.rooms),
+        zones=_by_id(overview.zones),
+        robots=_by_id(overview.robots),
+        alerts=_by_id(overview.alerts),
+        deliveries=_by_id(overview.deliveries),
+        sessions=_by_id(overview.sessions),
+    )
+
+
+def changed(house: House, view: View) -> House:
+    """The house after one view has come: it replaces the one of its id, or is new."""
+    match view:
+        case RoomView():
+            return replace(house, rooms=_with(house.rooms, view))
+        case RobotView():
+            return replace(house, robots=_with(house.robots, view))
+        case ZoneView():
+            return replace(house, zones=_with(house.zones, view))
+        case AlertView():
+            return replace(house, alerts=_newest(_with(house.alerts, view)))
+        case SessionView():
+            return replace(house, sessions=_with(house.sessions, view))
+        case DeliveryView():
+            return replace(house, deliveries=_with(house.deliveries, view))
+
+
+def _by_id(views: tuple[ViewT, ...]) -> Mapping[str, ViewT]:
+    return MappingProxyType({view.id: view for view in views})
+
+
+def _with(known: Mapping[str, ViewT], view: ViewT) -> Mapping[str, ViewT]:
+    return MappingProxyType({**known, view.id: view})
+
+
+def _newest(alerts: Mapping[str, AlertView]) -> Mapping[str, AlertView]:
+    if len(alerts) <= ALERTS_MAX:
+        return alerts
+    oldest = min(alerts.values(), key=lambda alert: alert.number)
+    return MappingProxyType({key: alert for key, alert in alerts.items() if key != oldest.id})

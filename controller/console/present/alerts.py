@@ -1,0 +1,134 @@
+"""Decides how alerts are listed and explained: what was seen, measured, and by which rule."""
+
+from contracts.api import AlertView, Disposition, Handling
+from contracts.catalogue import CATALOGUE
+from contracts.observations import Condition, Measured
+from controller.console.house import House
+from controller.console.present.words import Drawn, Words, number
+from controller.console.texts import TEXTS
+
+OPEN = (Handling.NEW, Handling.ACKNOWLEDGED, Handling.ASSIGNED, Handling.HANDLING)
+
+
+def is_open(alert: AlertView) -> bool:
+    """Whether people still have something to do with it."""
+    return alert.handling in OPEN
+
+
+def rail(house: House, words: Words) -> list[Drawn]:
+    """All known alerts, newest first."""
+    return [line(alert, house, words) for alert in house.alerts_newest_first()]
+
+
+def line(alert: AlertView, house: House, words: Words) -> Drawn:
+    """An alert as one card."""
+    return {
+        "id": alert.id,
+        "number": alert.number,
+        "title": words.name(alert.title),
+        "severity": alert.severity.value,
+        "severity_label": words.say(f"severity.{alert.severity.value}"),
+        "room": room_name(alert.room_id, house, words),
+        "active": alert.condition is Condition.ACTIVE,
+        "condition_label": words.say(f"alert.{alert.condition.value}"),
+        "handling": alert.handling.value,
+        "handling_label": words.say(f"handling.{alert.handling.value}"),
+        "open": is_open(alert),
+        "since_ms": int(alert.since_utc_ms),
+        "ended_ms": None if alert.cleared_utc_ms is None else int(alert.cleared_utc_ms),
+        "since": words.at(alert.since_utc_ms),
+        "picture": alert.picture_url or "",
+        "measured": " · ".join(_short(measured) for measured in alert.measured),
+        "acknowledged": _acknowledged(alert, words),
+        "disposition": words.say(f"disposition.{alert.disposition.value}")
+        if alert.disposition
+        else "",
+    }
+
+
+def detail(alert: AlertView, house: House, words: Words) -> Drawn:
+    """An alert with everything that explains it."""
+    spec = CATALOGUE.get(alert.rule)
+    return {
+        **line(alert, house, words),
+        "boxes": [
+            {
+                "x": person.box.x1,
+                "y": person.box.y1,
+                "w": person.box.x2 - person.box.x1,
+                "h": person.box.y2 - person.box.y1,
+                "look": person.appearance.value,
+                "label": words.say(f"appearance.{person.appearance.value}"),
+                "share": f"{person.score:.0%}",
+            }
+            for person in alert.boxes
+        ],
+        "rule": alert.rule,
+        "why": spec.text.pick(words.language) if spec else "",
+        "camera": _camera_name(alert, house, words),
+        "rows": [_row(measured, words) for measured in alert.measured],
+        "times": [
+            {"label": words.say(f"alert.{label}"), "at": words.day_and_time(utc_ms)}
+            for label, utc_ms in (
+                ("since", alert.since_utc_ms),
+                ("raised", alert.raised_utc_ms),
+                ("received", alert.received_utc_ms),
+                ("cleared_at", alert.cleared_utc_ms),
+            )
+            if utc_ms is not None
+        ],
+        "dwell": f"{number(alert.dwell_ms / 1000)} {words.say('alert.sec')}",
+        "confidence": f"{alert.confidence:.0%}",
+        "sha256": alert.picture_sha256 or "",
+        "note": alert.note,
+        "dispositions": [
+            {"id": choice.value, "label": words.say(f"disposition.{choice.value}")}
+            for choice in Disposition
+        ],
+    }
+
+
+def room_name(room_id: str, house: House, words: Words) -> str:
+    """The room's name, or its id when the console does not know it."""
+    room = house.rooms.get(room_id)
+    return words.name(room.name) if room else room_id
+
+
+def _acknowledged(alert: AlertView, words: Words) -> str:
+    if alert.acknowledged_by is None:
+        return ""
+    parts = (
+        words.say("alert.acknowledged_by"),
+        alert.acknowledged_by,
+        words.say("alert.acknowledged_tail"),
+        words.at(alert.acknowledged_utc_ms),
+    )
+    return " ".join(part for part in parts if part)
+
+
+def _camera_name(alert: AlertView, house: House, words: Words) -> str:
+    room = house.rooms.get(alert.room_id)
+    for camera in room.cameras if room else ():
+        if camera.id == alert.camera_id:
+            return words.name(camera.name)
+    return alert.camera_id or ""
+
+
+def _short(measured: Measured) -> str:
+    value = f"{number(measured.value)}{_unit(measured)}"
+    return (
+        value if measured.limit is None else f"{value} / {number(measured.limit)}{_unit(measured)}"
+    )
+
+
+def _row(measured: Measured, words: Words) -> Drawn:
+    key = f"measured.{measured.name}"
+    return {
+        "name": words.say(key) if key in TEXTS else measured.name,
+        "value": f"{number(measured.value)}{_unit(measured)}",
+        "limit": "" if measured.limit is None else f"{number(measured.limit)}{_unit(measured)}",
+    }
+
+
+def _unit(measured: Measured) -> str:
+    return f" {measured.unit}" if measured.unit else ""

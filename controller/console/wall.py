@@ -1,0 +1,204 @@
+"""The supervisor's wall: rooms, alerts, robots, deliveries and sessions on one page."""
+
+from typing import TypeVar
+
+from nicegui import background_tasks, ui
+from nicegui.events import GenericEventArguments
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from contracts.api import Disposition, MediaLink, ResolveBody, Role, SessionBody
+from contracts.units import MonoMs, Note
+from controller.console.client import ControllerLost, RefusedError
+from controller.console.feed import Link
+from controller.console.house import House
+from controller.console.page import Page
+from controller.console.parts import Deliveries, Floor, Rail, Rooms, Sessions
+from controller.console.present import alerts, deliveries, floor, rooms, sessions
+from controller.console.present.words import Drawn
+
+MEDIA_LOOK_MS = 2_000  # how often it is looked whether a room's links are past half of their life
+MEDIA_RETRY_MS = 10_000  # a refused or failed link is asked for again
+FORBIDDEN = 403
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Resolve(_Asked):
+    id: str
+    disposition: Disposition
+    note: Note = ""
+
+
+class _Step(_Asked):
+    id: str
+    step: str
+
+
+class Media:
+    """Picture links of one user, fetched anew at half of their life."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self.links: dict[str, tuple[MediaLink, ...]] = {}
+        self.denied: set[str] = set()
+        self._due: dict[str, MonoMs] = {}
+
+    async def run(self) -> None:
+        """Until the page is gone."""
+        clock = self._page.shared.clock
+        while not self._page.client.is_deleted:
+            feed = self._page.login.feed
+            if feed.house is not None and feed.link is Link.LIVE:
+                for room_id in tuple(feed.house.rooms):
+                    if clock.mono_ms() >= self._due.get(room_id, 0):
+                        await self._fetch(room_id)
+            await clock.sleep_ms(MEDIA_LOOK_MS if self.links else MEDIA_LOOK_MS // 10)
+
+    def failed(self, room_id: str) -> None:
+        """A browser could not fetch the picture: ask for new links soon."""
+        soon = self._page.shared.clock.mono_ms() + MEDIA_LOOK_MS
+        self._due[room_id] = MonoMs(min(self._due.get(room_id, MonoMs(soon)), soon))
+
+    async def _fetch(self, room_id: str) -> None:
+        clock = self._page.shared.clock
+        wait_ms = MEDIA_RETRY_MS
+        try:
+            links = await self._page.login.api.media(room_id)
+            self.links[room_id] = links
+            self.denied.discard(room_id)
+            left_ms = min((link.expires_utc_ms for link in links), default=0) - clock.utc_ms()
+            wait_ms = max(left_ms // 2, MEDIA_LOOK_MS)
+        except RefusedError as error:
+            self.links.pop(room_id, None)
+            if error.problem.status == FORBIDDEN:
+                self.denied.add(room_id)
+        except ControllerLost:
+            pass  # the banner says so; links that still live are kept
+        self._due[room_id] = MonoMs(clock.mono_ms() + wait_ms)
+        self._page.changed()
+
+
+class Wall(Page):
+    """``/``"""
+
+    texts = ("room", "camera", "sound", "session", "alert", "map", "robot", "delivery")
+    here = "wall"
+    sounds = True
+
+    def build(self) -> None:
+        self._opened: str | None = None
+        self._plan: Drawn = {}
+        self._robots: list[Drawn] = []
+        self.media = Media(self)
+        with ui.element("main").classes("ze-wall"):
+            with ui.element("div").classes("ze-wall-main"):
+                self.rooms = Rooms()
+                self.floor = Floor()
+                with ui.element("div").classes("ze-wall-low"):
+                    self.deliveries = Deliveries()
+                    self.sessions = Sessions()
+            self.rail = Rail()
+        self.rooms.on("failed", lambda event: self.media.failed(str(event.args)))
+        self.rail.on("acknowledge", self._acknowledge)
+        self.rail.on("resolve", self._resolve)
+        self.rail.on("open", self._open_alert)
+        self.rail.on("close", self._close_alert)
+        self.sessions.on("step", self._step)
+        self.sessions.on("schedule", self._schedule)
+        background_tasks.create(self.media.run(), name="console-media")
+
+    def draw(self) -> None:
+        t, house = self.t(), self.login.feed.house
+        if house is None:
+            self._draw_waiting(t)
+            return
+        words = self.words
+        drawn = rooms.tiles(house, self.media.links, self.media.denied, words)
+        self.rooms.show(t=t, rooms=drawn, loading=False, tablets=self.has(Role.TABLET))
+        opened = house.alerts.get(self._opened or "")
+        self.rail.show(
+            t=t,
+            alerts=alerts.rail(house, words),
+            detail=alerts.detail(opened, house, words) if opened else None,
+            may=self.has(Role.SUPERVISOR, Role.OPS),
+            loading=False,
+        )
+        self._draw_floor(house, t)
+        may_control = self.has(Role.SUPERVISOR)
+        self.sessions.show(
+            t=t,
+            sessions=sessions.listed(house, words, may_control=may_control),
+            rooms=[
+                {"id": tile["id"], "name": tile["name"]}
+                for tile in drawn
+                if tile["kind"] == "evaluation"
+            ],
+            may=may_control,
+            loading=False,
+        )
+
+    def _draw_waiting(self, t: dict[str, str]) -> None:
+        self.rooms.show(t=t, rooms=[], loading=True, tablets=False)
+        self.rail.show(t=t, alerts=[], detail=None, may=False, loading=True)
+        self.floor.show(t=t, plan={}, robots=[])
+        self.deliveries.show(t=t, deliveries=[], order_href="", loading=True)
+        self.sessions.show(t=t, sessions=[], rooms=[], may=False, loading=True)
+
+    def _draw_floor(self, house: House, t: dict[str, str]) -> None:
+        site, words = self.login.feed.site, self.words
+        if site is None:
+            return
+        plan, robots = floor.plan(site, house, words), floor.robots(site, house, words)
+        if plan != self._plan or self.floor.props.get("t") != t:
+            self._plan, self._robots = plan, robots
+            self.floor.show(t=t, plan=plan, robots=robots)
+        elif robots != self._robots:
+            # Robots report five times a second: they alone are sent, not the whole drawing.
+            self._robots = robots
+            self.floor.run_method("drive", robots)
+        self.deliveries.show(
+            t=t,
+            deliveries=deliveries.strip(house, site, words),
+            order_href=self.tablet_href() if self.has(Role.TABLET) else "",
+            loading=False,
+        )
+
+    async def _acknowledge(self, event: GenericEventArguments) -> None:
+        await self.attempt(self.login.api.acknowledge(str(event.args)))
+
+    async def _resolve(self, event: GenericEventArguments) -> None:
+        asked = _parsed(_Resolve, event.args)
+        if asked is not None:
+            body = ResolveBody(disposition=asked.disposition, note=asked.note)
+            await self.attempt(self.login.api.resolve(asked.id, body))
+
+    def _open_alert(self, event: GenericEventArguments) -> None:
+        self._opened = str(event.args)
+        self.redraw()
+
+    def _close_alert(self) -> None:
+        self._opened = None
+        self.redraw()
+
+    async def _step(self, event: GenericEventArguments) -> None:
+        asked = _parsed(_Step, event.args)
+        if asked is not None:
+            await self.attempt(self.login.api.session_step(asked.id, asked.step))
+
+    async def _schedule(self, event: GenericEventArguments) -> None:
+        body = _parsed(SessionBody, event.args)
+        if body is not None:
+            await self.attempt(self.login.api.schedule(body))
+
+
+def _parsed(model: type[ModelT], sent: object) -> ModelT | None:
+    """What a browser sent, checked; None for what our own pages never send."""
+    try:
+        return model.model_validate(sent)
+    except ValidationError:
+        return None
