@@ -32,8 +32,8 @@ class RuleSpec:
     """One anomaly: what people read about it, and what it may be set to.
 
     ``text`` says in one or two sentences when the rule alerts and when it clears. Every rule has
-    the parameters ``dwell_ms`` (the condition lasts this long before the alert; confirming frames are
-    part of it) and ``clear_ms`` (it must be gone this long before the alert clears).
+    the parameters ``dwell_ms`` (the condition lasts this long before the alert; confirming frames
+    are part of it) and ``clear_ms`` (it must be gone this long before the alert clears).
     """
 
     code: RuleCode

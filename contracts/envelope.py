@@ -1,8 +1,8 @@
 """Wraps each durable message, so that a receiver can order, de-duplicate and acknowledge it.
 
 A *stream* is one sender's ordered queue towards one kind of receiver. Its sequence numbers start
-at 1 in each *epoch*; an epoch is the life of one outbox database. The receiver publishes an ``Ack`` only
-after its own commit, because an MQTT PUBACK says nothing about storage.
+at 1 in each *epoch*; an epoch is the life of one outbox database. The receiver publishes an
+``Ack`` only after its own commit, because an MQTT PUBACK says nothing about storage.
 """
 
 from enum import StrEnum
@@ -47,7 +47,7 @@ class Delivered(Wire):
 
 
 class Envelope(Wire):
-    """One message on the wire. ``schema``: ``zeroentry.<kind>/<major>``; ``body``: that kind's model."""
+    """One message on the wire; ``schema`` is ``zeroentry.<kind>/<major>`` of the body's model."""
 
     schema_id: str = Field(alias="schema", pattern=SCHEMA_PATTERN)
     id: MessageId

@@ -1,4 +1,4 @@
-"""What edge nodes tell the controller: what was seen and heard, which alerts stand, how it fares."""
+"""What edge nodes tell the controller: what was seen and heard, which alerts stand, node health."""
 
 from enum import StrEnum
 from typing import Annotated

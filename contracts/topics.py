@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """One family of topics. ``pattern`` has its levels in braces; ``durable`` ones go by an outbox."""
+    """One family of topics. ``pattern`` has levels in braces; ``durable`` ones go by an outbox."""
 
     kind: Kind
     pattern: str
