@@ -35,7 +35,7 @@ STEP_MS: Final = 50
 # Motion is integrated in whole steps of this length, so that it does not depend on how often
 # somebody looks. At 1.2 m/s a step is 6 cm.
 
-ARRIVED_M: Final = 0.02
+ARRIVED_M: Final = 0.005
 ALIGNED_RAD: Final = 0.02
 BEND_RAD: Final = 0.1  # a bend below this is driven through; above it the robot stops and turns
 CREEP_MPS: Final = 0.05  # braking by the square root alone would never arrive
@@ -428,7 +428,9 @@ class SimVehicle:
             x_m, y_m = point.x_m, point.y_m
             if point.theta_rad is not None:
                 break
-        return clear_m, min(speed_mps, sqrt(braking * clear_m))
+        # Speed changes once a step: this one still stops in `clear_m` when braking begins a step late.
+        late_mps = settings.deceleration_mps2 * STEP_MS / 1000
+        return clear_m, min(speed_mps, sqrt(late_mps**2 + braking * clear_m) - late_mps)
 
     def _flows(self) -> bool:
         """Whether the next waypoint is driven through: straight on, no heading asked for."""

@@ -149,6 +149,8 @@ _KNOWN: Final[Mapping[str, AgvAction]] = {row.action_type: row for row in DECLAR
 
 def action_problem(action: Action, source: Source) -> str | None:
     """Why this robot cannot do an action that stands there, in words; None when it can."""
+    if action.action_type == LOG_REPORT and source is Source.INSTANT:
+        return None  # understood, but not declared: it fails with the place of the log
     known = _KNOWN.get(action.action_type)
     if known is None:
         return f"unknown action {action.action_type:.40}; the factsheet lists the known ones"

@@ -321,10 +321,12 @@ def _refuse(order: Order, error_type: str, description: str, **about: str) -> Re
         warning(
             error_type,
             description,
-            orderId=order.order_id,
-            orderUpdateId=str(order.order_update_id),
-            headerId=str(order.header_id),
-            **about,
+            **{
+                "orderId": order.order_id,
+                "orderUpdateId": str(order.order_update_id),
+                "headerId": str(order.header_id),
+                **about,
+            },
         )
     )
 

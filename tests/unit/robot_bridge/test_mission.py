@@ -1,0 +1,455 @@
+"""What the robot does with its order: progress, blocking types, pause, cancel, instant actions."""
+
+from dataclasses import replace
+
+import pytest
+
+from contracts.vda5050.order import BlockingType
+from contracts.vda5050.profile import LidState
+from contracts.vda5050.state import ActionStatus, EStop
+from robot_bridge.core.mission import (
+    Observed,
+    SendFactsheet,
+    SendState,
+    resume,
+)
+from robot_bridge.core.orders import ACTIONS_MAX
+from robot_bridge.core.vehicle import Drive, DriveFailed, Halt, Observation, Passed, Signal, Unlock
+from robot_bridge.sim import FaultKind, SimSettings
+from tests.unit.robot_bridge.scenes import World, action, order
+
+HOOT = {"signal": "arrival", "durationMs": 2_000}
+
+
+def moved_m(world: World, ms: int) -> float:
+    before = world.reading.pose
+    world.run(ms)
+    return world.reading.pose.distance_m(before.x_m, before.y_m)
+
+
+def test_the_robot_passes_its_base_and_waits_at_its_end() -> None:
+    world = World()
+    world.give(order(base=3))
+    world.run(15_000)
+    state = world.state()
+    assert (state.last_node_id, state.last_node_sequence_id, state.driving) == ("b", 4, False)
+    assert [row.node_id for row in state.node_states] == ["c", "d"]
+    assert state.new_base_request
+    assert world.reading.pose.distance_m(8.0, 0.0) < 0.05
+    assert moved_m(world, 5_000) == 0
+
+
+def test_an_update_on_the_way_lets_the_robot_drive_on_without_a_stop() -> None:
+    world = World()
+    world.give(order(("home", "a", "b"), base=2))
+    world.run(2_000)
+    world.give(order(("a", "b"), first=2, update=1))
+    slowest = 9.0
+    while world.state().last_node_id != "a":
+        world.run(50)
+        slowest = min(slowest, world.reading.speed_mps)
+    assert slowest == pytest.approx(1.2)
+
+
+def test_a_passed_event_out_of_turn_changes_nothing() -> None:
+    world = World()
+    world.give(order(base=2))
+    for event in (Passed("o1", 4), Passed("other", 2), Passed("o1", 0), Passed("o1", 8)):
+        world.take(Observed(Observation(world.reading, (event,))))
+    assert world.state().last_node_id == "home"
+
+
+def test_an_aborted_drive_is_begun_again_and_said() -> None:
+    world = World()
+    world.give(order(("home", "a")))
+    world.vehicle.perform(Halt())
+    world.take(Observed(Observation(world.reading, (DriveFailed("o1", "no path"),))))
+    assert world.error_types() == ["driveFailed"]
+    world.run(4_000)
+    assert world.state().last_node_id == "home"
+    world.run(10_000)
+    assert world.state().last_node_id == "a"
+    assert world.error_types() == []
+
+
+# --- blocking types -------------------------------------------------------------------------------
+
+
+def test_a_none_action_runs_while_driving() -> None:
+    world = World()
+    hoot = action("zeSignal", "s", BlockingType.NONE, **HOOT)
+    world.give(order(("home", "a"), node_actions={"home": (hoot,)}))
+    assert world.status("s") is ActionStatus.RUNNING
+    assert moved_m(world, 1_000) > 0
+    world.run(1_500)
+    assert world.status("s") is ActionStatus.FINISHED
+
+
+@pytest.mark.parametrize("blocking", [BlockingType.SOFT, BlockingType.HARD])
+def test_a_blocking_action_holds_the_robot(blocking: BlockingType) -> None:
+    world = World()
+    hoot = action("zeSignal", "s", blocking, **HOOT)
+    world.give(order(("home", "a", "b"), node_actions={"a": (hoot,)}))
+    while world.state().last_node_id != "a":
+        world.run(50)
+    assert not world.reading.driving
+    assert world.status("s") is ActionStatus.RUNNING
+    assert moved_m(world, 1_800) == 0
+    assert moved_m(world, 2_000) > 0
+    assert world.status("s") is ActionStatus.FINISHED
+
+
+def test_soft_actions_run_together_and_a_hard_one_alone() -> None:
+    world = World()
+    actions = (
+        action("zeSignal", "soft-1", BlockingType.SOFT, **HOOT),
+        action("zeSignal", "soft-2", BlockingType.SOFT, **HOOT),
+        action("zeSignal", "hard", BlockingType.HARD, **HOOT),
+        action("zeSignal", "none", BlockingType.NONE, **HOOT),
+    )
+    world.give(order(("home", "a"), node_actions={"home": actions}))
+    assert [row.status for row in world.mission.actions] == [
+        ActionStatus.RUNNING,
+        ActionStatus.RUNNING,
+        ActionStatus.WAITING,
+        ActionStatus.WAITING,
+    ]
+    world.run(2_200)
+    assert world.status("hard") is ActionStatus.RUNNING
+    assert world.status("none") is ActionStatus.WAITING
+    world.run(2_200)
+    assert world.status("none") is ActionStatus.RUNNING
+
+
+def test_an_edge_action_ends_with_its_edge() -> None:
+    world = World()
+    hoot = action("zeSignal", "s", BlockingType.NONE, signal="attention", durationMs=60_000)
+    late = action("zeSignal", "late", BlockingType.NONE, **HOOT)
+    world.give(order(("home", "a", "b"), base=2, edge_actions={"home-a": (hoot,), "a-b": (late,)}))
+    assert world.status("s") is ActionStatus.RUNNING
+    world.run(8_000)
+    assert world.status("s") is ActionStatus.FINISHED
+    assert Signal(None) in world.outputs
+    assert world.status("late") is ActionStatus.WAITING
+
+
+def test_a_node_action_that_fails_does_not_stop_the_order() -> None:
+    world = World()
+    charge = action("startCharging", "c")
+    world.give(order(("home", "a", "b"), node_actions={"a": (charge,)}))
+    world.run(50_000)
+    assert world.status("c") is ActionStatus.FAILED
+    assert world.state().last_node_id == "b"
+
+
+# --- pause and cancel -----------------------------------------------------------------------------
+
+
+def test_start_pause_is_finished_when_the_robot_stands_and_stop_pause_goes_on() -> None:
+    world = World()
+    world.give(order(("home", "a", "b")))
+    world.run(3_000)
+    world.act(action("startPause", "p"))
+    assert world.status("p") is ActionStatus.RUNNING
+    assert world.state().paused
+    world.run(2_500)
+    assert world.status("p") is ActionStatus.FINISHED
+    assert moved_m(world, 3_000) == 0
+    world.act(action("stopPause", "q"))
+    assert world.status("q") is ActionStatus.FINISHED
+    world.run(20_000)
+    assert world.state().last_node_id == "b"
+
+
+def test_stop_pause_ends_a_pause_that_had_not_come_to_a_stand() -> None:
+    world = World()
+    world.give(order(("home", "a")))
+    world.run(3_000)
+    world.act(action("startPause", "p"))
+    world.act(action("stopPause", "q"))
+    assert world.status("p") is ActionStatus.FAILED
+    assert not world.state().paused
+
+
+def test_6_6_3_cancel_is_finished_only_once_the_robot_stands() -> None:
+    world = World()
+    hoot = action("zeSignal", "s", BlockingType.NONE, signal="attention", durationMs=60_000)
+    waits = action("zeSignal", "w", **HOOT)
+    world.give(order(node_actions={"home": (hoot,), "b": (waits,)}))
+    world.run(3_000)
+    world.act(action("cancelOrder", "x"))
+    assert world.status("s") is ActionStatus.FAILED
+    assert world.status("w") is ActionStatus.FAILED
+    while world.reading.driving:
+        assert world.status("x") is ActionStatus.RUNNING
+        world.run(50)
+    assert world.status("x") is ActionStatus.FINISHED
+    state = world.state()
+    assert (state.order_id, state.node_states, state.edge_states) == ("o1", (), ())
+    assert moved_m(world, 3_000) == 0
+
+
+def test_6_6_3_while_cancelling_no_order_is_taken() -> None:
+    world = World()
+    world.give(order(base=2))
+    world.run(3_000)
+    world.act(action("cancelOrder", "x"))
+    world.give(order(("a", "b"), first=2, update=1))
+    world.give(order(("home",), order_id="o2"))
+    assert world.error_types() == ["orderUpdateError", "orderUpdateError"]
+
+
+def test_6_6_3_1_after_a_cancel_a_new_order_begins_where_the_robot_stands() -> None:
+    world = World()
+    world.give(order(("home", "a", "b")))
+    world.run(2_000)
+    world.act(action("cancelOrder", "x"))
+    world.run(3_000)
+    here = world.reading.pose
+    fresh = order(("home", "b"), order_id="o2")
+    place = fresh.nodes[0].node_position
+    assert place is not None
+    start = fresh.nodes[0].model_copy(
+        update={"node_id": "tmp", "node_position": place.model_copy(update={"x": here.x_m})}
+    )
+    joined = fresh.edges[0].model_copy(update={"start_node_id": "tmp"})
+    world.give(fresh.model_copy(update={"nodes": (start, fresh.nodes[1]), "edges": (joined,)}))
+    world.run(20_000)
+    assert world.state().last_node_id == "b"
+
+
+def test_6_6_3_2_without_an_order_cancel_fails() -> None:
+    world = World()
+    world.act(action("cancelOrder", "x"))
+    assert world.status("x") is ActionStatus.FAILED
+    error = world.state().errors[0]
+    assert (error.error_type, error.reference("actionId")) == ("noOrderToCancel", "x")
+
+
+def test_a_second_cancel_ends_with_the_first() -> None:
+    world = World()
+    world.give(order())
+    world.run(3_000)
+    world.act(action("cancelOrder", "x"))
+    world.act(action("cancelOrder", "y"))
+    world.run(3_000)
+    assert (world.status("x"), world.status("y")) == (ActionStatus.FINISHED, ActionStatus.FINISHED)
+    assert world.error_types() == []
+
+
+# --- other instant actions ------------------------------------------------------------------------
+
+
+def test_requests_are_answered_at_once() -> None:
+    world = World()
+    assert SendState() in world.act(action("stateRequest", "s", BlockingType.NONE))
+    assert SendFactsheet() in world.act(action("factsheetRequest", "f", BlockingType.NONE))
+    assert world.status("s") is world.status("f") is ActionStatus.FINISHED
+
+
+def test_a_log_report_fails_with_the_place_of_the_log() -> None:
+    world = World()
+    world.act(action("logReport", "l", reason="why"))
+    assert world.status("l") is ActionStatus.FAILED
+    assert "journal" in str(world.state().action("l"))
+
+
+def test_an_unknown_action_fails_and_is_an_error() -> None:
+    world = World()
+    world.act(action("selfDestruct", "d"))
+    assert world.status("d") is ActionStatus.FAILED
+    assert world.state().errors[0].error_type == "instantActionError"
+
+
+def test_the_same_action_again_is_answered_by_the_state_and_not_done_again() -> None:
+    world = World()
+    hoot = action("zeSignal", "s", **HOOT)
+    world.act(hoot)
+    assert world.act(hoot) == [SendState()]
+    assert world.outputs.count(Signal("arrival")) == 1
+
+
+def test_init_position_sets_pose_and_last_node() -> None:
+    world = World()
+    world.vehicle.inject(FaultKind.LOSE_LOCALISATION)
+    world.run(100)
+    assert world.error_types() == ["localizationLost"]
+    world.act(
+        action("initPosition", "i", x=4.0, y="0.5", theta=1.5, mapId="floor-1", lastNodeId="a")
+    )
+    world.run(200)
+    state = world.state()
+    assert world.status("i") is ActionStatus.FINISHED
+    assert state.agv_position is not None
+    assert (state.agv_position.x, state.agv_position.y, state.last_node_id) == (4.0, 0.5, "a")
+    assert world.error_types() == []
+
+
+def test_init_position_is_refused_on_the_way() -> None:
+    world = World()
+    world.give(order())
+    world.run(2_000)
+    before = world.reading.pose
+    world.act(action("initPosition", "i", x=0, y=0, theta=0, mapId="floor-1"))
+    assert world.status("i") is ActionStatus.FAILED
+    assert world.reading.pose == before
+
+
+def test_charging_begins_at_the_charger_and_ends_when_the_robot_drives() -> None:
+    world = World(SimSettings(battery_start_percent=40))
+    world.act(action("startCharging", "c"))
+    world.run(60_000)
+    state = world.state()
+    assert world.status("c") is ActionStatus.FINISHED
+    assert state.battery_state.charging
+    assert state.battery_state.battery_charge > 40
+    world.act(action("stopCharging", "e"))
+    world.run(200)
+    assert world.status("e") is ActionStatus.FINISHED
+    world.act(action("startCharging", "c2"))
+    world.run(200)
+    world.give(order(("home", "a")))
+    world.run(10_000)
+    assert world.state().last_node_id == "a"
+    assert not world.state().battery_state.charging
+
+
+def test_instant_actions_without_orders_do_not_fill_the_state() -> None:
+    world = World()
+    for row in range(ACTIONS_MAX * 3):
+        world.act(action("stateRequest", f"s{row}", BlockingType.NONE))
+    assert len(world.mission.actions) == ACTIONS_MAX
+    assert world.mission.actions[-1].action.action_id == f"s{ACTIONS_MAX * 3 - 1}"
+
+
+# --- compartments ---------------------------------------------------------------------------------
+
+
+def test_a_compartment_opens_loads_and_locks() -> None:
+    world = World(SimSettings(load_nodes=("home",)))
+    assert world.open() is ActionStatus.FINISHED
+    assert world.reading.compartments[0].lid is LidState.OPEN
+    assert world.lock(command="l0") is ActionStatus.FAILED
+    world.run(4_000)
+    assert world.reading.compartments[0].lid is LidState.CLOSED
+    assert [load.load_position for load in world.state().loads or ()] == ["1"]
+    assert world.lock() is ActionStatus.FINISHED
+    assert world.reading.compartments[0].shut
+
+
+def test_a_command_is_performed_once() -> None:
+    world = World(SimSettings(collect_after_ms=None))
+    assert world.open(command="c1") is ActionStatus.FINISHED
+    assert world.lock() is ActionStatus.FINISHED
+    assert world.open(command="c1") is ActionStatus.FAILED
+    world.mission = resume(world.mission)
+    assert world.open(command="c1") is ActionStatus.FAILED
+    assert world.outputs.count(Unlock(1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("node_id", "valid_ms", "compartment"), [("a", 60_000, 1), ("home", -1, 1), ("home", 60_000, 3)]
+)
+def test_a_compartment_stays_locked(node_id: str, valid_ms: int, compartment: int) -> None:
+    world = World()
+    assert world.open(compartment, node_id=node_id, valid_ms=valid_ms) is ActionStatus.FAILED
+    assert not any(isinstance(row, Unlock) for row in world.outputs)
+
+
+def test_no_compartment_opens_while_driving_or_between_nodes() -> None:
+    world = World()
+    world.give(order(("home", "a", "b")))
+    world.run(2_500)
+    assert world.open(command="c1") is ActionStatus.FAILED
+    world.act(action("startPause", "p"))
+    world.run(3_000)
+    assert not world.reading.driving
+    assert world.open(command="c2") is ActionStatus.FAILED
+    assert not any(isinstance(row, Unlock) for row in world.outputs)
+
+
+def test_no_compartment_opens_for_a_robot_that_is_lost() -> None:
+    world = World()
+    world.vehicle.inject(FaultKind.LOSE_LOCALISATION)
+    world.run(100)
+    assert world.open() is ActionStatus.FAILED
+
+
+def test_a_forged_command_opens_nothing() -> None:
+    world = World()
+    wanted = action(
+        "zeOpenCompartment",
+        "a",
+        compartment=1,
+        deliveryId="d",
+        nodeId="home",
+        validUntil="2099-01-01T00:00:00Z",
+        commandId="c",
+    )
+    world.act(wanted, forged=frozenset({"a"}))
+    assert world.status("a") is ActionStatus.FAILED
+    world.act(wanted.model_copy(update={"action_id": "b"}))
+    assert world.status("b") is ActionStatus.RUNNING
+
+
+def test_the_robot_stands_until_all_compartments_are_shut() -> None:
+    world = World(SimSettings(collect_after_ms=None))
+    assert world.open() is ActionStatus.FINISHED
+    world.give(order(("home", "a")))
+    assert moved_m(world, 3_000) == 0
+    assert world.error_types() == ["compartmentNotShut"]
+    assert world.lock() is ActionStatus.FINISHED
+    world.run(8_000)
+    assert world.state().last_node_id == "a"
+
+
+def test_a_bolt_that_does_not_move_fails_in_time() -> None:
+    world = World(SimSettings(bolt_ms=10_000))
+    world.open()
+    world.run(8_000)
+    action_id = world.mission.actions[0].action.action_id
+    assert world.status(action_id) is ActionStatus.RUNNING
+    world.vehicle = World().vehicle
+    world.run(3_000)
+    assert world.status(action_id) is ActionStatus.FAILED
+
+
+# --- faults and restart ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [(FaultKind.STOP, "emergencyStop"), (FaultKind.LOSE_LOCALISATION, "localizationLost")],
+)
+def test_a_fault_stops_the_robot_and_it_goes_on_after(kind: FaultKind, error: str) -> None:
+    world = World()
+    world.give(order(("home", "a", "b")))
+    world.run(2_000)
+    world.vehicle.inject(kind)
+    world.run(3_000)
+    assert world.error_types() == [error]
+    assert (world.state().safety_state.e_stop is EStop.MANUAL) == (kind is FaultKind.STOP)
+    assert moved_m(world, 3_000) == 0
+    world.vehicle.clear(kind)
+    world.run(15_000)
+    assert world.state().last_node_id == "b"
+
+
+def test_after_a_restart_the_route_is_given_again() -> None:
+    world = World()
+    world.give(order(("home", "a", "b")))
+    world.run(2_000)
+    world.vehicle.perform(Halt())
+    world.mission = resume(world.mission)
+    world.run(20_000)
+    assert world.state().last_node_id == "b"
+    assert len(world.drives()) == 2
+
+
+def test_without_a_reading_nothing_moves() -> None:
+    world = World()
+    mission = replace(world.mission)
+    world.mission = mission
+    world.reading = None  # type: ignore[assignment]  # before the first look
+    outputs = world.give(order())
+    assert not any(isinstance(row, Drive) for row in outputs)
