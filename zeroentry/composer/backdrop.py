@@ -97,7 +97,7 @@ class Brush:
             else:
                 cv2.fillPoly(mask, path, (255,), lineType=cv2.LINE_AA, shift=4)
             if soft_px > 0:
-                mask = cast(Mask, cv2.GaussianBlur(mask, (0, 0), soft_px * self.factor))
+                mask = blurred(mask, soft_px * self.factor)
         return Region(slice(top, bottom), slice(left, right), mask)
 
     def paint(self, region: Region, colour: Bgr | Floats, strength: float = 1.0) -> None:
@@ -157,6 +157,17 @@ class Brush:
             hidden[region.rows, region.columns] = np.maximum(part, region.mask)
         small = cv2.resize(hidden, scene.size_px, interpolation=cv2.INTER_AREA)
         return np.where(small > 127, 0, 255).astype(np.uint8)
+
+
+def blurred(mask: Mask, sigma_px: float) -> Mask:
+    """Blur a mask; a wide blur is done on a small copy, which looks the same and costs little."""
+    part = max(1, int(sigma_px / 4))
+    height, width = mask.shape
+    if part > 1:
+        size = (max(1, width // part), max(1, height // part))
+        mask = cast(Mask, cv2.resize(mask, size, interpolation=cv2.INTER_AREA))
+    mask = cast(Mask, cv2.GaussianBlur(mask, (0, 0), sigma_px / part))
+    return cast(Mask, cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def pick(brush: Brush, colours: tuple[Bgr, ...]) -> Bgr:
@@ -228,8 +239,8 @@ def paint_shell(brush: Brush, plan: Plan) -> None:
     brush.picture *= brush.grain(2, 2, 0.006)
     down = np.linspace(0, 1, brush.height, dtype=np.float32)[:, None, None]
     brush.picture *= 1.05 - 0.16 * down
-    brush.fill([(0, floor_y), (640, floor_y), (640, 360), (0, 360)],
-               np.asarray(floor, np.float32) * brush.grain(0.5, 1.2, 0.02) * (0.9 + 0.22 * down))  # fmt: skip
+    tiles = np.asarray(floor, np.float32) * brush.grain(0.5, 1.2, 0.02) * (0.9 + 0.22 * down)
+    brush.fill([(0, floor_y), (640, floor_y), (640, 360), (0, 360)], tiles.astype(np.float32))
     paint_floor_lines(brush, plan, dim(floor, 0.86))
     corner = mirrored(606, plan.side)
     corner_m = plan.view.x_m(corner, plan.wall_z_m)
@@ -450,8 +461,8 @@ def on_table(plan: Plan, x_m: float, z_m: float) -> tuple[float, float]:
 
 
 def paint_sheet(
-    brush: Brush, plan: Plan, centre: tuple[float, float], half: tuple[float, float], turn: float,
-    colour: Bgr, thick_px: float,
+    brush: Brush, plan: Plan, centre: tuple[float, float], half: tuple[float, float],
+    turn: float = 0.0, *, colour: Bgr, thick_px: float,
 ) -> None:  # fmt: skip
     """Paint a sheet or stack lying on the table (metres), with its edge and shadow."""
     corners: Points = []
@@ -475,14 +486,15 @@ def paint_place_setting(brush: Brush, plan: Plan, seat: Place) -> None:
     z_m = SEAT_Z_M - 0.62
     paper = (226, 230, 230)
     paint_sheet(brush, plan, (x_m + float(rng.uniform(-0.06, 0.04)), z_m), (0.105, 0.13),
-                float(rng.uniform(-0.25, 0.25)), paper, 1.0)  # fmt: skip
+                float(rng.uniform(-0.25, 0.25)), colour=paper, thick_px=1.0)  # fmt: skip
     if rng.random() < 0.75:
         paint_sheet(brush, plan, (x_m + 0.22, z_m - 0.05), (0.105, 0.14),
-                    float(rng.uniform(-0.15, 0.15)), pick(brush, FOLDERS),
-                    float(rng.uniform(2, 7)))  # fmt: skip
+                    float(rng.uniform(-0.15, 0.15)), colour=pick(brush, FOLDERS),
+                    thick_px=float(rng.uniform(2, 7)))  # fmt: skip
     if rng.random() < 0.5:
         paint_sheet(brush, plan, (x_m - 0.2, z_m - 0.16), (0.1, 0.13),
-                    float(rng.uniform(-0.4, 0.4)), (214, 222, 226), 3.0)  # fmt: skip
+                    float(rng.uniform(-0.4, 0.4)), colour=(214, 222, 226),
+                    thick_px=3.0)  # fmt: skip
     x, y = on_table(plan, x_m - 0.19, z_m + 0.12)
     brush.shade([(x - 4, y - 2), (x + 9, y - 2), (x + 9, y + 3), (x - 4, y + 3)], 2, 0.3)
     brush.fill([(x - 4.5, y - 12), (x + 4.5, y - 12), (x + 3.8, y), (x - 3.8, y)], (222, 224, 222))

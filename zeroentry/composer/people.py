@@ -73,8 +73,8 @@ def look_of(seed: int, number: int, vest: Vest) -> Look:
         jacket=JACKETS[jackets[number % len(JACKETS)]],
         trousers=TROUSERS[int(rng.integers(len(TROUSERS)))],
         shirt=SHIRTS[int(rng.integers(len(SHIRTS)))],
-        breadth=float(rng.uniform(0.93, 1.06)),
-        height=float(rng.uniform(0.95, 1.05)),
+        breadth=float(rng.uniform(0.96, 1.08)),
+        height=float(rng.uniform(0.99, 1.06)),
         vest=vest,
     )
 

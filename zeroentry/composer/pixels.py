@@ -37,7 +37,9 @@ def premultiplied(bgr: Floats, alpha: Floats) -> Sprite:
     return cast(Sprite, np.dstack([colour, alpha * 255]).round().astype(np.uint8))
 
 
-def soft_mask(shape: tuple[int, int], polygon: Sequence[tuple[float, float]], sigma: float) -> Floats:
+def soft_mask(
+    shape: tuple[int, int], polygon: Sequence[tuple[float, float]], sigma: float
+) -> Floats:
     """Return a polygon as a mask 0..1 with a blurred edge (sigma in pixels)."""
     mask = np.zeros(shape, np.uint8)
     points = np.array([(round(x * 16), round(y * 16)) for x, y in polygon], dtype=np.int32)

@@ -91,4 +91,5 @@ def mixed(*parts: Samples) -> Samples:
     lengths = {part.size for part in parts}
     if len(lengths) != 1:
         raise ValueError(f"parts of different lengths: {sorted(lengths)} samples")
-    return np.clip(np.sum(parts, axis=0), -1.0, 1.0).astype(np.float32)
+    total: Samples = np.clip(np.sum(parts, axis=0), -1.0, 1.0).astype(np.float32)
+    return total
