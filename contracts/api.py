@@ -457,6 +457,18 @@ class Overview(Strict):
     sessions: tuple[SessionView, ...]
 
 
+class ControllerHealth(Strict):
+    """How the controller fares. ``queue`` inputs wait; ``clients`` follow the event stream."""
+
+    version: str
+    broker_connected: bool
+    uptime_ms: int
+    queue: int
+    clients: int
+    event_id: int
+    nodes: dict[str, str]
+
+
 class EventName(StrEnum):
     """Kinds of server-sent events on ``GET /api/v1/events``; ``data`` is the view of that name.
 

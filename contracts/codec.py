@@ -125,6 +125,8 @@ def decode(topic: str, payload: bytes) -> Message | Ack | Rejected:
     parsed = topics.parse(topic)
     if parsed is None:
         return refuse(RejectReason.WRONG_TOPIC, "not a topic of ours; see docs/reference/topics.md")
+    if parsed.kind is Kind.ACL_PROBE:
+        return refuse(RejectReason.WRONG_TOPIC, "nothing travels on the probe of access control")
     if len(payload) > PAYLOAD_MAX_BYTES:
         return refuse(RejectReason.OVERSIZED, f"{len(payload)} bytes; limit {PAYLOAD_MAX_BYTES}")
     try:

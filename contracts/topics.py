@@ -144,6 +144,7 @@ SPECS: Final[Mapping[Kind, TopicSpec]] = {
 }
 
 _LEVEL = r"[A-Za-z0-9._-]{1,81}"
+_ID: Final = re.compile(ID_PATTERN)
 
 
 def _matcher(pattern: str) -> re.Pattern[str]:
@@ -166,7 +167,7 @@ def partition_of(room: RoomId) -> int:
 
 def _build(kind: Kind, **levels: str) -> str:
     for name, value in levels.items():
-        if name != "stream" and not re.match(ID_PATTERN, value):
+        if name != "stream" and not _ID.fullmatch(value):
             raise ValueError(
                 f"{name} {value!r} cannot be a topic level: it must match {ID_PATTERN}"
             )
@@ -178,7 +179,7 @@ def room_topic(kind: Kind, site: SiteId, room: RoomId) -> str:
     text = SPECS[kind].pattern.replace("{partition}", f"{partition_of(room):02d}")
     if "{room}" not in text:
         raise ValueError(f"{kind} is not a topic of a room")
-    if not (re.match(ID_PATTERN, site) and re.match(ID_PATTERN, room)):
+    if not (_ID.fullmatch(site) and _ID.fullmatch(room)):
         raise ValueError(f"site {site!r} and room {room!r} must match {ID_PATTERN}")
     return text.format(site=site, room=room)
 
