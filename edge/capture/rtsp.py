@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # av.packet.Packet is generic in its stub alone
 
+import asyncio
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +37,7 @@ RETRY_MAX_MS = 5_000  # nobody waits longer for a camera that has come back
 STABLE_AFTER_MS = 10_000  # a link that lived shorter does not reset the backoff
 GIVE_UP_AFTER_MS = 15_000
 # A reader that has not come back this long after it was told to is stuck in a driver: leave it behind.
+STOP_WAIT_S = 1.0  # shutdown has 5 s for everything; a live stream ends within one packet
 STUCK_READERS_MAX = 4  # each holds a thread and a socket; beyond this only a restart helps
 
 Credentials = Callable[[], tuple[str, str] | None]
@@ -106,6 +108,10 @@ class _Reader:
     def hang_up(self) -> None:
         """Ask the thread to end this connection and make a new one."""
         self._hang_up.set()
+
+    def join(self, limit_s: float) -> None:
+        """Wait for the thread to end, up to ``limit_s``."""
+        self._thread.join(limit_s)
 
     @property
     def alive(self) -> bool:
@@ -248,6 +254,8 @@ class CameraLink:
         finally:
             self._reader.stop()
             self._decoder.stop()
+            # A thread inside PyAV at the end of the process can bring it down: give it a moment.
+            await asyncio.to_thread(self._reader.join, STOP_WAIT_S)
 
     def _new_reader(self) -> _Reader:
         # Recorders first: they must have a packet even if the decoder's lock is being waited for.

@@ -9,6 +9,7 @@ from typing import Final
 import cv2
 import numpy as np
 import onnxruntime as ort
+import onnxruntime.capi.onnxruntime_pybind11_state as ort_errors
 from numpy.typing import NDArray
 
 from edge.core.people import Detection, Rect
@@ -27,6 +28,19 @@ NESTED_SHARE = 0.85
 # A box that lies in another by this much is a part of the same person (head and torso, head alone).
 NESTED_MIN_AREA = 0.25
 # ... unless it is far smaller than the box around it: then it is a person further back.
+
+
+_ORT_ERRORS: Final = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoModel,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+    RuntimeError,
+)
+# They have no base class of their own.
 
 
 class ModelError(Exception):
@@ -93,7 +107,7 @@ class SsdliteDetector:
             self._session = ort.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]
             )
-        except ort.capi.onnxruntime_pybind11_state.OnnxRuntimeException as error:
+        except _ORT_ERRORS as error:
             raise ModelError(f"{path}: onnxruntime cannot load it: {error}") from None
         self._input = _check_shapes(path, self._session)
         self._threshold = threshold
@@ -182,7 +196,7 @@ def _check_shapes(path: Path, session: ort.InferenceSession) -> str:
     name = str(inputs[0].name)
     try:
         scores, boxes = session.run(None, {name: np.zeros((1, 320, 320, 3), np.uint8)})
-    except ort.capi.onnxruntime_pybind11_state.OnnxRuntimeException as error:
+    except _ORT_ERRORS as error:
         raise ModelError(
             f"{path}: decoder ssdlite needs {expected}; a trial failed: {error}"
         ) from None

@@ -1,0 +1,167 @@
+"""Link states, pace, addresses, the decoder's queue: capture without a camera."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from contracts.devices import CameraConfig, Named, StreamConfig
+from contracts.observations import CameraState
+from edge.capture.decoding import Pace
+from edge.capture.link import Facts, Failure, Phase, frozen_after_ms, judge
+from edge.capture.rtsp import CameraLink, with_credentials
+from edge.core.people import Instant
+from edge.ports import CameraEvent, Latest, Level, LinkState
+from runtime.clock import SystemClock
+from tests.fakes.waiting import until
+from zeroentry.composer.encode import write_clip
+from zeroentry.composer.model import Scene, Script, Seat, TimedCue
+from zeroentry.composer.scripts import play
+from zeroentry.composer.sound import room_tone
+
+
+def at(ms: int) -> Instant:
+    return Instant(ms, ms)
+
+
+LIVE, FROZEN, OFFLINE, STARTING = (
+    CameraState.LIVE,
+    CameraState.FROZEN,
+    CameraState.OFFLINE,
+    CameraState.STARTING,
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "facts", "now", "state", "since"),
+    [
+        (STARTING, Facts(Phase.CONNECTING, at(0)), 9_000, STARTING, 0),
+        (STARTING, Facts(Phase.STREAMING, at(0)), 1_000, STARTING, 0),
+        (STARTING, Facts(Phase.STREAMING, at(0)), 2_700, FROZEN, 0),
+        (STARTING, Facts(Phase.STREAMING, at(0), at(900)), 1_000, LIVE, 900),
+        (LIVE, Facts(Phase.STREAMING, at(0), at(900)), 3_599, LIVE, 900),
+        (LIVE, Facts(Phase.STREAMING, at(0), at(900)), 3_600, FROZEN, 900),
+        (FROZEN, Facts(Phase.FAILED, at(5_000), at(900), Failure.SILENT), 5_100, FROZEN, 900),
+        (FROZEN, Facts(Phase.CONNECTING, at(5_000), at(900)), 9_100, FROZEN, 900),
+        (FROZEN, Facts(Phase.STREAMING, at(6_000)), 6_100, FROZEN, 6_000),
+        (FROZEN, Facts(Phase.FAILED, at(5_000), at(900), Failure.REFUSED), 5_100, OFFLINE, 900),
+        (LIVE, Facts(Phase.FAILED, at(5_000), at(900), Failure.REFUSED), 5_100, OFFLINE, 900),
+        (STARTING, Facts(Phase.FAILED, at(50), None, Failure.SILENT), 60, OFFLINE, 50),
+    ],
+)
+def test_state_of_a_link(
+    before: CameraState, facts: Facts, now: int, state: CameraState, since: int
+) -> None:
+    assert judge(before, facts, at(now), 2_700) == (state, at(since))
+
+
+def test_a_slow_stream_may_be_silent_for_three_of_its_periods() -> None:
+    assert frozen_after_ms(25) == 2_700
+    assert frozen_after_ms(0.5) == 6_000
+
+
+@pytest.mark.parametrize("stream_fps", [5, 6, 10, 15, 25, 30, None])
+def test_pace_takes_the_wanted_share_in_spite_of_jitter(stream_fps: float | None) -> None:
+    pace, rng = Pace(5, stream_fps), random.Random(1)
+    fps = stream_fps or 12
+    times = [round(n * 1000 / fps + rng.uniform(-15, 15)) for n in range(int(60 * fps))]
+    taken = sum(pace.take(ms) for ms in times)
+    assert 60 * 4.7 <= taken <= 60 * 6.01
+
+
+def test_pace_goes_on_after_a_gap() -> None:
+    pace = Pace(5, 25)
+    assert pace.take(0)
+    assert pace.take(60_000)
+    assert not pace.take(60_040)
+
+
+def test_credentials_are_escaped_into_the_address() -> None:
+    url = with_credentials("rtsp://10.0.0.5:554/a?b=c", ("ad min", "p@ss:w/rd"))
+    assert url == "rtsp://ad%20min:p%40ss%3Aw%2Frd@10.0.0.5:554/a?b=c"
+    assert with_credentials("rtsp://h/x", None) == "rtsp://h/x"
+
+
+def camera(url: str, sound: str = "aac") -> CameraConfig:
+    return CameraConfig(
+        kind="camera",
+        id="cam-1",
+        area="room-1",
+        name=Named(zh="摄像机", en="Camera"),
+        main=StreamConfig(url=url, width=320, height=180, fps=10),
+        sound=sound,
+    )
+
+
+async def run_link(config: CameraConfig, events: list[CameraEvent]) -> CameraLink:
+    import asyncio
+
+    return CameraLink(
+        config,
+        lambda: None,
+        SystemClock(),
+        random.Random(1),
+        events.append,
+        Latest(asyncio.get_running_loop()),
+    )
+
+
+async def test_a_file_loops_at_its_own_rate_with_pictures_and_sound(tmp_path: Path) -> None:
+    import asyncio
+
+    path = tmp_path / "short clip.mp4"
+    script = Script((TimedCue(0, Seat(1)),), 800)
+    pictures = (frame.image for frame in play(Scene(size_px=(320, 180)), script, 10))
+    write_clip(path, pictures, 10, audio=room_tone(1, 0.8, -40))
+    events: list[CameraEvent] = []
+    link = await run_link(camera(f"file://{str(path).replace(' ', '%20')}"), events)
+    task = asyncio.create_task(link.run())
+    try:
+        frames = [await asyncio.wait_for(link.frames.get(), 5) for _ in range(8)]
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert frames[0].rgb.shape == (180, 320, 3)
+    spread_ms = frames[-1].at.mono_ms - frames[0].at.mono_ms
+    assert 1_000 <= spread_ms <= 2_600  # 7 periods of 200 ms, through the end of the clip
+    states = [event.state for event in events if isinstance(event, LinkState)]
+    assert states == [LIVE]
+    levels = [event.dbfs for event in events if isinstance(event, Level)]
+    assert levels
+    assert -46 <= sorted(levels)[len(levels) // 2] <= -34
+
+
+@pytest.mark.parametrize("url", ["file:///nowhere/none.mp4", "rtsp://127.0.0.1:1/x"])
+async def test_what_cannot_be_opened_is_offline_and_its_reason_holds_no_address(url: str) -> None:
+    import asyncio
+
+    events: list[CameraEvent] = []
+    link = CameraLink(
+        camera(url),
+        lambda: ("admin", "hidden-password") if url.startswith("rtsp") else None,
+        SystemClock(),
+        random.Random(1),
+        events.append,
+        Latest(asyncio.get_running_loop()),
+    )
+    task = asyncio.create_task(link.run())
+    try:
+        await until(lambda: events, within_s=8, what="the link is offline")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    (state,) = events
+    assert isinstance(state, LinkState)
+    assert state.state is OFFLINE
+    assert state.error
+    assert "hidden-password" not in state.error
+    assert "127.0.0.1" not in state.error
+
+
+async def test_latest_keeps_the_newest_and_counts_the_rest() -> None:
+    import asyncio
+
+    slot: Latest[int] = Latest(asyncio.get_running_loop())
+    await asyncio.to_thread(lambda: [slot.put(n) for n in range(1, 6)])
+    assert await slot.get() == 5
+    assert slot.dropped == 4
