@@ -313,6 +313,13 @@ class NodeService:
         self._analysed: dict[CameraId, int] = {}
         self._cursors = {(one.stream, one.epoch): one for one in wiring.store.cursors()}
         self._faults = Repeats(wiring.clock)
+        # From the start: who sees this node's first health message may send it a command at once.
+        self._commands = wiring.bus.subscribe(
+            topics.command_topic(wiring.site_id, wiring.node_id),
+            qos=1,
+            limit=COMMANDS_MAX,
+            drop=DropPolicy.NEWEST,
+        )
         self._health = self._measure_health({}, 0)
 
     @property
@@ -411,16 +418,7 @@ class NodeService:
     # -- commands -----------------------------------------------------------------------------------
 
     async def _take_commands(self) -> None:
-        wiring = self._wiring
-        inbox = wiring.bus.subscribe(
-            topics.command_topic(wiring.site_id, wiring.node_id),
-            qos=1,
-            limit=COMMANDS_MAX,
-            drop=DropPolicy.NEWEST,
-        )
-        for cursor in self._cursors.values():
-            await self._acknowledge(cursor)
-        async for inbound in inbox:
+        async for inbound in self._commands:
             await self._take_command(inbound)
 
     async def _take_command(self, inbound: Inbound) -> None:
@@ -474,14 +472,16 @@ class NodeService:
         return True
 
     async def _acknowledge(self, cursor: InboxCursor) -> None:
-        wiring = self._wiring
-        topic = topics.ack_topic(wiring.site_id, topics.command_stream(wiring.node_id))
-        payload = codec.encode_ack(ack_for(cursor, by=wiring.node_id))
         try:
-            await wiring.bus.publish(Outgoing(topic, payload, qos=1, retain=True))
+            await self._wiring.bus.publish(self._ack(cursor))
         except (MqttLost, PublishRefusedError) as error:
             # The controller sends the command again, and is then answered again.
             log.warning("ack_not_sent", stream=cursor.stream, seq=cursor.seq, error=str(error))
+
+    def _ack(self, cursor: InboxCursor) -> Outgoing:
+        node_id = self._wiring.node_id
+        topic = topics.ack_topic(self._wiring.site_id, topics.command_stream(node_id))
+        return Outgoing(topic, codec.encode_ack(ack_for(cursor, by=node_id)), qos=1, retain=True)
 
     def _reject(self, reason: RejectReason, detail: str) -> None:
         self._count("mqtt_rejected_total", "Payloads that were dropped", reason=reason.value)
@@ -510,7 +510,8 @@ class NodeService:
 
     def birth(self) -> tuple[Outgoing, ...]:
         """What is said at each connection."""
-        return (self.health_message(self._health),)
+        acks = tuple(self._ack(cursor) for cursor in self._cursors.values())
+        return (*acks, self.health_message(self._health))
 
     def health_message(self, health: NodeHealth) -> Outgoing:
         """A word on this node as a retained message."""

@@ -72,8 +72,8 @@ class EdgeStore:
             ) from error
 
     def cursors(self) -> tuple[InboxCursor, ...]:
-        """How far each stream of commands was taken."""
-        rows = self._db.execute("SELECT stream, epoch, seq FROM cursor").fetchall()
+        """How far each epoch of each stream of commands was taken; the one in use comes last."""
+        rows = self._db.execute("SELECT stream, epoch, seq FROM cursor ORDER BY rowid").fetchall()
         return tuple(InboxCursor(*row) for row in rows)
 
     def commit(
