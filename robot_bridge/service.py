@@ -106,6 +106,7 @@ class BridgeService:
         self._memory = memory
         self._reading: Reading | None = None
         self._header_ids: Counter[VdaKind] = Counter()
+        self._met = asyncio.Event()
         self._state_due = asyncio.Event()
         self._factsheet_due = asyncio.Event()
         self._state_sent = MonoMs(0)
@@ -147,6 +148,7 @@ class BridgeService:
 
     def connected(self) -> None:
         """To be called after each connection: the master hears the state at once."""
+        self._met.set()
         self._state_due.set()
 
     async def run(self) -> None:
@@ -264,6 +266,7 @@ class BridgeService:
     # --- out --------------------------------------------------------------------------------------
 
     async def _send_states(self) -> None:
+        await self._met.wait()
         while True:
             await self._state_due.wait()
             self._state_due.clear()

@@ -93,8 +93,10 @@ def _of(annotation: Any, limits: tuple[Any, ...]) -> st.SearchStrategy[Any]:
         return st.lists(_of(get_args(annotation)[0], ()), max_size=1).map(tuple)
     if origin is dict:
         return st.dictionaries(texts, json_values, max_size=2)
-    if annotation is NoneType:
-        return st.none()
+    return st.none() if annotation is NoneType else _plain(annotation, limits)
+
+
+def _plain(annotation: Any, limits: tuple[Any, ...]) -> st.SearchStrategy[Any]:
     if issubclass(annotation, Enum):
         # PAUSED is read, but the schema of 2.1.0 does not know it.
         return st.sampled_from([row for row in annotation if row is not ActionStatus.PAUSED])

@@ -1,4 +1,4 @@
-"""Every message that our types can hold is a message of VDA 5050 2.1.0, and is read back as it was."""
+"""Every message that our types can hold is one of VDA 5050 2.1.0, and is read back as it was."""
 
 import json
 from importlib.resources import files
@@ -66,7 +66,7 @@ def test_every_message_fits_the_official_schema(kind: VdaKind, data: st.DataObje
 
 @pytest.mark.parametrize("name", sorted(path.name for path in GOLDENS.glob("*.json")))
 def test_goldens_are_official_and_read_back_equal(name: str) -> None:
-    kind = VdaKind(name.split(".")[0])
+    kind = VdaKind(name.split(".", maxsplit=1)[0])
     content = json.loads(golden(name))
     if ".nulls." not in name:
         VALIDATORS[kind].validate(content)

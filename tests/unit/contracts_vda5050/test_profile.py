@@ -21,7 +21,7 @@ from contracts.vda5050.profile import (
     read_lock_compartment,
     read_open_compartment,
 )
-from contracts.vda5050.state import Information, InfoLevel, Reference
+from contracts.vda5050.state import InfoLevel, Information, Reference
 
 OPEN = OpenCompartment(2, "d-1", "door-3", UtcMs(1_790_000_000_250), "c-1", "ab" * 32)
 

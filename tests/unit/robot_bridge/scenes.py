@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from contracts.units import MonoMs, UtcMs
+from contracts.vda5050.base import NodePosition
 from contracts.vda5050.order import (
     Action,
     ActionParameter,
@@ -13,7 +15,6 @@ from contracts.vda5050.order import (
     Node,
     Order,
 )
-from contracts.vda5050.base import NodePosition
 from contracts.vda5050.profile import (
     LockCompartment,
     OpenCompartment,
@@ -81,7 +82,7 @@ def order(
     edge_actions: dict[str, tuple[Action, ...]] | None = None,
     **more: object,
 ) -> Order:
-    """An order along ``way`` whose first ``base`` nodes are released, from sequence id ``first``."""
+    """An order along ``way`` with its first ``base`` nodes released, from sequence id ``first``."""
     on_nodes, on_edges = node_actions or {}, edge_actions or {}
     values: dict[str, object] = {
         "header_id": 1,
@@ -102,7 +103,7 @@ def order(
                 released=index + 1 < base,
                 actions=on_edges.get(f"{start}-{end}", ()),
             )
-            for index, (start, end) in enumerate(zip(way, way[1:], strict=False))
+            for index, (start, end) in enumerate(pairwise(way))
         ),
     }
     return Order.model_validate({**values, **more})

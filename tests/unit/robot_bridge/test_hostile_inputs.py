@@ -60,7 +60,9 @@ def actions(draw: st.DrawFn) -> Action:
 def any_order(draw: st.DrawFn) -> Order:
     """Right and wrong orders: any way, any stitch, any update id, repeated ones."""
     way = draw(ways)
-    on_nodes = {name: (draw(actions()),) for name in way if draw(st.integers(0, 4)) == 0}
+    on_nodes: dict[str, tuple[Action, ...]] = {
+        name: (draw(actions()),) for name in way if draw(st.integers(0, 4)) == 0
+    }
     return order(
         way,
         base=draw(st.integers(1, 4)),

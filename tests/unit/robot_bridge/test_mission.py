@@ -1,6 +1,7 @@
 """What the robot does with its order: progress, blocking types, pause, cancel, instant actions."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from robot_bridge.core.vehicle import Drive, DriveFailed, Halt, Observation, Pas
 from robot_bridge.sim import FaultKind, SimSettings
 from tests.unit.robot_bridge.scenes import World, action, order
 
-HOOT = {"signal": "arrival", "durationMs": 2_000}
+HOOT: dict[str, Any] = {"signal": "arrival", "durationMs": 2_000}
 
 
 def moved_m(world: World, ms: int) -> float:
@@ -325,13 +326,17 @@ def test_instant_actions_without_orders_do_not_fill_the_state() -> None:
 # --- compartments ---------------------------------------------------------------------------------
 
 
+def is_open(world: World) -> bool:
+    return world.reading.compartments[0].lid is LidState.OPEN
+
+
 def test_a_compartment_opens_loads_and_locks() -> None:
     world = World(SimSettings(load_nodes=("home",)))
     assert world.open() is ActionStatus.FINISHED
-    assert world.reading.compartments[0].lid is LidState.OPEN
+    assert is_open(world)
     assert world.lock(command="l0") is ActionStatus.FAILED
     world.run(4_000)
-    assert world.reading.compartments[0].lid is LidState.CLOSED
+    assert not is_open(world)
     assert [load.load_position for load in world.state().loads or ()] == ["1"]
     assert world.lock() is ActionStatus.FINISHED
     assert world.reading.compartments[0].shut

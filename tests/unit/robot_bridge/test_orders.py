@@ -12,7 +12,7 @@ from tests.unit.robot_bridge.scenes import World, action, edge, order
 
 
 def refusal(world: World, wanted: Order) -> tuple[str, str]:
-    """Type and description of the error that an order earns; it must not change or move anything."""
+    """Type and description of the error that an order earns; it must not change anything."""
     before = world.mission
     outputs = world.give(wanted)
     assert not any(isinstance(row, Drive) for row in outputs)

@@ -1,5 +1,7 @@
 """The simulated robot moves as its settings say, does not depend on who looks, and remembers."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from robot_bridge.core.vehicle import (
     Pose,
     Reading,
     Unlock,
+    VehicleEvent,
     Waypoint,
 )
 from robot_bridge.sim import FaultKind, ScriptedFault, SimSettings, SimVehicle
@@ -70,10 +73,8 @@ def test_speed_and_acceleration_stay_within_the_settings() -> None:
     vehicle = robot(sim)
     route = (point(2, 3.0, 0.0), point(4, 3.0, 4.0), point(6, 9.0, 4.0, theta=3.0))
     vehicle.perform(Drive("o", route))
-    seen: list[Reading] = []
-    for now_ms in range(50, 40_000, 50):
-        seen.append(vehicle.observe(MonoMs(now_ms)).reading)
-    for before, after in zip(seen, seen[1:], strict=False):
+    seen = [vehicle.observe(MonoMs(now_ms)).reading for now_ms in range(50, 40_000, 50)]
+    for before, after in pairwise(seen):
         change = after.speed_mps - before.speed_mps
         assert change <= 0.5 * 0.05 + 0.051  # the creep to the very end starts at 0.05 m/s
         assert change >= -0.8 * 0.05 - 0.06, (before, after)
@@ -93,7 +94,8 @@ def test_an_edge_speed_is_kept() -> None:
 def test_nodes_are_passed_in_order_and_a_bend_is_turned_standing() -> None:
     vehicle = robot()
     vehicle.perform(Drive("o", (point(2, 2.0, 0.0), point(4, 4.0, 0.0), point(6, 4.0, 3.0))))
-    events, turned = [], False
+    events: list[VehicleEvent] = []
+    turned = False
     for now_ms in range(50, 30_000, 50):
         observation = vehicle.observe(MonoMs(now_ms))
         events += observation.events
@@ -120,7 +122,8 @@ def test_motion_does_not_depend_on_how_often_somebody_looks(looks: list[int]) ->
     drive = Drive("o", (point(2, 5.0, 0.0), point(4, 5.0, 5.0)))
     often.perform(drive)
     seldom.perform(drive)
-    now_ms, events = 0, []
+    now_ms = 0
+    events: list[VehicleEvent] = []
     for look in looks:
         now_ms += look
         events += often.observe(MonoMs(now_ms)).events
