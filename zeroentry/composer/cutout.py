@@ -60,7 +60,7 @@ COLLINS_SCALE = 0.80  # a head of 120 px in both files: three times what 640x360
 HOPPER_SCALE = 0.55
 SPECK_PX = 1500  # holes smaller than this inside a person are grabCut's mistakes
 CAPTION = "模拟画面"
-CAPTION_FONT = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
+CAPTION_FONT = "Noto Sans CJK SC"  # by name: the first face of the file has Japanese shapes
 CAPTION_HEIGHT_PX = 48
 
 
@@ -126,7 +126,7 @@ def write_caption(path: Path) -> None:
     """Write the Chinese caption as an 8-bit alpha PNG (white on black)."""
     size = f"{CAPTION_HEIGHT_PX * len(CAPTION) + 8}x{CAPTION_HEIGHT_PX + 16}"
     draw = (
-        f"drawtext=fontfile={CAPTION_FONT}:text={CAPTION}:fontsize={CAPTION_HEIGHT_PX}"
+        f"drawtext=font={CAPTION_FONT}:text={CAPTION}:fontsize={CAPTION_HEIGHT_PX}"
         ":fontcolor=white:x=4:y=2"
     )
     source = f"color=black:s={size}:d=1"
