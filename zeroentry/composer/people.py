@@ -57,6 +57,7 @@ class Look:
     vest: Vest
 
 
+@lru_cache(maxsize=256)  # asked for twice a person and frame
 def look_of(seed: int, number: int, vest: Vest) -> Look:
     """Choose a look; neighbours by number never share portrait and side."""
     rng = np.random.default_rng((seed, number, 17))
