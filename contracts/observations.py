@@ -142,8 +142,8 @@ class Measured(Wire):
 class Alert(Wire):
     """A finding that a person must see. Its ``alert_id`` comes again when its condition clears.
 
-    ``since_utc_ms`` is when the condition began, ``raised_utc_ms`` when the rule's dwell was over;
-    ``true_since_frame_utc_ms`` is the time of the frame in which it was first seen.
+    ``since_utc_ms`` is when the condition began (the time of the frame that first showed it),
+    ``raised_utc_ms`` when the rule's dwell was over.
     """
 
     alert_id: MessageId
