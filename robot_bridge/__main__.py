@@ -79,6 +79,7 @@ async def main(settings: BridgeSettings) -> None:
 
     Raises:
         SettingsError: the map or the robot's memory cannot be used.
+        OSError: the disk refused while running.
     """
     configure("robot_bridge", json=settings.log_json, level=settings.log_level)
     clock = SystemClock()
@@ -102,7 +103,14 @@ async def main(settings: BridgeSettings) -> None:
     )
     session.announce_with(service.birth)
     session.on_connect(service.connected)
-    await run_service([service.run(), session.run()])
+    try:
+        await run_service([service.run(), session.run()])
+    except BaseExceptionGroup as failed:
+        unkept = failed.subgroup(MemoryLost)
+        if unkept is None:
+            raise
+        # Whoever supervises the process starts it again; the robot stands until then.
+        raise OSError(f"{_first(unkept)}; free the disk, then start again") from failed
 
 
 def start_pose(settings: BridgeSettings) -> Pose:
@@ -173,6 +181,11 @@ def _body(settings: BridgeSettings) -> Body:
         state_interval_ms=settings.state_interval_driving_ms,
         visualization_interval_ms=settings.visualization_interval_ms,
     )
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _unusable(file: Path, path: str, message: str, allowed: str) -> SettingsError:

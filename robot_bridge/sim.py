@@ -428,7 +428,7 @@ class SimVehicle:
             x_m, y_m = point.x_m, point.y_m
             if point.theta_rad is not None:
                 break
-        # Speed changes once a step: this one still stops in `clear_m` when braking begins a step late.
+        # Speed changes once a step: this one still stops in `clear_m` if braking begins late.
         late_mps = settings.deceleration_mps2 * STEP_MS / 1000
         return clear_m, min(speed_mps, sqrt(late_mps**2 + braking * clear_m) - late_mps)
 

@@ -1,14 +1,12 @@
 """Every message that our types can hold is one of VDA 5050 2.1.0, and is read back as it was."""
 
 import json
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
 from contracts.envelope import PAYLOAD_MAX_BYTES, Rejected, RejectReason
 from contracts.units import UtcMs
@@ -17,10 +15,10 @@ from contracts.vda5050.order import InstantActions, Order
 from contracts.vda5050.state import ActionStatus, State
 from contracts.vda5050.timestamps import timestamp_of, utc_ms_of
 from contracts.vda5050.topics import SPECS, VdaKind, VehicleAddress, parse, vehicle_filter
+from tests.unit.contracts_vda5050.official import VALIDATORS
 from tests.unit.contracts_vda5050.strategies import LAST_UTC_MS, messages
 
 GOLDENS = Path(__file__).parent / "goldens"
-SCHEMAS = files("vda5050") / "validation" / "schemas"
 R1 = VehicleAddress("uagv", "v2", "maker", "r1")
 
 ODD = settings(
@@ -28,14 +26,6 @@ ODD = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-
-
-def validator(kind: VdaKind) -> Draft202012Validator:
-    schema = json.loads((SCHEMAS / f"{kind}.json").read_text(encoding="utf-8"))
-    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-
-
-VALIDATORS = {kind: validator(kind) for kind in VdaKind}
 
 
 def golden(name: str) -> bytes:

@@ -16,7 +16,7 @@ from robot_bridge.core.mission import Observed, Refused, resume
 from robot_bridge.core.orders import warning
 from robot_bridge.core.vehicle import Drive, DriveFailed, Observation, Passed
 from robot_bridge.sim import FaultKind, SimSettings
-from tests.unit.contracts_vda5050.test_models import VALIDATORS
+from tests.unit.contracts_vda5050.official import VALIDATORS
 from tests.unit.robot_bridge.scenes import PLACES, WAY, World, action, order
 
 R1 = VehicleAddress("uagv", "v2", "maker", "r1")

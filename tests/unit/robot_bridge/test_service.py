@@ -26,7 +26,7 @@ from runtime.metrics import Metrics
 from runtime.mqtt import Inbound, Outgoing
 from runtime.tokens import sign_message
 from tests.fakes.bus import MemoryBroker
-from tests.unit.contracts_vda5050.test_models import VALIDATORS
+from tests.unit.contracts_vda5050.official import VALIDATORS
 from tests.unit.robot_bridge.scenes import HOME, instant, order
 
 R1 = VehicleAddress("uagv", "v2", "maker", "r1")
