@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import cv2
 import structlog
@@ -21,7 +22,7 @@ from contracts import topics
 from contracts.devices import CameraConfig, CredentialName, NodeConfig, Site
 from contracts.observations import CameraView, NodeHealth, NodeState
 from contracts.units import NodeId, RoomId
-from edge.api.access import Gate, node_key, open_tokens, terminal
+from edge.api.access import AccessError, Gate, node_key, open_tokens, terminal
 from edge.api.app import build
 from edge.api.live import LiveHub
 from edge.api.node import NodeView, product_version
@@ -30,7 +31,7 @@ from edge.capture.rtsp import CameraLink, Credentials
 from edge.core.people import Instant
 from edge.core.state import CameraSetup, RoomSetup, RoomState, restore, rule_settings
 from edge.evidence.pictures import Pictures, jpeg
-from edge.perception.detector import SHIPPED_MODEL, SsdliteDetector, shipped_hash
+from edge.perception.detector import SHIPPED_MODEL, ModelError, SsdliteDetector, shipped_hash
 from edge.perception.overlay import draw
 from edge.perception.tracker import IouTracker
 from edge.ports import Caption, Latest, Rgb
@@ -40,12 +41,18 @@ from edge.store import EdgeStore
 from runtime import logs, settings
 from runtime.clock import SystemClock
 from runtime.metrics import Metrics
-from runtime.mqtt import MqttSession, Outgoing
+from runtime.mqtt import MqttSession, MqttSetupError, Outgoing
 from runtime.outbox import Outbox, OutboxPump
-from runtime.secrets import CredentialStore, secret_key
+from runtime.secrets import (
+    CredentialFileError,
+    CredentialStore,
+    SecretKeyError,
+    UnknownCredentialError,
+    secret_key,
+)
 from runtime.site import load_site
 from runtime.supervise import run_service
-from runtime.tokens import run_key
+from runtime.tokens import KeyFormatError, run_key
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +61,19 @@ LIVE_JPEG_QUALITY = 80  # half the bytes of evidence; nobody measures anything o
 
 class NodeError(Exception):
     """The node cannot start with these settings; says which and what to do."""
+
+
+_WHERE: Final[Mapping[type[Exception], str]] = {
+    NodeError: "node",
+    ModelError: "model",
+    AccessError: "api",
+    SecretKeyError: "credentials_file",
+    CredentialFileError: "credentials_file",
+    UnknownCredentialError: "credentials_file",
+    KeyFormatError: "environment",
+    MqttSetupError: "mqtt",
+}
+"""Which setting is to blame when a part refuses to be built."""
 
 
 def new_id() -> str:
@@ -161,8 +181,8 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
     """Put a node together; ``stack`` closes what it opened.
 
     Raises:
-        NodeError, ModelError, PortTakenError, AccessError, StoreError, SecretKeyError: what is wrong and
-            what to do about it.
+        NodeError, ModelError, AccessError, SecretKeyError, UnknownCredentialError, OSError: what is
+            wrong and what to do about it.
     """
     own_config(site, config.node)
     clock, metrics, rng = SystemClock(), Metrics(), random.Random()
@@ -268,13 +288,18 @@ async def main(config: EdgeSettings, site: Site | None = None) -> None:
     """Run the node until SIGTERM or SIGINT. ``site`` left out is read from ``config.site_dir``.
 
     Raises:
-        SettingsError: the site folder holds mistakes.
-        NodeError, ModelError, PortTakenError, AccessError, StoreError, SecretKeyError: see ``wire``.
+        SettingsError: the settings or the site folder hold mistakes.
+        PortTakenError, StoreError: the API's port or the node's database cannot be had.
     """
     logs.configure(f"edge.{config.node}", json=config.log_json, level=config.log_level)
     cv2.setNumThreads(1)  # its pool of threads would take the cores from the other cameras
     with ExitStack() as stack:
-        node = wire(config, site or load_site(config.site_dir), os.environ, stack)
+        try:
+            node = wire(config, site or load_site(config.site_dir), os.environ, stack)
+        except tuple(_WHERE) as error:
+            where = next(path for kind, path in _WHERE.items() if isinstance(error, kind))
+            problem = settings.Problem(f"edge node {config.node}", where, str(error.args[0]))
+            raise settings.SettingsError((problem,)) from error
         app = build(node.view, node.hub, node.pictures, node.gate, version=product_version())
         tls = config.api.tls
         log.info("edge_started", node=config.node, rooms=sorted(node.service.rooms), port=node.port)

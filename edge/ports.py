@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Latest(Generic[T]):
-    """A slot between a thread that puts and a task that takes: the newest wins, the rest is counted."""
+    """A slot between a thread that puts and a task that takes: newest wins, the rest is counted."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -63,7 +63,7 @@ class Latest(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """How a camera's link stands. ``since`` is the last picture before a loss, ``noticed`` when it was seen."""
+    """How a camera's link stands: ``since`` the last picture before a loss, seen at ``noticed``."""
 
     camera_id: CameraId
     state: CameraState
@@ -142,7 +142,7 @@ class PictureShelf(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What stands beside the boxes: people in the room (None: unknown), admitted ones while sealed."""
+    """What stands beside the boxes: people in the room (None: unknown), who is admitted."""
 
     people: int | None
     admitted: int | None

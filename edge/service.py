@@ -1,4 +1,4 @@
-"""Runs a node: frames and orders into the rooms' pure cores, what comes out onto disk and the bus."""
+"""Runs a node: frames and orders into the rooms' cores, what comes out onto disk and the bus."""
 
 import asyncio
 import sqlite3
@@ -40,8 +40,8 @@ from edge.core.room import (
 from edge.core.state import RoomState, to_store
 from edge.ports import (
     Camera,
-    Caption,
     CameraEvent,
+    Caption,
     Detector,
     Frame,
     Level,
@@ -73,7 +73,7 @@ TICK_MS = 100  # how exactly a dwell without frames is met
 HEALTH_MS = 2_000
 QUIET_OBSERVE_MS = 1_000  # a room without frames says at least this often that it sees nothing
 EVENTS_MAX = 500
-# Levels come ten times a second a camera: 500 is seconds of a stalled disk, then the newest are lost.
+# Levels come ten times a second a camera: 500 is seconds of a stalled disk, then newest are lost.
 COMMANDS_MAX = 100  # the sender goes back for what does not fit
 
 
@@ -156,8 +156,8 @@ class RoomService:
     async def take(self, given: RoomInput, cursor: InboxCursor | None = None) -> bool:
         """Step the room by one input; whether everything that came of it is on disk.
 
-        When the disk refuses, the room stays as it was: the condition still holds at the next input,
-        so what could not be stored comes up again by itself.
+        When the disk refuses, the room stays as it was: the condition still holds at the next
+        input, so what could not be stored comes up again by itself.
         """
         async with self._busy:
             now = self.now()
@@ -191,7 +191,7 @@ class RoomService:
     def _to_disk(
         self, state: RoomState, outputs: tuple[RoomOutput, ...], cursor: InboxCursor | None
     ) -> RoomState:
-        """Pictures, then state and messages in one transaction, then the outbox. In the disk's thread."""
+        """Pictures, then state and messages in one transaction, then the outbox. Disk thread."""
         entries: list[Entry] = []
         for output in outputs:
             alert_picture = self._keep_picture(output)
@@ -415,8 +415,6 @@ class NodeService:
             case Level():
                 await room.take(SoundHeard(event.camera_id, event.dbfs, event.at))
 
-    # -- commands -----------------------------------------------------------------------------------
-
     async def _take_commands(self) -> None:
         async for inbound in self._commands:
             await self._take_command(inbound)
@@ -430,8 +428,7 @@ class NodeService:
         verdict = accept(cursor, delivered)
         if verdict is Verdict.GAP_BELOW_FLOOR:
             log.error("commands_missing", stream=delivered.stream, seq=delivered.seq)
-        if verdict.stores:
-            assert isinstance(message.body, Seal | Release)
+        if verdict.stores and isinstance(message.body, Seal | Release):
             cursor = cursor_after(delivered)
             if not await self._apply(message.body, cursor):
                 return  # not on disk: no acknowledgement, the controller sends it again
@@ -463,7 +460,7 @@ class NodeService:
         room = self._rooms.get(command.room_id)
         if room is not None:
             return await room.take(command, cursor)
-        # Taken and acknowledged all the same, or else the order of one foreign room blocks the stream.
+        # Taken and acknowledged all the same, or one foreign order would block the stream.
         log.error("command_for_unknown_room", room_id=command.room_id, rooms=sorted(self._rooms))
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(
@@ -491,8 +488,6 @@ class NodeService:
     def _count(self, name: str, help_text: str, **labels: str) -> None:
         counter = self._wiring.metrics.counter(name, help_text, tuple(labels))
         (counter.labels(**labels) if labels else counter).inc()
-
-    # -- health -------------------------------------------------------------------------------------
 
     async def _say_health(self) -> None:
         before = self._totals()

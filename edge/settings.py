@@ -20,7 +20,7 @@ class ApiTlsSettings(Strict):
 
 
 class ApiSettings(Strict):
-    """Where the API listens. ``url`` is how others reach it, where that differs from host and port."""
+    """Where the API listens. ``url`` is how others reach it, if not by host and port."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8441, ge=0, le=65_535)
@@ -31,7 +31,7 @@ class ApiSettings(Strict):
 
 
 class ModelSettings(Strict):
-    """The person detector. ``path`` left out is the shipped model; another one needs its hash stated."""
+    """The person detector. Without ``path`` the shipped model; another needs its hash stated."""
 
     path: Path | None = None
     sha256: Sha256Hex | None = None
@@ -76,7 +76,7 @@ class EdgeSettings(Strict):
     api: ApiSettings = ApiSettings()
     model: ModelSettings = ModelSettings()
     pictures: PictureSettings = PictureSettings()
-    rules: dict[RuleCode, dict[str, float]] = {}
+    rules: dict[RuleCode, dict[str, float]] = Field(default_factory=dict)
     """Parameters of rules that differ from the catalogue's defaults, by rule and parameter."""
     credentials_file: Path | None = None
     """Encrypted camera passwords; left out: ``credentials.json`` in ``data_dir``."""

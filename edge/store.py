@@ -1,8 +1,9 @@
-"""Keeps on disk what a node must know after kill -9: seals, standing alerts, cursors, unsent messages.
+"""Keeps on disk what a node must know after kill -9: seals, alerts, cursors, unsent messages.
 
-One transaction commits a room's new state, the cursor of the command that caused it and the messages that
-come out of it. The messages then move to the outbox, which has a file of its own; what a crash leaves
-between the two is moved at the next start, under the same message ids, so that nothing is sent twice.
+One transaction commits a room's new state, the cursor of the command that caused it and the
+messages that come out of it. The messages then move to the outbox, which has a file of its own;
+what a crash leaves between the two is moved at the next start, under the same message ids, so that
+nothing is sent twice.
 """
 
 import sqlite3
@@ -34,12 +35,12 @@ CREATE TABLE IF NOT EXISTS unsent (
 _MODELS: Final[Mapping[Kind, type[BaseModel]]] = {Kind.ALERT: Alert, Kind.APPLIED: SealApplied}
 
 
-class StoreError(Exception):
-    """The node's database cannot be opened or holds what no version of ours wrote; says what to do."""
+class StoreError(OSError):
+    """The node's database cannot be opened or is damaged; says what to do."""
 
 
 class EdgeStore:
-    """The node's SQLite file (WAL, synchronous=FULL). Methods block for a disk flush; any thread."""
+    """The node's SQLite file (WAL, synchronous=FULL). Methods block for a flush; any thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

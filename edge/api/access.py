@@ -1,6 +1,5 @@
 """Decides who may ask the node: bearer tokens with scopes, and media tickets in image addresses."""
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,7 +67,7 @@ def tokens_from_environ(text: str) -> TokenBook:
 def open_tokens(environ: Mapping[str, str], data_dir: Path, out: TextIO) -> TokenBook:
     """The node's tokens: from the environment, else from its file, which the first start makes.
 
-    A new token is written to ``out`` once; the file holds hashes alone and is readable by its owner only.
+    A new token is written to ``out`` once; the file holds hashes alone, readable by its owner only.
 
     Raises:
         AccessError: the environment or the file is malformed, or others may read the file.
@@ -83,7 +82,7 @@ def open_tokens(environ: Mapping[str, str], data_dir: Path, out: TextIO) -> Toke
         book.write(path)
         out.write(f"API token of this node (shown once, stored as a hash in {path}):\n{token}\n")
         return book
-    if os.stat(path).st_mode & 0o077:
+    if path.stat().st_mode & 0o077:
         raise AccessError(f"{path} can be read by others; correct it with: chmod 600 {path}")
     try:
         return TokenBook.read(path)
@@ -108,8 +107,8 @@ def node_key(environ: Mapping[str, str]) -> bytes | None:
         key = b""
     if len(key) < KEY_MIN_BYTES:
         raise AccessError(
-            f"{NODE_KEY_ENV} must be hexadecimal, at least {2 * KEY_MIN_BYTES} digits. Make one with: "
-            'python -c "import secrets; print(secrets.token_hex(32))"'
+            f"{NODE_KEY_ENV} must be hexadecimal, at least {2 * KEY_MIN_BYTES} digits. "
+            'Make one with: python -c "import secrets; print(secrets.token_hex(32))"'
         )
     return key
 

@@ -39,7 +39,7 @@ class SealInfo(Strict):
 
 
 class AreaInfo(Strict):
-    """One watched area: what it is, what it is sealed for, what is seen in it, which alerts stand."""
+    """One watched area: what it is, its seal, what is seen in it, which alerts stand."""
 
     id: RoomId
     name: Named
@@ -206,7 +206,7 @@ def _add_cameras(app: FastAPI, node: NodeReader, hub: LiveHub) -> None:
     async def get_snapshot(
         camera_id: CameraIdPath,
         caller: MediaCaller,
-        boxes: BoxesQuery = False,
+        boxes: BoxesQuery = False,  # noqa: FBT002  # a query parameter, always given by name
         width: WidthQuery = None,
     ) -> Response:
         """The newest analysed picture; also with `?ticket=`."""
@@ -227,7 +227,7 @@ def _add_cameras(app: FastAPI, node: NodeReader, hub: LiveHub) -> None:
     async def get_live(
         camera_id: CameraIdPath,
         caller: MediaCaller,
-        boxes: BoxesQuery = False,
+        boxes: BoxesQuery = False,  # noqa: FBT002  # a query parameter, always given by name
         width: WidthQuery = None,
     ) -> StreamingResponse:
         """Analysed pictures as they come, at most 8 a second; also with `?ticket=`."""
@@ -271,8 +271,8 @@ def _add_pictures(app: FastAPI, pictures: PictureReader) -> None:
     ) -> Response:
         """The picture of an alert, byte for byte as hashed; also with `?ticket=`.
 
-        A bearer token, or a ticket of the controller itself, counts as fetched: the node may then delete
-        the picture when it needs the room.
+        A bearer token, or a ticket of the controller itself, counts as fetched: the node may then
+        delete the picture when it needs the room.
         """
         content = pictures.read(sha256)
         if content is None:

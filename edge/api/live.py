@@ -1,7 +1,7 @@
-"""Shows analysed frames to viewers: each frame is encoded once for all, and only if somebody looks."""
+"""Shows analysed frames to viewers: each is encoded once for all, and only if somebody looks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,7 +18,7 @@ BOUNDARY: Final = "zeroentry-frame"
 CONTENT_TYPE: Final = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 
 Render = Callable[[Rgb, CameraView | None, Caption | None, int | None], bytes]
-"""Picture, what to draw on it (None: nothing), and width in pixels to a JPEG; in a worker thread."""
+"""Picture, what to draw on it (None: nothing), width in pixels to a JPEG; in a worker thread."""
 
 
 class TooManyViewersError(Exception):
@@ -116,7 +116,7 @@ class LiveHub:
         # Shielded: a viewer who leaves must not take the encoding from the others.
         return await asyncio.shield(encoding), shown.frame
 
-    async def watch(self, camera_id: CameraId, variant: Variant) -> AsyncIterator[bytes]:
+    async def watch(self, camera_id: CameraId, variant: Variant) -> AsyncGenerator[bytes]:
         """Parts of a multipart stream, from now on; a slow viewer gets fewer.
 
         Raises:

@@ -34,7 +34,8 @@ def _response(problem: Problem, headers: dict[str, str] | None = None) -> JSONRe
 
 
 async def _on_problem(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ProblemError)
+    if not isinstance(error, ProblemError):  # starlette hands each handler its own kind alone
+        raise error
     headers: dict[str, str] = {}
     if error.problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -44,7 +45,8 @@ async def _on_problem(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
+    if not isinstance(error, HTTPException):  # starlette hands each handler its own kind alone
+        raise error
     title = HTTPStatus(error.status_code).phrase
     return _response(
         Problem(title=title, status=error.status_code, detail=str(error.detail)),
@@ -53,7 +55,10 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
+    if not isinstance(
+        error, RequestValidationError
+    ):  # starlette hands each handler its own kind alone
+        raise error
     errors = tuple(
         f"{'.'.join(str(part) for part in row['loc'])}: {row['msg']}" for row in error.errors()
     )

@@ -1,4 +1,4 @@
-"""Serves the API on a socket that is bound before anything else starts, so that a taken port is named."""
+"""Serves the API on a socket that is bound first of all, so that a taken port is named."""
 
 import contextlib
 import errno
@@ -13,7 +13,7 @@ from fastapi import FastAPI
 GOODBYE_S: Final = 1  # live views never end by themselves; shutdown has 5 s for everything
 
 
-class PortTakenError(Exception):
+class PortTakenError(OSError):
     """The API cannot listen where its settings say; names address, port and setting."""
 
 

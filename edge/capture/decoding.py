@@ -137,13 +137,13 @@ class Decoder:
             elif isinstance(job, _Job) and decoding is not None:
                 self._decode(decoding, job)
 
-    def _next(self) -> "_Job | OpenedLink | None | _Stop":
+    def _next(self) -> _Job | OpenedLink | _Stop | None:
         with self._ready:
             while not self._jobs and not self._stopped:
                 self._ready.wait()
             return _STOP if self._stopped else self._jobs.popleft()
 
-    def _decode(self, decoding: "_Decoding", job: _Job) -> None:
+    def _decode(self, decoding: _Decoding, job: _Job) -> None:
         try:
             if job.packet.stream.type == "video":
                 self.decoded += decoding.video_packet(job, self._offer)
@@ -182,7 +182,7 @@ class _Decoding:
         self._times: OrderedDict[int, Instant] = OrderedDict()
 
     def video_packet(self, job: _Job, offer: Callable[[Rgb, Instant], None]) -> int:
-        """Decode one packet; hand over the pictures that analysis wants. How many there were in all."""
+        """Decode one packet; hand over the pictures that analysis wants; how many there were."""
         if job.packet.pts is not None:
             self._times[job.packet.pts] = job.at
             if len(self._times) > PENDING_TIMES_MAX:

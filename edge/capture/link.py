@@ -53,7 +53,7 @@ def judge(
     since = facts.last_video or facts.changed
     match facts.phase:
         case Phase.STREAMING:
-            # A new connection proves nothing until a picture comes: the state before stands until then.
+            # A new connection proves nothing: until a picture comes, the state before stands.
             if now.mono_ms - since.mono_ms >= limit_ms:
                 return CameraState.FROZEN, since
             return (CameraState.LIVE if facts.last_video else before), since

@@ -16,7 +16,7 @@ from edge.core.people import Instant
 
 @dataclass(frozen=True, slots=True)
 class OpenedLink:
-    """The streams of a connection that has just been made. Their codec contexts outlive the container."""
+    """The streams of a new connection. Their codec contexts outlive the container."""
 
     video: VideoStream
     audio: AudioStream | None
@@ -25,8 +25,8 @@ class OpenedLink:
 class PacketSink(Protocol):
     """Takes a camera's packets as they come, in the reader's thread.
 
-    No method may block: a sink that is slow keeps a bounded queue of its own and says what it lost. A
-    packet is shared by all sinks, so one that must change time stamps (a muxer) copies it first.
+    No method may block: a sink that is slow keeps a bounded queue of its own and says what it lost.
+    A packet is shared by all sinks: one that must change time stamps (a muxer) copies it first.
     """
 
     def opened(self, link: OpenedLink) -> None:

@@ -11,7 +11,8 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 import av
 import structlog
 from av.container import InputContainer
-from av.error import ExitError, FFmpegError, TimeoutError as AvTimeoutError
+from av.error import ExitError, FFmpegError
+from av.error import TimeoutError as AvTimeoutError
 from av.packet import Packet
 from av.stream import Stream
 
@@ -25,7 +26,6 @@ from edge.core.people import Instant
 from edge.ports import CameraCounts, EventSink, Frame, Latest, LinkState
 from runtime.clock import Clock, backoff_ms
 
-
 log = structlog.get_logger(__name__)
 
 WATCH_MS = 100  # how often the watchdog looks
@@ -36,7 +36,7 @@ RETRY_FIRST_MS = 250  # a camera that hung up is mostly back at once
 RETRY_MAX_MS = 5_000  # nobody waits longer for a camera that has come back
 STABLE_AFTER_MS = 10_000  # a link that lived shorter does not reset the backoff
 GIVE_UP_AFTER_MS = 15_000
-# A reader that has not come back this long after it was told to is stuck in a driver: leave it behind.
+# A reader that has not come back this long after it was told to is stuck in a driver.
 STOP_WAIT_S = 1.0  # shutdown has 5 s for everything; a live stream ends within one packet
 STUCK_READERS_MAX = 4  # each holds a thread and a socket; beyond this only a restart helps
 
@@ -57,7 +57,8 @@ def open_source(url: str, transport: str) -> InputContainer:
     """Open an rtsp, file or v4l2 address with explicit time-outs.
 
     Raises:
-        FFmpegError: it cannot be opened. Its ``filename`` may hold a password: log ``strerror`` alone.
+        FFmpegError: it cannot be opened. Its ``filename`` may hold a password: log ``strerror``
+            alone.
     """
     timeout_s = (OPEN_TIMEOUT_S, READ_TIMEOUT_S)
     parts = urlsplit(url)
@@ -70,7 +71,7 @@ def open_source(url: str, transport: str) -> InputContainer:
         # libavformat of today knows `timeout` (µs); `stimeout` of the old guides is ignored.
         "timeout": str(SOCKET_TIMEOUT_US),
         "fflags": "nobuffer",
-        # The SDP says what comes: half a second of looking is enough, the default of 5 s is lost view.
+        # The SDP says what comes: half a second of looking is enough; the default costs 5 s.
         "analyzeduration": "500000",
         "probesize": "500000",
     }
@@ -211,6 +212,7 @@ class CameraLink:
         rng: random.Random,
         report: EventSink,
         frames: Latest[Frame],
+        *,
         recorders: Sequence[PacketSink] = (),
     ) -> None:
         self._config = config

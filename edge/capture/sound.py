@@ -38,7 +38,7 @@ class SoundMeter:
         """Levels of the windows that this frame completes.
 
         Raises:
-            av.error.FFmpegError: the track changed in a way that the resampler refuses; make a new meter.
+            av.error.FFmpegError: the track changed as the resampler cannot; make a new meter.
         """
         for resampled in self._resampler.resample(frame):
             block = np.asarray(resampled.to_ndarray(), dtype=np.float32).reshape(-1)

@@ -7,8 +7,8 @@ from edge.core.people import Track
 
 CONFIRM_HITS = 3
 CONFIRM_OF = 5
-# A track counts once 3 of its latest 5 pictures show the person: at 5 fps that is 0.4 s at best, which
-# is within the shortest dwell of a rule, and a false detection seldom comes back at the same place.
+# A track counts once 3 of its latest 5 pictures show the person: at 5 fps that is 0.4 s at best,
+# within the shortest dwell of a rule; a false detection seldom comes back at the same place.
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Decides when a condition becomes an alert and when the alert clears: one alert while one thing lasts."""
+"""Decides when a condition becomes an alert and when that clears: one alert while a thing lasts."""
 
 from dataclasses import dataclass, replace
 
@@ -6,19 +6,18 @@ from contracts.observations import Alert
 from contracts.units import MonoMs
 from edge.core.people import Instant
 
-
 DWELL_SLACK_MS = 25
-# Pictures arrive some milliseconds early or late. Without slack, a dwell of five periods that measures
-# 999 ms would wait a whole period more for the missing one.
+# Pictures arrive some milliseconds early or late. Without slack, a dwell of five periods that
+# measures 999 ms would wait a whole period more for the missing one.
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What a rule makes of its subject now.
 
-    ``holds`` is None where nothing can be known: then nothing begins, nothing clears, no time passes.
-    ``since`` is when the condition first showed, ``at`` the time of the newest evidence. ``at_once``:
-    the reason to watch is gone, so a standing alert clears without waiting.
+    ``holds`` is None where nothing can be known: then nothing begins or clears, and no time passes.
+    ``since`` is when the condition first showed, ``at`` the time of the newest evidence.
+    ``at_once``: the reason to watch is gone, so a standing alert clears without waiting.
     """
 
     holds: bool | None

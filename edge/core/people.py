@@ -73,7 +73,7 @@ class Detection:
 class Track:
     """One person followed over pictures.
 
-    ``detected`` says whether the newest picture shows the person; if not, ``rect`` is where the person
+    ``detected`` says whether the newest picture shows the person; if not, ``rect`` is where one
     was seen last. ``score`` is that of the last detection.
     """
 

@@ -1,4 +1,4 @@
-"""Decides what happens in one room: ``step`` takes what was seen, heard or ordered; alerts come out."""
+"""Decides what happens in one room: what was seen, heard or ordered goes in, alerts come out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ class PeopleSeen:
 
 @dataclass(frozen=True, slots=True)
 class CameraChanged:
-    """A camera went live, froze or was lost, at ``since`` (its last picture, not when it was noticed)."""
+    """A camera went live, froze or was lost at ``since``: its last picture, not the noticing."""
 
     camera_id: CameraId
     state: CameraState

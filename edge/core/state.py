@@ -58,8 +58,8 @@ def rule_settings(
 class CameraSeen:
     """What is known of one camera.
 
-    ``people`` are those who count, of the picture taken at ``frame_at``; ``loud_at`` is when its sound
-    was last above the floor of the dead-sound rule, ``heard_at`` when any sound came.
+    ``people`` are those who count, of the picture taken at ``frame_at``; ``loud_at`` is when its
+    sound was last above the floor of the dead-sound rule, ``heard_at`` when any sound came.
     """
 
     state: CameraState = CameraState.STARTING

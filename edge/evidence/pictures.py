@@ -23,7 +23,7 @@ PICTURE_BYTES_MAX: Final = 8_388_608  # the limit that PictureRef states
 KEEP_BYTES: Final = 2 * 1024**3
 # About 30,000 pictures. Beyond it, those that were fetched go, oldest first.
 HARD_BYTES: Final = 4 * 1024**3
-# Beyond it even unfetched ones go: the controller has been away for weeks, and recording needs the disk.
+# Beyond it unfetched ones go too: the controller was away for weeks, and recording needs the disk.
 FETCHED_SUFFIX: Final = ".fetched"
 
 
@@ -36,7 +36,7 @@ class _Stored:
 
 
 def doomed(stored: Mapping[str, _Stored], keep_bytes: int, hard_bytes: int) -> tuple[str, ...]:
-    """Which pictures are to go: fetched ones above ``keep_bytes``, any above ``hard_bytes``; oldest first."""
+    """Which go: fetched ones above ``keep_bytes``, any above ``hard_bytes``; oldest first."""
     total = sum(picture.bytes for picture in stored.values())
     gone: list[str] = []
     by_age = sorted(stored, key=lambda name: stored[name].modified_ns)

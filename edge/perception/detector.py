@@ -1,4 +1,4 @@
-"""Finds people with SSDLite-MobileNetV2 (COCO) on onnxruntime; refuses a model that is not what it says."""
+"""Finds people with SSDLite-MobileNetV2 on onnxruntime; refuses a model that is not as declared."""
 
 import hashlib
 from collections.abc import Sequence
@@ -87,7 +87,7 @@ def squared(rgb: Rgb) -> tuple[Rgb, float, float]:
 
 
 class SsdliteDetector:
-    """People in a picture by the shipped model, or one of the same make. Safe to call from threads."""
+    """People in a picture, by the shipped model or one of its make. Safe to call from threads."""
 
     def __init__(
         self, path: Path, *, sha256: str, threshold: float, overlap_max: float, threads: int
@@ -173,8 +173,8 @@ def _checked(path: Path, sha256: str) -> bytes:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise ModelError(
-            f"{path}: SHA-256 is {found}, expected {sha256}. Restore the file, or state the hash of "
-            "the model you mean in model.sha256"
+            f"{path}: SHA-256 is {found}, expected {sha256}. Restore the file, or state the hash "
+            "of the model you mean in model.sha256"
         )
     return content
 
@@ -202,6 +202,7 @@ def _check_shapes(path: Path, session: ort.InferenceSession) -> str:
         ) from None
     if scores.ndim != 3 or scores.shape[2] != CLASSES or boxes.size != scores.shape[1] * 4:
         raise ModelError(
-            f"{path}: decoder ssdlite needs {expected}; a trial gave {scores.shape} and {boxes.shape}"
+            f"{path}: decoder ssdlite needs {expected}; "
+            f"a trial gave {scores.shape} and {boxes.shape}"
         )
     return name

@@ -1,4 +1,4 @@
-"""Draws what was seen onto a copy of a picture: thin boxes, and the head count at the upper left."""
+"""Draws what was seen onto a copy of a picture: thin boxes, head count at the upper left."""
 
 from typing import Final
 

@@ -11,7 +11,7 @@ from edge.core.people import Detection, Instant, Rect, Track
 OVERLAP_MIN = 0.2
 # At 5 fps a walking person still overlaps the box of the picture before by about a third.
 REACH_SHARE = 0.75
-# Without overlap: the centre may move this share of the larger box's diagonal (standing up, turning).
+# Without overlap, the centre may move by this share of the larger box's diagonal (standing up).
 SIZE_RATIO_MIN = 0.3  # a box that shrinks to less than this is somebody else
 SMOOTHING_SHARE = 0.7  # share of the way to the new box: calm boxes, under 100 ms of lag at 5 fps
 KEEP_MS = 1_000
@@ -32,7 +32,7 @@ class _Followed:
 
 
 class IouTracker:
-    """Tracks of one camera. Without prediction: people in rooms stop and turn more than they walk."""
+    """Tracks of one camera. No prediction: people in rooms stop and turn more than they walk."""
 
     def __init__(self) -> None:
         self._followed: tuple[_Followed, ...] = ()
@@ -68,7 +68,7 @@ class IouTracker:
         people = [person.track.rect for person in self._followed]
         boxes = [detection.rect for detection in found]
         pairs = _assign(people, boxes, _overlap_likeness)
-        # Second look: who was lost or changed shape may be met again near by, before a new track is made.
+        # Second look, before a new track is made: who was lost or changed shape is met near by.
         people_left = [index for index in range(len(people)) if index not in pairs]
         boxes_left = [index for index in range(len(boxes)) if index not in set(pairs.values())]
         again = _assign(

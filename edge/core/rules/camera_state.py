@@ -18,7 +18,7 @@ def _holds(
         return False
     if camera.state is own and state.alert_of(other, camera_id) is None:
         return True
-    # Starting, or down in the other way: a frozen camera whose reconnection fails is the same outage.
+    # Starting, or down in the other way: a frozen camera that cannot reconnect is one outage.
     return None
 
 

@@ -14,8 +14,8 @@ from edge.core.state import CameraSeen, RoomState, Sealed
 def fullest(state: RoomState, now: Instant) -> tuple[CameraId, CameraSeen] | None:
     """The camera that shows the most people of those that show anything; None when none does.
 
-    Cameras of one room look at the same people, so the fullest view is the best lower bound there is
-    until people are matched across views.
+    Cameras of one room look at the same people, so the fullest view is the best lower bound there
+    is until people are matched across views.
     """
     seen = [(name, camera) for name, camera in state.cameras.items() if camera.shows_people(now)]
     return max(seen, key=lambda pair: len(pair[1].people), default=None)
@@ -24,7 +24,7 @@ def fullest(state: RoomState, now: Instant) -> tuple[CameraId, CameraSeen] | Non
 def judge(state: RoomState, settings: Mapping[str, float], now: Instant) -> tuple[Finding, ...]:
     """See ``rule.Judge``."""
     if state.sealed is None:
-        # Nobody is admitted or not to an open room: an alert of the session that ended clears at once.
+        # An open room admits anybody: an alert of the session that ended clears at once.
         return (Finding(None, Judgement(False, now, now, at_once=True)),)
     view = fullest(state, now)
     if view is None:

@@ -1,4 +1,4 @@
-"""Holds the shape of a rule: its entry in the catalogue and the function that judges its condition."""
+"""Holds the shape of a rule: its entry in the catalogue, and the function that judges it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ Judge = Callable[[RoomState, Mapping[str, float], Instant], tuple[Finding, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: data and judgement. Dwell and hysteresis are the same for all (``core.holding``)."""
+    """One rule: data and judgement. Dwell and hysteresis are one for all (``core.holding``)."""
 
     spec: RuleSpec
     judge: Judge

@@ -1,17 +1,36 @@
-"""Camera over RTSP to alert over MQTT, with the picture behind the API; all of it real but the people."""
+"""Camera over RTSP to alert over MQTT, the picture behind the API; all real but the people."""
 
+import asyncio
 import hashlib
+import json
+import os
+import sys
+from pathlib import Path
 
+import cv2
 import httpx
+import numpy as np
 
 from contracts.observations import CameraState, Condition, NodeState
+from runtime.tokens import issue_ticket
+from tests.fakes.edge_site import (
+    CAMERA,
+    ENVIRON,
+    NODE,
+    NODE_KEY,
+    TOKEN,
+    ControllerSide,
+    Proxy,
+    StartNode,
+    write_site,
+)
 from tests.fakes.waiting import until
 
-CAMERA, TOKEN = "room-1-cam", "view-token-of-the-test-0001"
 
-
-async def test_sixth_person_becomes_one_alert_with_its_picture(rtsp, controller, start_node):
-    node, _stop = await start_node(f"rtsp://127.0.0.1:{rtsp}/sixth.mp4?play_count=0")
+async def test_sixth_person_becomes_one_alert_with_its_picture(
+    rtsp: int, controller: ControllerSide, start_node: StartNode
+) -> None:
+    running = await start_node(f"rtsp://127.0.0.1:{rtsp}/sixth.mp4?play_count=0")
     controller.seal(5)
     await until(lambda: controller.applied, within_s=10, what="the seal is applied")
     assert controller.applied[0].sealed
@@ -25,7 +44,7 @@ async def test_sixth_person_becomes_one_alert_with_its_picture(rtsp, controller,
     assert len(alert.boxes) == 6
     assert 950 <= alert.raised_utc_ms - alert.since_utc_ms <= 1_700
     assert alert.picture is not None
-    url = f"http://127.0.0.1:{node.port}{alert.picture.path}"
+    url = f"http://127.0.0.1:{running.node.port}{alert.picture.path}"
     async with httpx.AsyncClient(trust_env=False) as client:
         picture = await client.get(url, headers={"Authorization": f"Bearer {TOKEN}"})
     assert picture.status_code == 200
@@ -41,10 +60,99 @@ async def test_sixth_person_becomes_one_alert_with_its_picture(rtsp, controller,
     assert controller.health[-1].cameras[0].state is CameraState.LIVE
     assert controller.observations[-1].head_count is not None
     assert {one.rule for one in controller.alerts} == {"area.over_admitted"}
-    await until(lambda: node.service.health.outbox_depth == 0, what="everything is acknowledged")
+    await until(
+        lambda: running.node.service.health.outbox_depth == 0, what="everything is acknowledged"
+    )
 
 
-async def test_frozen_camera_is_noticed_within_three_seconds(proxy, controller, start_node):
+async def test_live_view_shows_frames_with_boxes(
+    rtsp: int, controller: ControllerSide, start_node: StartNode
+) -> None:
+    running = await start_node(f"rtsp://127.0.0.1:{rtsp}/five.mp4?play_count=0")
+    await until(
+        lambda: controller.observations and controller.observations[-1].head_count == 5,
+        within_s=15,
+        what="five people are seen",
+    )
+    path = f"/api/v1/cameras/{CAMERA}"
+    base = f"http://127.0.0.1:{running.node.port}"
+    ticket = issue_ticket(
+        bytes.fromhex(NODE_KEY), "li.wei", "picture", path, controller.clock.utc_ms(), 60_000
+    )
+    query = {"ticket": ticket, "boxes": "true", "width": "320"}
+    received = b""
+    async with (
+        httpx.AsyncClient(trust_env=False, base_url=base) as client,
+        client.stream("GET", f"{path}/live.mjpg", params=query) as stream,
+    ):
+        assert stream.headers["content-type"].startswith("multipart/x-mixed-replace")
+        async for chunk in stream.aiter_bytes():
+            received += chunk
+            if received.count(b"Content-Type: image/jpeg") >= 4:
+                break
+    picture = received.split(b"\r\n\r\n")[1].split(b"\r\n--")[0]
+    decoded = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded is not None
+    assert decoded.shape == (180, 320, 3)
+    await until(lambda: running.node.hub.viewers(CAMERA) == 0, what="the viewer is gone")
+
+
+async def test_killed_process_comes_back_sealed_and_repeats_nothing(
+    rtsp: int, broker_port: int, controller: ControllerSide, tmp_path: Path
+) -> None:
+    folder = write_site(tmp_path / "site", f"rtsp://127.0.0.1:{rtsp}/five.mp4?play_count=0")
+    settings = {
+        "node": NODE,
+        "site_dir": str(folder),
+        "data_dir": str(tmp_path / "node"),
+        "mqtt": {"port": broker_port, "client_id": NODE, "keepalive_s": 2},
+        "api": {"port": 0},
+    }
+    file = tmp_path / "edge.yaml"
+    file.write_text(json.dumps(settings))
+
+    async def start() -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "edge", "--config", str(file)),
+            env={**os.environ, **ENVIRON},
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+
+    process = await start()
+    controller.seal(4)
+    await until(
+        lambda: controller.of("area.over_admitted"), within_s=25, what="five are one too many"
+    )
+    process.kill()
+    await process.wait()
+    await until(
+        lambda: controller.health[-1].state is NodeState.LOST, within_s=30, what="the last will"
+    )
+    seen = len(controller.observations)
+    process = await start()
+    try:
+        await until(
+            lambda: any(one.head_count == 5 for one in controller.observations[seen:]),
+            within_s=25,
+            what="five people are seen again",
+        )
+        controller.seal(5, "seal-2")
+        await until(
+            lambda: len(controller.of("area.over_admitted")) >= 2, within_s=15, what="it clears"
+        )
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 5)
+    first, second = controller.of("area.over_admitted")
+    assert first.condition is Condition.ACTIVE
+    assert (second.alert_id, second.condition) == (first.alert_id, Condition.CLEARED)
+    assert [one.command_id for one in controller.applied] == ["seal-1", "seal-2"]
+    assert process.returncode == 0
+
+
+async def test_frozen_camera_is_noticed_within_three_seconds(
+    proxy: Proxy, controller: ControllerSide, start_node: StartNode
+) -> None:
     await start_node(f"rtsp://127.0.0.1:{proxy.port}/five.mp4?play_count=0")
     await until(
         lambda: controller.observations and controller.observations[-1].head_count == 5,
@@ -58,7 +166,8 @@ async def test_frozen_camera_is_noticed_within_three_seconds(proxy, controller, 
     alert = controller.of("camera.frozen")[0]
     assert alert.picture is not None  # the last that was seen
     await until(
-        lambda: controller.observations[-1].head_count is None, what="the room is unknown, not empty"
+        lambda: controller.observations[-1].head_count is None,
+        what="the room is unknown, not empty",
     )
     proxy.frozen = False
     await until(
@@ -67,7 +176,9 @@ async def test_frozen_camera_is_noticed_within_three_seconds(proxy, controller, 
     assert not controller.of("camera.offline")  # one outage, one alert
 
 
-async def test_dead_sound_is_an_alert(rtsp, controller, start_node):
+async def test_dead_sound_is_an_alert(
+    rtsp: int, controller: ControllerSide, start_node: StartNode
+) -> None:
     await start_node(f"rtsp://127.0.0.1:{rtsp}/mute.mp4?play_count=0")
     await until(
         lambda: controller.of("sound.pickup_dead"), within_s=15, what="the dead pickup is noticed"
@@ -78,19 +189,19 @@ async def test_dead_sound_is_an_alert(rtsp, controller, start_node):
 
 
 async def test_unreachable_camera_is_offline_then_restart_keeps_one_alert(
-    controller, start_node, unused_tcp_port_of_nobody
-):
+    controller: ControllerSide, start_node: StartNode, unused_tcp_port_of_nobody: int
+) -> None:
     url = f"rtsp://127.0.0.1:{unused_tcp_port_of_nobody}/none.mp4"
-    _node, stop = await start_node(url)
+    first = await start_node(url)
     await until(lambda: controller.of("camera.offline"), within_s=10, what="offline is noticed")
     controller.seal(4)
     await until(lambda: controller.applied, within_s=10, what="the seal is applied")
-    await stop()
+    await first.stop()
     seen = len(controller.health)
-    again, _stop = await start_node(url)
+    again = await start_node(url)
     await until(lambda: len(controller.health) > seen + 2, within_s=15, what="it runs again")
-    room = again.service.rooms["room-1"]
+    room = again.node.service.rooms["room-1"]
     assert room.state.sealed is not None
     assert room.state.sealed.admitted == 4
     assert len(controller.of("camera.offline")) == 1
-    assert again.service.rooms["room-1"].state.alerts == tuple(controller.of("camera.offline"))
+    assert again.node.service.rooms["room-1"].state.alerts == tuple(controller.of("camera.offline"))

@@ -14,12 +14,13 @@ import pytest
 
 from contracts.devices import AreaKind, Named
 from contracts.observations import CameraState, CameraView, NodeHealth, NodeState, RoomObservation
+from contracts.units import MonoMs, UtcMs
 from edge.api.access import AccessError, Gate, node_key, open_tokens, tokens_from_environ
 from edge.api.app import AreaInfo, CameraInfo, NodeInfo, build
 from edge.api.live import LiveHub, TooManyViewersError, Variant, nearest_width
 from edge.api.server import PortTakenError, listen
 from edge.core.people import Instant
-from edge.ports import Caption, Frame
+from edge.ports import Caption, Frame, Rgb
 from runtime.clock import SimulatedClock
 from runtime.tokens import issue_ticket
 
@@ -39,7 +40,9 @@ class FakeNode:
         )
 
     def areas(self) -> list[AreaInfo]:
-        seen = RoomObservation(room_id="room-1", node_id="edge-1", boot_id="b", index=0, utc_ms=1)
+        seen = RoomObservation(
+            room_id="room-1", node_id="edge-1", boot_id="b", index=0, utc_ms=UtcMs(1)
+        )
         return [AreaInfo(id="room-1", name=NAME, kind=AreaKind.EVALUATION, observation=seen)]
 
     def cameras(self) -> list[CameraInfo]:
@@ -56,7 +59,7 @@ class FakeNode:
         ]
 
     def health(self) -> NodeHealth:
-        return NodeHealth(node_id="edge-1", state=NodeState.RUNNING, utc_ms=1)
+        return NodeHealth(node_id="edge-1", state=NodeState.RUNNING, utc_ms=UtcMs(1))
 
     def metrics(self) -> bytes:
         return b"zeroentry_up 1\n"
@@ -90,12 +93,14 @@ class Api:
             transport=httpx.ASGITransport(self.app), base_url="http://edge", trust_env=False
         )
 
-    def render(self, rgb, view, caption, width_px) -> bytes:  # type: ignore[no-untyped-def]
+    def render(
+        self, rgb: Rgb, view: CameraView | None, caption: Caption | None, width_px: int | None
+    ) -> bytes:
         self.encoded += 1
         return f"{'boxes' if view else 'plain'} {width_px}".encode()
 
     def offer(self) -> None:
-        frame = Frame("cam-1", np.zeros((9, 16, 3), np.uint8), Instant(1, 2), 0)
+        frame = Frame("cam-1", np.zeros((9, 16, 3), np.uint8), Instant(MonoMs(1), UtcMs(2)), 0)
         self.hub.offer(frame, VIEW_OF_CAMERA, Caption(1, 2, alarm=False))
 
     def ticket(self, resource: str, *, scope: str = "picture", subject: str = "li.wei") -> str:
@@ -259,12 +264,14 @@ def test_first_start_makes_a_token_and_shows_it_once(tmp_path: Path) -> None:
     out = io.StringIO()
     book = open_tokens({}, tmp_path, out)
     token = out.getvalue().splitlines()[-1]
-    assert book.check(token, scope="view", now_utc_ms=1) is not None
+    assert book.check(token, scope="view", now_utc_ms=UtcMs(1)) is not None
     path = tmp_path / "tokens.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert token not in path.read_text()
     again = io.StringIO()
-    assert open_tokens({}, tmp_path, again).check(token, scope="ops", now_utc_ms=1) is not None
+    assert (
+        open_tokens({}, tmp_path, again).check(token, scope="ops", now_utc_ms=UtcMs(1)) is not None
+    )
     assert again.getvalue() == ""
     path.chmod(0o644)
     with pytest.raises(AccessError, match="chmod 600"):

@@ -1,12 +1,15 @@
 """Link states, pace, addresses, the decoder's queue: capture without a camera."""
 
+import asyncio
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from contracts.devices import CameraConfig, Named, StreamConfig
 from contracts.observations import CameraState
+from contracts.units import MonoMs, UtcMs
 from edge.capture.decoding import Pace
 from edge.capture.link import Facts, Failure, Phase, frozen_after_ms, judge
 from edge.capture.rtsp import CameraLink, with_credentials
@@ -21,7 +24,7 @@ from zeroentry.composer.sound import room_tone
 
 
 def at(ms: int) -> Instant:
-    return Instant(ms, ms)
+    return Instant(MonoMs(ms), UtcMs(ms))
 
 
 LIVE, FROZEN, OFFLINE, STARTING = (
@@ -82,20 +85,17 @@ def test_credentials_are_escaped_into_the_address() -> None:
     assert with_credentials("rtsp://h/x", None) == "rtsp://h/x"
 
 
-def camera(url: str, sound: str = "aac") -> CameraConfig:
+def camera(url: str) -> CameraConfig:
     return CameraConfig(
         kind="camera",
         id="cam-1",
         area="room-1",
         name=Named(zh="摄像机", en="Camera"),
         main=StreamConfig(url=url, width=320, height=180, fps=10),
-        sound=sound,
     )
 
 
 async def run_link(config: CameraConfig, events: list[CameraEvent]) -> CameraLink:
-    import asyncio
-
     return CameraLink(
         config,
         lambda: None,
@@ -107,8 +107,6 @@ async def run_link(config: CameraConfig, events: list[CameraEvent]) -> CameraLin
 
 
 async def test_a_file_loops_at_its_own_rate_with_pictures_and_sound(tmp_path: Path) -> None:
-    import asyncio
-
     path = tmp_path / "short clip.mp4"
     script = Script((TimedCue(0, Seat(1)),), 800)
     pictures = (frame.image for frame in play(Scene(size_px=(320, 180)), script, 10))
@@ -133,8 +131,6 @@ async def test_a_file_loops_at_its_own_rate_with_pictures_and_sound(tmp_path: Pa
 
 @pytest.mark.parametrize("url", ["file:///nowhere/none.mp4", "rtsp://127.0.0.1:1/x"])
 async def test_what_cannot_be_opened_is_offline_and_its_reason_holds_no_address(url: str) -> None:
-    import asyncio
-
     events: list[CameraEvent] = []
     link = CameraLink(
         camera(url),
@@ -159,9 +155,12 @@ async def test_what_cannot_be_opened_is_offline_and_its_reason_holds_no_address(
 
 
 async def test_latest_keeps_the_newest_and_counts_the_rest() -> None:
-    import asyncio
-
     slot: Latest[int] = Latest(asyncio.get_running_loop())
-    await asyncio.to_thread(lambda: [slot.put(n) for n in range(1, 6)])
+
+    def offer(values: Iterable[int]) -> None:
+        for value in values:
+            slot.put(value)
+
+    await asyncio.to_thread(offer, range(1, 6))
     assert await slot.get() == 5
     assert slot.dropped == 4

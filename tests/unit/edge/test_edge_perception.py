@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from contracts.observations import Box, CameraState, CameraView, SeenPerson
+from contracts.units import MonoMs, UtcMs
 from edge.capture.sound import SoundMeter, rms_dbfs
 from edge.core import count
 from edge.core.people import Detection, Instant, Rect, Track
@@ -103,11 +104,8 @@ def test_doubles_go_and_people_side_by_side_stay() -> None:
     assert suppressed([whole, double, torso, behind, empty], 0.5) == (whole, behind)
 
 
-# -- tracker ------------------------------------------------------------------------------------------
-
-
 def at(ms: int) -> Instant:
-    return Instant(ms, 1_000_000 + ms)
+    return Instant(MonoMs(ms), UtcMs(1_000_000 + ms))
 
 
 def found(x: float, y: float = 0.3, w: float = 0.1, h: float = 0.3) -> Detection:
@@ -163,7 +161,7 @@ def test_a_crowd_is_bounded() -> None:
 
 
 def track(number: int, *, detected: bool = True) -> Track:
-    return Track(number, Rect(0, 0, 0.1, 0.1), 0.5, detected, at(0), 0)
+    return Track(number, Rect(0, 0, 0.1, 0.1), 0.5, detected, at(0), MonoMs(0))
 
 
 def test_a_track_counts_after_three_of_five_frames_and_then_stays() -> None:
@@ -174,9 +172,6 @@ def test_a_track_counts_after_three_of_five_frames_and_then_stays() -> None:
     assert seen == [0, 0, 0, 0, 1, 1, 1, 1]
     state, people = count.step(state, ())
     assert (people, state.sightings) == ((), {})
-
-
-# -- sound --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -199,7 +194,8 @@ def test_level_of_known_signals(samples: np.ndarray, dbfs: float) -> None:
 def test_any_rate_and_layout_gives_ten_levels_a_second(rate: int, layout: str) -> None:
     from av.audio.frame import AudioFrame
 
-    meter, levels = SoundMeter(), []
+    meter = SoundMeter()
+    levels: list[float] = []
     for _ in range(10):
         frame = AudioFrame(format="flt", layout=layout, samples=rate // 10)
         frame.sample_rate = rate
@@ -208,9 +204,6 @@ def test_any_rate_and_layout_gives_ten_levels_a_second(rate: int, layout: str) -
         levels += meter.take(frame)
     assert len(levels) in (9, 10)
     assert set(levels) == {-120.0}
-
-
-# -- overlay ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(360, 640, 3), (1, 1, 3), (40, 30, 3), (1080, 1920, 3)])

@@ -7,9 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from contracts.units import MonoMs, UtcMs
 from edge.core.people import Instant
 from edge.evidence.pictures import Pictures, jpeg
 from edge.ports import Rgb
+
+
+def at(ms: int) -> Instant:
+    return Instant(MonoMs(ms), UtcMs(ms))
 
 
 def noise(seed: int, height: int = 90, width: int = 160) -> Rgb:
@@ -17,15 +22,15 @@ def noise(seed: int, height: int = 90, width: int = 160) -> Rgb:
 
 
 def keep(shelf: Pictures, folder: Path, seed: int) -> str:
-    ref = shelf.keep(noise(seed), "cam-1", Instant(seed, seed))
+    ref = shelf.keep(noise(seed), "cam-1", at(seed))
     os.utime(folder / f"{ref.sha256}.jpg", (seed, seed))
     return ref.sha256
 
 
 def test_the_reference_is_true_and_the_same_picture_is_kept_once(tmp_path: Path) -> None:
     shelf = Pictures(tmp_path)
-    ref = shelf.keep(noise(1), "cam-1", Instant(5, 77))
-    assert shelf.keep(noise(1), "cam-1", Instant(6, 78)).sha256 == ref.sha256
+    ref = shelf.keep(noise(1), "cam-1", at(77))
+    assert shelf.keep(noise(1), "cam-1", at(78)).sha256 == ref.sha256
     content = shelf.read(ref.sha256)
     assert content is not None
     assert (hashlib.sha256(content).hexdigest(), len(content)) == (ref.sha256, ref.bytes)

@@ -7,6 +7,7 @@ import pytest
 from contracts.catalogue import CATALOGUE
 from contracts.commands import Release, Seal
 from contracts.observations import CameraState, Condition, PictureRef, SoundState
+from contracts.units import MonoMs, UtcMs
 from edge.core import room
 from edge.core.people import Instant, Rect, Track
 from edge.core.room import (
@@ -54,7 +55,7 @@ class Room:
 
     @property
     def now(self) -> Instant:
-        return Instant(self.ms, START_UTC_MS + self.ms)
+        return Instant(MonoMs(self.ms), UtcMs(START_UTC_MS + self.ms))
 
     def give(self, given: RoomInput) -> tuple[RoomOutput, ...]:
         self.state, outputs = room.step(
@@ -80,7 +81,7 @@ class Room:
                 0.8,
                 number < shown,
                 self.since[number],
-                self.ms,
+                self.now.mono_ms,
             )
             for number in range(people)
         )
@@ -98,12 +99,18 @@ class Room:
 
     def seal(self, admitted: int, session: str = "s-1") -> Applied:
         command = Seal(
-            command_id="c-1", room_id="room-1", session_id=session, admitted=admitted, at_utc_ms=1
+            command_id="c-1",
+            room_id="room-1",
+            session_id=session,
+            admitted=admitted,
+            at_utc_ms=UtcMs(1),
         )
         return next(out for out in self.give(command) if isinstance(out, Applied))
 
     def release(self, session: str = "s-1") -> Applied:
-        command = Release(command_id="c-2", room_id="room-1", session_id=session, at_utc_ms=1)
+        command = Release(
+            command_id="c-2", room_id="room-1", session_id=session, at_utc_ms=UtcMs(1)
+        )
         return next(out for out in self.give(command) if isinstance(out, Applied))
 
     def restart(self, setup: RoomSetup | None = None) -> None:
@@ -230,10 +237,10 @@ def test_alert_of_a_camera_that_was_taken_away_is_cleared_at_start() -> None:
     driven.wait(2_000)
     assert driven.of("camera.offline") == [("active", "id-1")]
     driven.restart(Room().setup)
-    state, outputs = room.clear_orphans(driven.state, 1, 2)
+    state, outputs = room.clear_orphans(driven.state, MonoMs(1), UtcMs(2))
     assert [type(out) for out in outputs] == [AlertCleared]
     assert state.alerts == ()
-    assert room.clear_orphans(state, 1, 2)[1] == ()
+    assert room.clear_orphans(state, MonoMs(1), UtcMs(2))[1] == ()
 
 
 def test_picture_stays_with_the_alert_until_it_clears(sealed: Room) -> None:
@@ -243,7 +250,7 @@ def test_picture_stays_with_the_alert_until_it_clears(sealed: Room) -> None:
         bytes=5,
         path=f"/api/v1/pictures/{'0' * 64}.jpg",
         camera_id=CAMERA,
-        taken_utc_ms=1,
+        taken_utc_ms=UtcMs(1),
     )
     sealed.state = room.with_picture(sealed.state, "id-1", picture)
     sealed.look(2, 20)

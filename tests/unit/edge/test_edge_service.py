@@ -3,7 +3,7 @@
 import asyncio
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from contracts.observations import (
     SealApplied,
 )
 from contracts.topics import Kind
+from contracts.units import MonoMs, UtcMs
 from edge.core.people import Detection, Instant, Rect
 from edge.core.state import CameraSetup, RoomSetup, StoredRoom, restore, rule_settings
 from edge.evidence.pictures import Pictures
@@ -39,6 +40,7 @@ from tests.fakes.bus import MemoryBroker, MemoryBus
 from tests.fakes.waiting import until
 
 KEY = b"k" * 32
+NOBODY_CARES = Instant(MonoMs(0), UtcMs(0))
 COMMANDS = topics.command_topic("demo", "edge-1")
 
 
@@ -107,7 +109,7 @@ class House:
             body,
             message_id=body.command_id,
             sender="controller",
-            sent_utc_ms=1,
+            sent_utc_ms=UtcMs(1),
             delivered=Delivered(stream="edge-1.cmd", epoch="a" * 16, seq=seq, floor=1),
             signature=sign_message(key, signed) if key else None,
         )
@@ -122,11 +124,11 @@ class House:
 
 def seal(command_id: str = "c-1", room: str = "room-1", admitted: int = 1) -> Seal:
     return Seal(
-        command_id=command_id, room_id=room, session_id="s-1", admitted=admitted, at_utc_ms=1
+        command_id=command_id, room_id=room, session_id="s-1", admitted=admitted, at_utc_ms=UtcMs(1)
     )
 
 
-StartHouse = Callable[[], "asyncio.Future[House]"]
+StartHouse = Callable[[], Awaitable[House]]
 
 
 @pytest.fixture
@@ -246,7 +248,7 @@ async def test_an_order_for_a_foreign_room_does_not_block_the_stream(start: Star
 
 async def over_admitted(house: House) -> Alert:
     house.service.report(
-        LinkState("cam-1", CameraState.LIVE, house.service.rooms["room-1"].now(), Instant(0, 0))
+        LinkState("cam-1", CameraState.LIVE, house.service.rooms["room-1"].now(), NOBODY_CARES)
     )
 
     def alerts() -> Sequence[codec.Body]:
@@ -286,7 +288,7 @@ async def test_a_refusing_disk_loses_no_alert(start: StartHouse) -> None:
     house.wiring.store._db.execute("PRAGMA busy_timeout=10")
     blocker.execute("BEGIN IMMEDIATE")  # as a disk that takes no writes
     house.service.report(
-        LinkState("cam-1", CameraState.LIVE, house.service.rooms["room-1"].now(), Instant(0, 0))
+        LinkState("cam-1", CameraState.LIVE, house.service.rooms["room-1"].now(), NOBODY_CARES)
     )
 
     def refused() -> float:
@@ -306,7 +308,12 @@ async def test_what_a_crash_left_between_store_and_outbox_is_sent_once(
     start: StartHouse, tmp_path: Path
 ) -> None:
     applied = SealApplied(
-        node_id="edge-1", room_id="room-1", session_id="s", sealed=True, command_id="c", utc_ms=1
+        node_id="edge-1",
+        room_id="room-1",
+        session_id="s",
+        sealed=True,
+        command_id="c",
+        utc_ms=UtcMs(1),
     )
     topic = topics.room_topic(Kind.APPLIED, "demo", "room-1")
     entry = Entry(topic, applied, "room-1", "message-1")
@@ -339,7 +346,12 @@ async def test_health_is_retained_and_tells_the_camera(start: StartHouse) -> Non
 def test_a_failed_commit_stores_nothing(tmp_path: Path) -> None:
     store = EdgeStore(tmp_path / "edge.sqlite3")
     applied = SealApplied(
-        node_id="edge-1", room_id="room-1", session_id="s", sealed=True, command_id="c", utc_ms=1
+        node_id="edge-1",
+        room_id="room-1",
+        session_id="s",
+        sealed=True,
+        command_id="c",
+        utc_ms=UtcMs(1),
     )
     topic = topics.room_topic(Kind.APPLIED, "demo", "room-1")
     twice = [Entry(topic, applied, "room-1", "same"), Entry(topic, applied, "room-1", "same")]
