@@ -436,7 +436,7 @@ def _start(
         return with_duty(site, _shutting(duty, report, now))
     held = traffic.reservations(site.duties.values())
     others = frozenset(node for node, robot in held.items() if robot != duty.robot_id)
-    way = route(site.plan, here, duty.goal.node, others) or route(site.plan, here, duty.goal.node)
+    way = route(site.plan, here, goal.node, others) or route(site.plan, here, goal.node)
     if way is None or traffic.obstacle(way, duty.robot_id, held) is not None:
         return with_duty(site, duty)
     order_id = _new_id(duty, now)

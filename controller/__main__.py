@@ -1,0 +1,410 @@
+"""Wires one controller: settings and site in, a running controller out."""
+
+import argparse
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import random
+import secrets
+import socket
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+import httpx
+import structlog
+import uvicorn
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+
+from contracts.devices import Site
+from contracts.layout import RobotMap
+from contracts.units import NodeId, UtcMs
+from controller.api.app import build
+from controller.api.context import Context
+from controller.api.hub import EventHub
+from controller.auth.accounts import Accounts, BootstrapError
+from controller.auth.pins import SecretPins
+from controller.core.outputs import (
+    FetchPicture,
+    FetchSnapshot,
+    Lasting,
+    PublishAction,
+    PublishOrder,
+    SendCommand,
+)
+from controller.core.plan import plan_of
+from controller.core.state import Now, SiteState, restored
+from controller.edges.acl import NoAccessControlError, require_access_control
+from controller.edges.commands import NodeCommands
+from controller.edges.inbox import EdgeInbox
+from controller.edges.pictures import PictureFetcher, PictureStore
+from controller.fleet.master import FleetMaster
+from controller.ports import StoreLost
+from controller.service import Service
+from controller.settings import ApiSettings, ControllerSettings, Deployment
+from controller.store.database import Database
+from runtime import logs
+from runtime.clock import Clock, SystemClock
+from runtime.metrics import Metrics
+from runtime.mqtt import Bus, MqttSession, MqttSetupError
+from runtime.settings import SettingsError, load
+from runtime.site import load_map, load_site
+from runtime.supervise import run_service
+from runtime.tokens import KeyFormatError, run_key
+
+log = structlog.get_logger(__name__)
+
+NODE_KEYS_ENV: Final = "ZEROENTRY_NODE_KEYS"
+EDGE_TOKEN_ENV: Final = "ZEROENTRY_EDGE_TOKEN"
+GOODBYE_S: Final = 1  # event streams never end by themselves; shutdown has 5 s for everything
+METRICS_PERIOD_MS: Final = 2_000
+
+
+class ControllerError(Exception):
+    """The controller cannot start with these settings; says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What the environment holds and no file may."""
+
+    node_keys: Mapping[NodeId, bytes]
+    edge_token: str | None
+    run_key: bytes | None
+
+
+def keys_from(environ: Mapping[str, str]) -> Keys:
+    """Read the keys.
+
+    Raises:
+        ControllerError: a key is malformed; names the variable, never shows the value.
+    """
+    text = environ.get(NODE_KEYS_ENV, "") or "{}"
+    try:
+        node_keys = {str(node): bytes.fromhex(key) for node, key in json.loads(text).items()}
+    except (ValueError, AttributeError, TypeError):
+        raise ControllerError(
+            f'{NODE_KEYS_ENV} must be a JSON object {{"NODE": "HEX KEY"}}; each key is the '
+            "ZEROENTRY_NODE_KEY of that edge node"
+        ) from None
+    try:
+        key = run_key(environ)
+    except KeyFormatError as error:
+        raise ControllerError(str(error)) from None
+    return Keys(node_keys, environ.get(EDGE_TOKEN_ENV) or None, key)
+
+
+class Hands:
+    """Does what the core decided (``ports.Performer``)."""
+
+    def __init__(
+        self, commands: NodeCommands, pictures: PictureFetcher, fleet: FleetMaster
+    ) -> None:
+        self._commands = commands
+        self._pictures = pictures
+        self._fleet = fleet
+
+    async def lasting(self, output: Lasting) -> None:
+        match output:
+            case SendCommand():
+                await self._commands.send(output)
+            case FetchPicture() | FetchSnapshot():
+                await self._pictures.fetch(output)
+
+    async def publish(self, output: PublishOrder | PublishAction, utc_ms: UtcMs) -> None:
+        await self._fleet.publish(output, utc_ms)
+
+
+@dataclass(slots=True)
+class Controller:
+    """A controller that is wired and not yet running; ``run`` runs it until cancelled."""
+
+    service: Service
+    inbox: EdgeInbox
+    commands: NodeCommands
+    fleet: FleetMaster
+    hub: EventHub
+    app: FastAPI
+    database: Database
+    accounts: Accounts
+    metrics: Metrics
+    clock: Clock
+    client: httpx.AsyncClient
+
+    async def run(self) -> None:
+        """All parts but the bus and the web server."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.service.run())
+                group.create_task(self.inbox.run())
+                group.create_task(self.commands.run())
+                group.create_task(self.fleet.run(self.service))
+                group.create_task(self.hub.run())
+                group.create_task(self._measure())
+        finally:
+            await self.client.aclose()
+            self.commands.close()
+            self.database.close()
+
+    async def _measure(self) -> None:
+        rejected = self.metrics.gauge(
+            "mqtt_rejected_total", "Payloads dropped, by reason.", ("reason",)
+        )
+        service = self.metrics.gauge("service_total", "What the service did.", ("what",))
+        events = self.metrics.gauge("events_total", "Events of the stream.", ("what",))
+        while True:
+            for counter in (self.inbox.rejected, self.fleet.rejected):
+                for reason, count in counter.items():
+                    rejected.labels(reason).set(count)
+            for what, count in self.service.counts.items():
+                service.labels(what).set(count)
+            for what, count in self.hub.counts.items():
+                events.labels(what).set(count)
+            await self.clock.sleep_ms(METRICS_PERIOD_MS)
+
+
+def wire(
+    settings: ControllerSettings,
+    site: Site,
+    robot_map: RobotMap,
+    keys: Keys,
+    clock: Clock,
+    bus: Bus,
+    *,
+    rng: random.Random,
+    base_url: str,
+    broker_connected: Callable[[], bool],
+    hasher: PasswordHasher | None = None,
+) -> Controller:
+    """Put a controller together on a bus.
+
+    Raises:
+        ValueError: the site names map nodes that are not there.
+        StoreLost: the database cannot be opened.
+    """
+    plan = plan_of(site, robot_map)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database, clock.boot_id)
+    loaded = database.load()
+    state = restored(
+        plan,
+        sessions=loaded.sessions,
+        alerts=loaded.alerts,
+        deliveries=loaded.deliveries,
+        duties=loaded.duties,
+        next_number=loaded.next_number,
+        now=Now(clock.mono_ms(), clock.utc_ms()),
+        same_boot=loaded.boot_id == clock.boot_id,
+    )
+    signing = keys.run_key if settings.deployment is Deployment.DEMO else None
+    commands = NodeCommands(
+        settings.data_dir / "outbox",
+        bus,
+        clock,
+        site.config.id,
+        [node.id for node in site.nodes],
+        rng=rng,
+        run_key=signing,
+    )
+    pictures = PictureStore(settings.data_dir / "pictures")
+    client = httpx.AsyncClient(follow_redirects=False, trust_env=False)
+    hub = EventHub(clock)
+    fleet = FleetMaster(bus, clock, plan, run_key=signing)
+    api_urls = _ApiUrls()
+    fetcher = PictureFetcher(
+        pictures, client, clock, rng=rng, edge_token=keys.edge_token, api_url=api_urls
+    )
+    service = Service(
+        state,
+        database,
+        clock,
+        Hands(commands, fetcher, fleet),
+        (hub,),
+        database.open_outputs(),
+    )
+    api_urls.service = fetcher.service = service
+    accounts = Accounts(database, clock, hasher or PasswordHasher())
+    metrics = Metrics()
+    context = Context(
+        intake=service,
+        state=lambda: service.state,
+        queue=lambda: service.waiting,
+        reader=database,
+        pictures=pictures,
+        accounts=accounts,
+        pins=SecretPins(),
+        hub=hub,
+        clock=clock,
+        metrics=metrics,
+        menu=settings.menu,
+        node_keys=keys.node_keys,
+        ticket_key=secrets.token_bytes(32),
+        base_url=base_url,
+        version=_version(),
+        demo=settings.deployment is Deployment.DEMO,
+        broker_connected=broker_connected,
+        new_id=lambda: uuid.uuid4().hex[:16],
+        started_mono_ms=clock.mono_ms(),
+    )
+    return Controller(
+        service=service,
+        inbox=EdgeInbox(bus, service, clock, site.config.id, database.cursors()),
+        commands=commands,
+        fleet=fleet,
+        hub=hub,
+        app=build(context),
+        database=database,
+        accounts=accounts,
+        metrics=metrics,
+        clock=clock,
+        client=client,
+    )
+
+
+class _ApiUrls:
+    """Where a node's API is: what it said of itself in its health."""
+
+    def __init__(self) -> None:
+        self.service: Service | None = None
+
+    def __call__(self, node_id: NodeId) -> str | None:
+        state: SiteState | None = self.service.state if self.service is not None else None
+        node = state.nodes.get(node_id) if state is not None else None
+        return node.health.api_url if node is not None else None
+
+
+async def main(settings: ControllerSettings) -> None:
+    """Run a controller until a signal.
+
+    Raises:
+        ControllerError: it cannot start; says what to do.
+        SettingsError: the site's files have mistakes.
+        NoAccessControlError: the broker guards nothing, and this is no demo.
+    """
+    logs.configure("controller", json=settings.log_json, level=settings.log_level)
+    clock = SystemClock()
+    keys = keys_from(os.environ)
+    site = load_site(settings.site_dir)
+    robot_map = load_map(settings.site_dir, site)
+    bound = listen(settings.api)
+    host, port = bound.getsockname()[:2]
+    base_url = (settings.api.url or f"http://{host}:{port}").rstrip("/")
+    rng = random.Random()
+    bus = MqttSession(settings.mqtt, clock, rng=rng)
+    try:
+        controller = wire(
+            settings,
+            site,
+            robot_map,
+            keys,
+            clock,
+            bus,
+            rng=rng,
+            base_url=base_url,
+            broker_connected=lambda: bus.connected,
+        )
+        if settings.deployment is Deployment.DEMO:
+            made = await asyncio.to_thread(controller.accounts.bootstrap, os.environ)
+            log.info("accounts_made", count=made)
+    except (StoreLost, BootstrapError, ValueError) as error:
+        bound.close()
+        raise ControllerError(str(error)) from error
+
+    async def after_connect() -> None:
+        if settings.deployment is not Deployment.DEMO:
+            await require_access_control(bus, clock, site.config.id)
+        while True:
+            await connected.wait()
+            connected.clear()
+            await controller.inbox.repeat_acks()
+
+    connected = asyncio.Event()
+    bus.on_connect(connected.set)
+    log.info("controller_starts", api=base_url, site=site.config.id)
+    await run_service([bus.run(), controller.run(), serve(controller.app, bound), after_connect()])
+
+
+def listen(api: ApiSettings) -> socket.socket:
+    """A bound socket; port 0 takes a free one.
+
+    Raises:
+        ControllerError: the port is in use or the address is not of this machine.
+    """
+    family = socket.AF_INET6 if ":" in api.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((api.host, api.port))
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ControllerError(
+                f"port {api.port} on {api.host} is in use by another process (setting api.port). "
+                f"Choose another, or find out who has it: ss -ltnp 'sport = :{api.port}'"
+            ) from None
+        raise ControllerError(
+            f"cannot listen on {api.host}:{api.port} (settings api.host, api.port): "
+            f"{error.strerror}"
+        ) from None
+    return bound
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # Signals belong to the process (runtime.supervise.run_service), not to its web server.
+        yield
+
+
+async def serve(app: FastAPI, bound: socket.socket) -> None:
+    """Serve the API until cancelled."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=GOODBYE_S,
+    )
+    try:
+        await _Server(config).serve(sockets=[bound])
+    finally:
+        bound.close()
+
+
+def _version() -> str:
+    try:
+        return version("zero-entry")
+    except PackageNotFoundError:
+        return "0+source"
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """The command line: ``python -m controller --config FILE``."""
+    parser = argparse.ArgumentParser(prog="controller", description=__doc__)
+    parser.add_argument("--config", type=Path, help="YAML file of ControllerSettings")
+    parser.add_argument("--site-dir", help="overrides site_dir")
+    given = parser.parse_args(arguments)
+    try:
+        settings = load(
+            ControllerSettings,
+            file=given.config,
+            environ=os.environ,
+            overrides={"site_dir": given.site_dir},
+        )
+        asyncio.run(main(settings))
+    except (SettingsError, ControllerError, NoAccessControlError, MqttSetupError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,211 @@
+"""Builds the API: every route behind a scope, log-in and the OpenAPI document excepted."""
+
+import asyncio
+from collections import deque
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from contracts.api import (
+    BASE,
+    PAGE_MAX,
+    ControllerHealth,
+    Dish,
+    LoginBody,
+    LoginGiven,
+    Overview,
+    Problem,
+    RobotView,
+    Sentence,
+    SiteView,
+    User,
+    ZoneView,
+)
+from controller.api import alerts, deliveries, events, problems, reports, rooms, sessions
+from controller.api.context import Caller, Context, ContextNeeded, Needs
+from controller.api.problems import ProblemError
+from controller.auth.accounts import LoginRefused
+from controller.auth.scopes import Scope
+from controller.core import views
+from runtime.clock import Clock
+
+BODY_MAX_BYTES: Final = 65_536  # the largest body of ours is an order of twenty lines
+LOGINS_PER_MINUTE_MAX: Final = (
+    60  # of one address: a room of people behind one proxy, not a guesser
+)
+ADDRESSES_MAX: Final = 1_000
+
+router = APIRouter(prefix=BASE)
+
+
+def build(context: Context) -> FastAPI:
+    """The application; ``context`` is all that it works with."""
+    app = FastAPI(
+        title="Zero Entry controller",
+        version=context.version,
+        openapi_url=f"{BASE}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        responses={
+            status: {"model": Problem, "content": {problems.CONTENT_TYPE: {}}}
+            for status in (401, 403, 422)
+        },
+    )
+    app.state.context = context
+    app.state.logins = LoginRate(context.clock)
+    problems.install(app)
+    app.add_middleware(BodyLimit)
+    for part in (router, rooms.router, sessions.router, alerts.router):
+        app.include_router(part)
+    for part in (deliveries.router, events.router, reports.router):
+        app.include_router(part)
+    return app
+
+
+class BodyLimit:
+    """Refuses a body that is larger than any of ours before it is read into memory."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        headers = dict(scope.get("headers") or ())
+        length = headers.get(b"content-length", b"0")
+        chunked = b"transfer-encoding" in headers
+        if scope["type"] == "http" and (
+            chunked or not length.isdigit() or int(length) > BODY_MAX_BYTES
+        ):
+            text = f"send at most {BODY_MAX_BYTES} bytes with a Content-Length"
+            problem = Problem(title="Content Too Large", status=413, detail=text)
+            response = Response(
+                problem.model_dump_json(), status_code=413, media_type=problems.CONTENT_TYPE
+            )
+            await response(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+class LoginRate:
+    """Counts the log-ins of each address over the last minute."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._times: dict[str, deque[int]] = {}
+
+    def allows(self, address: str) -> bool:
+        """Count one; whether it is within the limit."""
+        now = int(self._clock.mono_ms())
+        times = self._times.setdefault(address, deque())
+        while times and now - times[0] >= 60_000:
+            times.popleft()
+        if len(self._times) > ADDRESSES_MAX:
+            self._times.pop(next(iter(self._times)))
+        if len(times) >= LOGINS_PER_MINUTE_MAX:
+            return False
+        times.append(now)
+        return True
+
+
+@router.post("/login", tags=["account"])
+async def log_in(body: LoginBody, context: ContextNeeded, request: Request) -> LoginGiven:
+    """A token for a user name and password; shown once."""
+    rate: LoginRate = request.app.state.logins
+    address = request.client.host if request.client else "unknown"
+    if not rate.allows(address):
+        text = Sentence(zh="登录过于频繁，请一分钟后再试。", en="Too many log-ins; wait a minute.")
+        raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, text, retry_after_s=60)
+    found = await asyncio.to_thread(context.accounts.log_in, body.username, body.password)
+    if not isinstance(found, LoginRefused):
+        return LoginGiven(token=found.token, expires_utc_ms=found.expires_utc_ms, user=found.user)
+    if found.locked_until_utc_ms is not None:
+        wait_s = max(1, (found.locked_until_utc_ms - context.clock.utc_ms()) // 1_000)
+        text = Sentence(
+            zh=f"密码多次输错，账号已锁定，请 {wait_s} 秒后再试。",
+            en=f"Locked after wrong passwords; try again in {wait_s} s.",
+        )
+        raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, text, retry_after_s=wait_s)
+    text = Sentence(zh="用户名或密码错误。", en="User name or password is wrong.")
+    raise ProblemError(HTTPStatus.UNAUTHORIZED, text)
+
+
+@router.post("/logout", tags=["account"], status_code=204)
+async def log_out(
+    context: ContextNeeded, caller: Annotated[Caller, Depends(Needs(Scope.SELF))]
+) -> None:
+    """Forget the token that this request bears."""
+    await asyncio.to_thread(context.accounts.log_out, caller.token)
+
+
+@router.get("/me", tags=["account"])
+async def me(caller: Annotated[Caller, Depends(Needs(Scope.SELF))]) -> User:
+    """Who is asking."""
+    return caller.user
+
+
+@router.get("/site", tags=["site"], dependencies=[Depends(Needs(Scope.SITE))])
+async def get_site(context: ContextNeeded) -> SiteView:
+    """What does not change while the controller runs."""
+    return views.site_view(context.state(), context.menu, demo=context.demo)
+
+
+@router.get("/menu", tags=["site"], dependencies=[Depends(Needs(Scope.MENU))])
+async def get_menu(context: ContextNeeded) -> tuple[Dish, ...]:
+    """What can be ordered."""
+    return context.menu
+
+
+@router.get("/overview", tags=["site"])
+async def get_overview(
+    context: ContextNeeded, caller: Annotated[Caller, Depends(Needs(Scope.OVERVIEW))]
+) -> Overview:
+    """Everything that a console draws; then follow /events with ``Last-Event-ID: event_id``."""
+    # The id first: an event between the two is then seen twice, never missed.
+    event_id = context.hub.last_id
+    state, now = context.state(), context.clock.mono_ms()
+    records = sorted(state.alerts.values(), key=lambda row: -row.number)[:PAGE_MAX]
+    return Overview(
+        event_id=event_id,
+        rooms=tuple(views.room_view(state, area, now) for area in state.plan.site.config.areas),
+        zones=tuple(views.zone_view(state, zone, now) for zone in state.plan.zones),
+        robots=tuple(views.robot_view(state, robot, now) for robot in state.plan.robots),
+        alerts=tuple(context.alert_view(row, caller.user) for row in records),
+        deliveries=tuple(views.delivery_view(state, row) for row in state.deliveries.values()),
+        sessions=tuple(views.session_view(row) for row in state.sessions.values()),
+    )
+
+
+@router.get("/robots", tags=["robots"], dependencies=[Depends(Needs(Scope.ROBOTS))])
+async def get_robots(context: ContextNeeded) -> tuple[RobotView, ...]:
+    """All robots now."""
+    state, now = context.state(), context.clock.mono_ms()
+    return tuple(views.robot_view(state, robot, now) for robot in state.plan.robots)
+
+
+@router.get("/zones", tags=["robots"], dependencies=[Depends(Needs(Scope.ZONES))])
+async def get_zones(context: ContextNeeded) -> tuple[ZoneView, ...]:
+    """All zones of the robot map now."""
+    state, now = context.state(), context.clock.mono_ms()
+    return tuple(views.zone_view(state, zone, now) for zone in state.plan.zones)
+
+
+@router.get("/health", tags=["service"], dependencies=[Depends(Needs(Scope.HEALTH))])
+async def get_health(context: ContextNeeded) -> ControllerHealth:
+    """How the controller fares."""
+    return ControllerHealth(
+        version=context.version,
+        broker_connected=context.broker_connected(),
+        uptime_ms=context.clock.mono_ms() - context.started_mono_ms,
+        queue=context.queue(),
+        clients=context.hub.clients,
+        event_id=context.hub.last_id,
+        nodes={key: row.health.state for key, row in context.state().nodes.items()},
+    )
+
+
+@router.get("/metrics", tags=["service"], dependencies=[Depends(Needs(Scope.METRICS))])
+async def get_metrics(context: ContextNeeded) -> Response:
+    """Prometheus text."""
+    return Response(context.metrics.render(), media_type="text/plain; version=0.0.4")

@@ -1,0 +1,172 @@
+"""Holds what the routes work with, and who is asking: one object, built in ``__main__``."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Protocol
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from contracts.api import BASE, AlertView, Dish, Sentence, User
+from contracts.units import NodeId, RoomId, UtcMs
+from controller.api.hub import EventHub
+from controller.api.problems import ProblemError, forbidden
+from controller.auth.accounts import Accounts
+from controller.auth.pins import PinSource
+from controller.auth.scopes import Scope, scopes_of
+from controller.core import views
+from controller.core.alerts import AlertRecord
+from controller.core.deliveries import Delivery
+from controller.core.sessions import Session
+from controller.core.state import SiteState
+from controller.ports import Intake
+from runtime.clock import Clock
+from runtime.metrics import Metrics
+from runtime.tokens import issue_ticket
+
+TICKET_SCOPE: Final = "picture"  # the edge nodes' name for it, and ours
+TICKET_TTL_MS: Final = 5 * 60_000  # a page is looked at for minutes; it asks again before the end
+
+
+class Reader(Protocol):
+    """What routes read of the store beyond what is in memory. Methods block."""
+
+    def find_alert(self, alert_id: str) -> AlertRecord | None: ...
+
+    def find_session(self, session_id: str) -> Session | None: ...
+
+    def find_delivery(self, delivery_id: str) -> Delivery | None: ...
+
+    def find_delivery_by_key(self, key: str) -> Delivery | None: ...
+
+    def alerts(
+        self, *, before: int | None, limit: int, session_id: str | None = None
+    ) -> tuple[AlertRecord, ...]: ...
+
+    def room_alerts(
+        self, room_id: str, *, since_utc_ms: UtcMs, until_utc_ms: UtcMs, limit: int
+    ) -> tuple[AlertRecord, ...]: ...
+
+    def sessions(self, *, limit: int) -> tuple[Session, ...]: ...
+
+    def deliveries(
+        self, *, limit: int, room_id: str | None = None, session_id: str | None = None
+    ) -> tuple[Delivery, ...]: ...
+
+
+class Pictures(Protocol):
+    """The controller's own pictures by SHA-256. Blocks."""
+
+    def read(self, sha256: str) -> bytes | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything that the routes need. ``base_url`` begins the picture addresses browsers get."""
+
+    intake: Intake
+    state: Callable[[], SiteState]
+    queue: Callable[[], int]
+    reader: Reader
+    pictures: Pictures
+    accounts: Accounts
+    pins: PinSource
+    hub: EventHub
+    clock: Clock
+    metrics: Metrics
+    menu: tuple[Dish, ...]
+    node_keys: Mapping[NodeId, bytes]
+    ticket_key: bytes
+    base_url: str
+    version: str
+    demo: bool
+    broker_connected: Callable[[], bool]
+    new_id: Callable[[], str]
+    started_mono_ms: int
+
+    def alert_view(self, record: AlertRecord, user: User) -> AlertView:
+        """An alert with a picture address that is good for this user for some minutes."""
+        if not record.picture_stored:
+            return views.alert_view(record)
+        path = f"{BASE}/alerts/{record.id}/picture.jpg"
+        ticket = issue_ticket(
+            self.ticket_key,
+            user.username,
+            TICKET_SCOPE,
+            path,
+            self.clock.utc_ms(),
+            TICKET_TTL_MS,
+        )
+        return views.alert_view(record, f"{self.base_url}{path}?ticket={ticket}")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, with what right."""
+
+    user: User
+    scopes: frozenset[Scope]
+    token: str
+
+    def room_only(self, wide: Scope) -> RoomId | None:
+        """The room that this caller is bound to; None when ``wide`` lets it see all.
+
+        Raises:
+            ProblemError: 403, it is bound to a room and has none.
+        """
+        if wide in self.scopes:
+            return None
+        if self.user.room_id is None:
+            raise forbidden()
+        return self.user.room_id
+
+    def check_room(self, wide: Scope, room_id: RoomId) -> None:
+        """Refuse a caller that is bound to another room.
+
+        Raises:
+            ProblemError: 403.
+        """
+        if self.room_only(wide) not in (None, room_id):
+            raise forbidden()
+
+
+bearer = HTTPBearer(auto_error=False, description="The token that log-in gives.")
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+
+
+def context_of(request: Request) -> Context:
+    """The context that the application was built with."""
+    context: Context = request.app.state.context
+    return context
+
+
+ContextNeeded = Annotated[Context, Depends(context_of)]
+
+
+def caller_of(context: Context, token: str | None, scopes: frozenset[Scope]) -> Caller:
+    """Who this token belongs to, if it gives one of ``scopes``. Blocks for a database read.
+
+    Raises:
+        ProblemError: 401 without a good token, 403 without the scope.
+    """
+    user = context.accounts.user(token) if token else None
+    if user is None or token is None:
+        text = Sentence(
+            zh="请先登录，并在请求头中带上 Authorization: Bearer 令牌。",
+            en="Log in first and send the header Authorization: Bearer TOKEN.",
+        )
+        raise ProblemError(401, text)
+    granted = scopes_of(user.roles)
+    if not granted & scopes:
+        raise forbidden()
+    return Caller(user, granted, token)
+
+
+class Needs:
+    """Dependency: a token with one of these scopes. FastAPI runs it in a thread."""
+
+    def __init__(self, *scopes: Scope) -> None:
+        self.scopes = frozenset(scopes)
+
+    def __call__(self, context: ContextNeeded, sent: Bearer) -> Caller:
+        return caller_of(context, sent.credentials if sent else None, self.scopes)

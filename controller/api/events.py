@@ -1,0 +1,96 @@
+"""Routes of the event stream: server-sent events, resumed by ``Last-Event-ID``."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Header
+from fastapi.responses import StreamingResponse
+
+from contracts.api import BASE, EventName, Sentence
+from contracts.envelope import Strict
+from controller.api.context import Caller, Context, ContextNeeded, Needs
+from controller.api.hub import Client, StreamEvent, TooManyClientsError
+from controller.api.problems import ProblemError
+from controller.auth.scopes import Scope
+from controller.core.alerts import AlertRecord
+
+router = APIRouter(prefix=BASE, tags=["events"])
+
+KEEPALIVE_MS: Final = 10_000  # below the idle time-out of any proxy; and a log-out ends the stream
+
+SCOPE_OF: Final[Mapping[EventName, Scope]] = {
+    EventName.ALERT: Scope.ALERTS,
+    EventName.SESSION: Scope.SESSIONS,
+    EventName.DELIVERY: Scope.DELIVERIES,
+    EventName.ROOM: Scope.ROOMS,
+    EventName.ROBOT: Scope.ROBOTS,
+    EventName.ZONE: Scope.ZONES,
+}
+
+
+def wants_of(caller: Caller) -> Callable[[StreamEvent], bool]:
+    """Which events an account may see."""
+
+    def wants(event: StreamEvent) -> bool:
+        scope = SCOPE_OF.get(event.name)
+        if scope is None or scope in caller.scopes:
+            return True
+        own = event.name is EventName.DELIVERY and Scope.DELIVERIES_OWN in caller.scopes
+        return own and event.room_id is not None and event.room_id == caller.user.room_id
+
+    return wants
+
+
+def frame(event: StreamEvent, context: Context, caller: Caller) -> str:
+    """An event as it goes over the wire."""
+    match event.body:
+        case AlertRecord():
+            data = context.alert_view(event.body, caller.user).model_dump_json()
+        case Strict():
+            data = event.body.model_dump_json()
+        case None:
+            data = "{}"
+    number = f"id: {event.id}\n" if event.id is not None else ""
+    return f"{number}event: {event.name}\ndata: {data}\n\n"
+
+
+@router.get(
+    "/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+async def get_events(
+    context: ContextNeeded,
+    caller: Annotated[Caller, Depends(Needs(Scope.EVENTS))],
+    last_event_id: Annotated[int | None, Header(alias="Last-Event-ID", ge=0)] = None,
+) -> StreamingResponse:
+    """What happens, as it happens; see ``EventName``. A client that is too slow is disconnected."""
+    try:
+        client = context.hub.join(wants_of(caller), last_event_id)
+    except TooManyClientsError:
+        text = Sentence(zh="事件流连接数已满。", en="Too many clients follow the event stream.")
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, text, retry_after_s=10) from None
+    return StreamingResponse(
+        _stream(client, context, caller),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _stream(client: Client, context: Context, caller: Caller) -> AsyncIterator[str]:
+    try:
+        yield ": connected\n\n"
+        while not client.dropped:
+            try:
+                await asyncio.wait_for(client.filled.wait(), KEEPALIVE_MS / 1_000)
+            except TimeoutError:
+                if await asyncio.to_thread(context.accounts.user, caller.token) is None:
+                    return
+                yield ": alive\n\n"
+                continue
+            for event in client.take():
+                yield frame(event, context, caller)
+    finally:
+        context.hub.leave(client)

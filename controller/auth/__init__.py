@@ -1,0 +1,1 @@
+"""Decides who somebody is and what they may do."""

@@ -1,0 +1,1 @@
+"""Talks with the edge nodes: takes their messages, sends them commands, fetches their pictures."""

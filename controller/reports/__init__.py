@@ -1,0 +1,1 @@
+"""Writes what people sign: the witness report of a session."""

@@ -1,0 +1,155 @@
+"""Writes the draft of a witness report as one page to print, in either language; no I/O but its template."""
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from contracts.api import Disposition, Handling, SessionState, WitnessReport, ZoneVerdict
+from contracts.devices import Named
+from contracts.units import UtcMs
+from controller.core import deliveries, sessions
+
+Language = Literal["zh-CN", "en"]
+
+WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "title": ("见证报告", "Witness report"),
+    "draft": ("草稿 · 未签名", "Draft · not signed"),
+    "session": ("场次", "Session"),
+    "room": ("评标室", "Room"),
+    "site": ("中心", "Site"),
+    "state": ("状态", "State"),
+    "admitted": ("准入人数", "People admitted"),
+    "sealed": ("封闭时间", "Sealed"),
+    "released": ("解封时间", "Released"),
+    "sealed_for": ("封闭时长", "Sealed for"),
+    "by": ("操作人", "by"),
+    "confirmed": ("边缘节点已确认", "confirmed by the edge node"),
+    "alerts": ("预警", "Alerts"),
+    "no_alerts": ("封闭期间无预警。", "No alert while the room was sealed."),
+    "number": ("编号", "No."),
+    "since": ("开始", "Began"),
+    "cleared": ("解除", "Cleared"),
+    "handling": ("处置", "Handling"),
+    "active": ("持续中", "still active"),
+    "deliveries": ("机器人配送", "Deliveries by robot"),
+    "no_deliveries": ("封闭期间无配送。", "Nothing was delivered while the room was sealed."),
+    "delivery": ("配送", "Delivery"),
+    "legs": ("行程", "Legs"),
+    "zones": ("所经区域与影像证明", "Zones passed, and what was seen there"),
+    "zone": ("区域", "Zone"),
+    "seen_by": ("影像来源", "Seen by"),
+    "entered": ("进入", "Entered"),
+    "left": ("离开", "Left"),
+    "verdict": ("结论", "Finding"),
+    "custody": ("箱格交接记录", "Custody of the compartment"),
+    "time": ("时间", "Time"),
+    "what": ("事件", "Event"),
+    "place": ("位置", "Place"),
+    "lid": ("箱盖", "Lid"),
+    "lock": ("锁", "Lock"),
+    "ordered": ("下单", "ordered"),
+    "compartment": ("箱格", "compartment"),
+    "robot": ("机器人", "robot"),
+    "stills": ("现场画面", "Stills"),
+    "made": ("生成于", "Made"),
+    "statement": ("说明", "Statement"),
+    "still_missing": ("画面未取回", "picture not fetched"),
+    "supervisor": ("监督人（签名）", "Supervisor (signature)"),
+    "nobody": ("无", "none"),
+}
+
+EVENTS: Final[Mapping[str, tuple[str, str]]] = {
+    "ordered": ("下单", "ordered"),
+    "loaded": ("厨房装餐", "loaded by the kitchen"),
+    "locked": ("锁闭", "locked"),
+    "arrived": ("到达门口", "arrived at the door"),
+    "pin_right": ("取餐码正确", "right PIN"),
+    "pin_wrong": ("取餐码错误", "wrong PIN"),
+    "collected": ("已取餐并锁闭", "collected, locked again"),
+    "cancelled": ("取消", "called off"),
+    "sensors": ("传感器变化", "sensors changed"),
+    "open": ("开", "open"),
+    "closed": ("关", "closed"),
+    "unlocked": ("未锁", "unlocked"),
+}
+
+VERDICTS: Final[Mapping[ZoneVerdict, tuple[str, str]]] = {
+    ZoneVerdict.NO_UNADMITTED_PERSON: ("无未准入人员", "no unadmitted person"),
+    ZoneVerdict.PERSON_SEEN: ("有未准入人员，机器人已避让", "person seen; the robot was held"),
+    ZoneVerdict.UNPROVEN: ("无法证明", "unproven"),
+}
+
+HANDLINGS: Final[Mapping[Handling, tuple[str, str]]] = {
+    Handling.NEW: ("未处理", "new"),
+    Handling.ACKNOWLEDGED: ("已确认", "acknowledged"),
+    Handling.ASSIGNED: ("已分办", "assigned"),
+    Handling.HANDLING: ("处置中", "being handled"),
+    Handling.RESOLVED: ("已处置", "resolved"),
+    Handling.CLOSED: ("已办结", "closed"),
+}
+
+DISPOSITIONS: Final[Mapping[Disposition, tuple[str, str]]] = {
+    Disposition.VIOLATION: ("违规", "violation"),
+    Disposition.PERMITTED: ("许可", "permitted"),
+    Disposition.FALSE: ("误报", "false"),
+    Disposition.DEVICE: ("设备", "device"),
+    Disposition.TEST: ("测试", "test"),
+}
+
+
+def page(
+    report: WitnessReport, stills: Mapping[int, bytes], language: Language, time_zone: str
+) -> str:
+    """The report as HTML that loads nothing; ``stills``: alert number -> JPEG."""
+    column = 0 if language == "zh-CN" else 1
+    zone = ZoneInfo(time_zone)
+
+    def when(utc_ms: UtcMs | None, *, day: bool = True) -> str:
+        if utc_ms is None:
+            return "—"
+        moment = datetime.fromtimestamp(utc_ms / 1_000, UTC).astimezone(zone)
+        return f"{moment:%Y-%m-%d %H:%M:%S}" if day else f"{moment:%H:%M:%S}"
+
+    def state_name(state: SessionState) -> str:
+        return _side(sessions.STATE_NAMES[state], column)
+
+    environment = Environment(
+        loader=PackageLoader("controller.reports"),
+        autoescape=select_autoescape(("j2", "html")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("witness.html.j2")
+    return template.render(
+        report=report,
+        language=language,
+        zone=time_zone,
+        words={key: pair[column] for key, pair in WORDS.items()},
+        events={key: pair[column] for key, pair in EVENTS.items()},
+        verdicts={key.value: pair[column] for key, pair in VERDICTS.items()},
+        handlings={key.value: pair[column] for key, pair in HANDLINGS.items()},
+        dispositions={key.value: pair[column] for key, pair in DISPOSITIONS.items()},
+        legs={key.value: _side(name, column) for key, name in deliveries.STATE_NAMES.items()},
+        stills={key: base64.b64encode(data).decode() for key, data in stills.items()},
+        when=when,
+        lasted=_lasted,
+        side=lambda name: _side(name, column),
+        state_name=state_name,
+    )
+
+
+def _side(name: Named | object, column: int) -> str:
+    return str(getattr(name, ("zh", "en")[column]))
+
+
+def _lasted(ms: int | None) -> str:
+    if ms is None:
+        return "—"
+    minutes, seconds = divmod(ms // 1_000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"

@@ -1,0 +1,259 @@
+"""Runs the site: one writer takes inputs in order, steps the core, commits, and only then acts.
+
+An input that changes nothing lasting and asks for nothing durable is not journaled: observations and
+robot states come many times a second, each replaces the last, and after a restart they come again.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+
+import structlog
+
+from controller.core import state as core
+from controller.core.outputs import (
+    Accepted,
+    Answer,
+    FetchPicture,
+    FetchSnapshot,
+    Lasting,
+    Output,
+    PublishAction,
+    PublishOrder,
+    Refused,
+    SendCommand,
+)
+from controller.core.site import step
+from controller.core.state import Input, Now, SiteState, Tick, lasting_equal
+from controller.ports import (
+    Batch,
+    Given,
+    Journaled,
+    Listener,
+    OpenOutput,
+    OutputId,
+    Performer,
+    StateStore,
+    StoreLost,
+)
+from runtime.clock import Clock
+from runtime.outbox import InboxCursor
+
+log = structlog.get_logger(__name__)
+
+BATCH_MAX: Final = (
+    256  # inputs of one transaction: 5 ms of stepping, against one disk flush saved each
+)
+QUEUE_MAX: Final = (
+    1_024  # groups that wait; above it readers wait too, and live inboxes keep the newest
+)
+TICK_MS: Final = 200  # leases, time-outs and resends are looked at this often; the finest is 300 ms
+PICTURES_AT_ONCE: Final = 4  # an edge node serves its camera first
+
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class _Group:
+    """Inputs that are committed together or not at all."""
+
+    rows: Sequence[Given]
+    done: asyncio.Future[list[Answer | None]] | None
+    answers: list[Answer | None] = field(default_factory=list)
+
+
+class Service:
+    """The site's single writer. ``state`` is always what is committed."""
+
+    def __init__(
+        self,
+        state: SiteState,
+        store: StateStore,
+        clock: Clock,
+        performer: Performer,
+        listeners: Iterable[Listener] = (),
+        open_outputs: Iterable[OpenOutput] = (),
+    ) -> None:
+        self.state = state
+        self._store = store
+        self._clock = clock
+        self._performer = performer
+        self._listeners = tuple(listeners)
+        self._queue: asyncio.Queue[_Group] = asyncio.Queue(QUEUE_MAX)
+        self._commands: asyncio.Queue[tuple[OutputId, SendCommand]] = asyncio.Queue()
+        self._pictures: asyncio.Queue[tuple[OutputId, FetchPicture | FetchSnapshot]] = (
+            asyncio.Queue()
+        )
+        self.counts: Counter[str] = Counter()
+        """inputs, journaled, commits, refused_commits, published."""
+        # What a crash left open is done again: commands and pictures may be done twice without harm,
+        # and unlocks are never among them (they are not durable, and carry their own end).
+        for row in open_outputs:
+            self._enqueue(row.id, row.output)
+
+    @property
+    def waiting(self) -> int:
+        """How many groups of inputs are in line."""
+        return self._queue.qsize()
+
+    async def run(self) -> None:
+        """Take inputs until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._take_inputs())
+            group.create_task(self._tick())
+            group.create_task(self._send_commands())
+            for _ in range(PICTURES_AT_ONCE):
+                group.create_task(self._fetch_pictures())
+
+    async def offer(self, given: Input) -> None:
+        """Put a live input in line; waits while the line is full, so that its reader keeps the newest."""
+        await self._queue.put(_Group((Given(given),), None))
+
+    async def ask(self, given: Input) -> Answer:
+        """Do what a person asks and answer after the commit.
+
+        Raises:
+            StoreLost: nothing was done; the database is away.
+        """
+        answers = await self.take((Given(given),))
+        answer = answers[0]
+        if answer is None:
+            raise AssertionError(f"{type(given).__name__} must be answered by the core")
+        return answer
+
+    async def take(self, rows: Sequence[Given]) -> list[Answer | None]:
+        """Commit inputs together, cursors included; returns after the commit.
+
+        Raises:
+            StoreLost: none of them is committed.
+        """
+        done: asyncio.Future[list[Answer | None]] = asyncio.get_running_loop().create_future()
+        await self._queue.put(_Group(rows, done))
+        return await done
+
+    async def _tick(self) -> None:
+        while True:
+            await self._clock.sleep_ms(TICK_MS)
+            await self.offer(Tick())
+
+    async def _take_inputs(self) -> None:
+        while True:
+            groups = [await self._queue.get()]
+            size = len(groups[0].rows)
+            while size < BATCH_MAX and not self._queue.empty():
+                groups.append(self._queue.get_nowait())
+                size += len(groups[-1].rows)
+            try:
+                await self._run_batch(groups)
+            except StoreLost as lost:
+                self.counts["refused_commits"] += 1
+                log.error("commit_refused", error=str(lost), inputs=size)
+                _fail(groups, lost)
+
+    async def _run_batch(self, groups: list[_Group]) -> None:
+        state, journal, cursors, outputs = self.state, [], [], []
+        for group in groups:
+            for row in group.rows:
+                given = await self._with_known(state, row.given)
+                now = Now(self._clock.mono_ms(), self._clock.utc_ms())
+                after, wanted = step(state, given, now)
+                lasting = tuple(one for one in wanted if isinstance(one, Lasting))
+                if lasting or not lasting_equal(state, after):
+                    journal.append(Journaled(given, now, lasting))
+                group.answers.append(_answer(wanted))
+                outputs += [one for one in wanted if isinstance(one, PublishOrder | PublishAction)]
+                if row.cursor is not None:
+                    cursors.append(row.cursor)
+                state = after
+                self.counts["inputs"] += 1
+        batch = _batch(self.state, state, journal, cursors)
+        ids = () if batch.empty else await asyncio.to_thread(self._store.commit, batch)
+        self.counts["journaled"] += len(journal)
+        self.counts["commits"] += 0 if batch.empty else 1
+        await self._committed(state, groups, outputs)
+        for entry, entry_ids in zip(journal, ids, strict=True):
+            for output_id, output in zip(entry_ids, entry.outputs, strict=True):
+                self._enqueue(output_id, output)
+
+    async def _committed(
+        self, state: SiteState, groups: list[_Group], outputs: Sequence[Output]
+    ) -> None:
+        before, self.state = self.state, state
+        for output in outputs:
+            # Robots first: a person may stand before one, and a publish of QoS 0 does not wait.
+            if isinstance(output, PublishOrder | PublishAction):
+                await self._performer.publish(output, self._clock.utc_ms())
+                self.counts["published"] += 1
+        for listener in self._listeners:
+            listener.changed(before, state)
+        for group in groups:
+            if group.done is not None and not group.done.done():
+                group.done.set_result(group.answers)
+
+    async def _with_known(self, state: SiteState, given: Input) -> Input:
+        """Look an alert up that has left memory, so that the core sees it as any other."""
+        match given:
+            case core.AlertCame():
+                alert_id = given.alert.alert_id
+            case core.AlertAcknowledged() | core.AlertResolved() | core.PictureStored():
+                alert_id = given.alert_id
+            case _:
+                return given
+        if alert_id in state.alerts:
+            return given
+        return replace(given, known=await asyncio.to_thread(self._store.find_alert, alert_id))
+
+    def _enqueue(self, output_id: OutputId, output: Lasting) -> None:
+        match output:
+            case SendCommand():
+                self._commands.put_nowait((output_id, output))
+            case FetchPicture() | FetchSnapshot():
+                self._pictures.put_nowait((output_id, output))
+
+    async def _send_commands(self) -> None:
+        # One after the other: a seal must not overtake the release before it.
+        while True:
+            output_id, output = await self._commands.get()
+            await self._performer.lasting(output)
+            await asyncio.to_thread(self._store.performed, (output_id,))
+
+    async def _fetch_pictures(self) -> None:
+        while True:
+            output_id, output = await self._pictures.get()
+            await self._performer.lasting(output)
+            await asyncio.to_thread(self._store.performed, (output_id,))
+
+
+def _answer(outputs: Sequence[Output]) -> Answer | None:
+    return next((one for one in outputs if isinstance(one, Accepted | Refused)), None)
+
+
+def _fail(groups: Iterable[_Group], lost: StoreLost) -> None:
+    for group in groups:
+        if group.done is not None and not group.done.done():
+            group.done.set_exception(lost)
+
+
+def _batch(
+    before: SiteState,
+    after: SiteState,
+    journal: Sequence[Journaled],
+    cursors: Sequence[InboxCursor],
+) -> Batch:
+    newest = {(row.stream, row.epoch): row for row in cursors}
+    return Batch(
+        journal=tuple(journal),
+        alerts=_news(before.alerts, after.alerts),
+        sessions=_news(before.sessions, after.sessions),
+        deliveries=_news(before.deliveries, after.deliveries),
+        duties=_news(before.duties, after.duties),
+        cursors=tuple(newest.values()),
+    )
+
+
+def _news(before: Mapping[str, V], after: Mapping[str, V]) -> tuple[V, ...]:
+    if before is after:
+        return ()
+    return tuple(row for key, row in after.items() if before.get(key) is not row)

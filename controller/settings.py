@@ -1,0 +1,80 @@
+"""Schema of the controller's settings; the site's devices are in its site folder, keys in the environment."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, Self
+
+from pydantic import Field, model_validator
+
+from contracts.api import Dish
+from contracts.devices import Named
+from contracts.envelope import Strict
+from runtime.mqtt import MqttSettings
+
+DATABASE_FILE: Final = "controller.db"
+
+DEFAULT_MENU: Final = (
+    Dish(id="box-standard", name=Named(zh="标准盒饭", en="Set lunch")),
+    Dish(
+        id="box-vegetarian",
+        name=Named(zh="素食盒饭", en="Vegetarian lunch"),
+        allergens=(Named(zh="大豆", en="Soy"),),
+    ),
+    Dish(id="box-halal", name=Named(zh="清真盒饭", en="Halal lunch")),
+    Dish(
+        id="noodles",
+        name=Named(zh="牛肉面", en="Beef noodles"),
+        allergens=(Named(zh="麸质", en="Gluten"),),
+    ),
+    Dish(id="soup", name=Named(zh="例汤", en="Soup of the day")),
+    Dish(id="tea", name=Named(zh="热茶", en="Hot tea")),
+    Dish(id="water", name=Named(zh="矿泉水", en="Water")),
+)
+
+
+class Deployment(StrEnum):
+    """``DEMO``: one machine, loopback, a broker without access control. ``SITE``: everything else."""
+
+    DEMO = "demo"
+    SITE = "site"
+
+
+class ApiSettings(Strict):
+    """Where the API listens. ``url`` is how browsers reach it, where that differs."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8440, ge=0, le=65_535)
+    url: str | None = Field(default=None, pattern=r"^https?://[^@\s]+$", max_length=200)
+
+
+class ControllerSettings(Strict):
+    """One controller."""
+
+    site_dir: Path
+    data_dir: Path = Path("var/controller")
+    database_url: str | None = Field(default=None, max_length=500)
+    """SQLAlchemy's; left out: SQLite in ``data_dir``. A password belongs in ~/.pgpass or PGPASSWORD."""
+    mqtt: MqttSettings = MqttSettings(client_id="controller")
+    api: ApiSettings = ApiSettings()
+    deployment: Deployment = Deployment.SITE
+    menu: tuple[Dish, ...] = Field(default=DEFAULT_MENU, min_length=1, max_length=100)
+    log_level: str = "INFO"
+    log_json: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.database_url is not None and "@" in self.database_url:
+            user = self.database_url.rpartition("@")[0].rpartition("/")[2]
+            if ":" in user:
+                raise ValueError(
+                    "database_url carries a password; leave it out and set PGPASSWORD or ~/.pgpass"
+                )
+        ids = [dish.id for dish in self.menu]
+        if len(set(ids)) != len(ids):
+            raise ValueError("menu: two dishes have the same id")
+        return self
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.data_dir / DATABASE_FILE}"

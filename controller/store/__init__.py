@@ -1,0 +1,1 @@
+"""Keeps what the controller must not forget: the only part that knows SQL."""

@@ -1,0 +1,431 @@
+"""Opens the database, brings its tables to this version, and reads and commits the site's state."""
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from contracts.api import Role
+from contracts.units import RobotId, UtcMs
+from controller.core.alerts import AlertRecord
+from controller.core.deliveries import Delivery
+from controller.core.fleet import Duty
+from controller.core.outputs import Lasting
+from controller.core.sessions import Session
+from controller.core.state import ENDED_KEPT, Input
+from controller.ports import Account, Batch, Journaled, OpenOutput, OutputId, StoreLost
+from controller.store import schema
+from runtime.outbox import InboxCursor
+
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
+JOURNAL_KEPT: Final = (
+    1_000_000  # months of a site, about 1 GB; older inputs explain no open question
+)
+BUSY_TIMEOUT_MS: Final = 10_000  # a reader of a large report ends sooner
+
+T = TypeVar("T")
+
+_ALERT: Final = TypeAdapter(AlertRecord)
+_SESSION: Final = TypeAdapter(Session)
+_DELIVERY: Final = TypeAdapter(Delivery)
+_DUTY: Final = TypeAdapter(Duty)
+_INPUT: Final[TypeAdapter[Input]] = TypeAdapter(Input)
+_OUTPUT: Final[TypeAdapter[Lasting]] = TypeAdapter(Lasting)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a restart finds: open entities, the newest ended ones, and where the journal stands."""
+
+    sessions: Mapping[str, Session]
+    alerts: Mapping[str, AlertRecord]
+    deliveries: Mapping[str, Delivery]
+    duties: Mapping[RobotId, Duty]
+    next_number: int
+    boot_id: str | None
+
+
+class Database:
+    """The store. One writer (the service) and any number of readers, each call its own connection."""
+
+    def __init__(self, url: str, boot_id: str) -> None:
+        """Open ``url`` (``sqlite:///PATH`` or any other of SQLAlchemy) and migrate it to this version.
+
+        Raises:
+            StoreLost: it cannot be opened; says why.
+        """
+        self._boot_id = boot_id
+        self._engine = _engine(url)
+        self._writing = threading.Lock()
+        try:
+            with self._engine.begin() as connection:
+                _upgrade(connection)
+            with self._engine.begin() as connection:
+                self._next_seq = _highest(connection, schema.JOURNAL, "seq") + 1
+                connection.execute(
+                    delete(schema.JOURNAL).where(
+                        schema.JOURNAL.c.seq < self._next_seq - JOURNAL_KEPT
+                    )
+                )
+        except DBAPIError as error:
+            raise StoreLost(f"cannot open the database {url}: {error.orig}") from error
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._engine.dispose()
+
+    # --- the service's side ------------------------------------------------------------------------
+
+    def commit(self, batch: Batch) -> tuple[tuple[OutputId, ...], ...]:
+        """See ``ports.StateStore``."""
+        with self._writing:
+            seq = self._next_seq
+            ids: list[tuple[OutputId, ...]] = []
+            try:
+                with self._engine.begin() as connection:
+                    for entry in batch.journal:
+                        ids.append(self._journal(connection, seq, entry))
+                        seq += 1
+                    _store_entities(connection, batch)
+            except DBAPIError as error:
+                raise StoreLost(f"the database refused a commit: {error.orig}") from error
+            self._next_seq = seq
+            return tuple(ids)
+
+    def _journal(self, connection: Connection, seq: int, entry: Journaled) -> tuple[OutputId, ...]:
+        connection.execute(
+            insert(schema.JOURNAL),
+            {
+                "seq": seq,
+                "kind": entry.given.kind,
+                "payload": _INPUT.dump_json(entry.given).decode(),
+                "utc_ms": entry.now.utc_ms,
+                "mono_ms": entry.now.mono_ms,
+                "boot_id": self._boot_id,
+            },
+        )
+        rows = [
+            {
+                "seq": seq,
+                "position": position,
+                "kind": output.kind,
+                "payload": _OUTPUT.dump_json(output).decode(),
+                "performed": False,
+            }
+            for position, output in enumerate(entry.outputs)
+        ]
+        if rows:
+            connection.execute(insert(schema.OUTPUT), rows)
+        return tuple(OutputId(seq, position) for position in range(len(rows)))
+
+    def performed(self, outputs: Sequence[OutputId]) -> None:
+        """See ``ports.StateStore``. Performed rows are deleted: the journal row tells what was decided."""
+        table = schema.OUTPUT
+        with self._writing, self._engine.begin() as connection:
+            for row in outputs:
+                connection.execute(
+                    delete(table).where(table.c.seq == row.seq, table.c.position == row.position)
+                )
+
+    def open_outputs(self) -> tuple[OpenOutput, ...]:
+        """What was committed and perhaps not performed, oldest first."""
+        table = schema.OUTPUT
+        query = select(table).where(~table.c.performed).order_by(table.c.seq, table.c.position)
+        with self._engine.connect() as connection:
+            return tuple(
+                OpenOutput(OutputId(row.seq, row.position), _OUTPUT.validate_json(row.payload))
+                for row in connection.execute(query)
+            )
+
+    def load(self) -> Loaded:
+        """What a restarted service begins with."""
+        with self._engine.connect() as connection:
+            last = connection.execute(
+                select(schema.JOURNAL.c.boot_id).order_by(schema.JOURNAL.c.seq.desc()).limit(1)
+            ).scalar()
+            return Loaded(
+                sessions={
+                    row.id: row for row in _recent(connection, schema.SESSION, _SESSION, "id")
+                },
+                alerts={row.id: row for row in _recent(connection, schema.ALERT, _ALERT, "number")},
+                deliveries={
+                    row.id: row
+                    for row in _recent(connection, schema.DELIVERY, _DELIVERY, "ordered_utc_ms")
+                },
+                duties={
+                    row.robot_id: _DUTY.validate_json(row.body)
+                    for row in connection.execute(select(schema.DUTY))
+                },
+                next_number=_highest(connection, schema.ALERT, "number") + 1,
+                boot_id=last,
+            )
+
+    def cursors(self) -> tuple[InboxCursor, ...]:
+        """How far each stream is committed."""
+        with self._engine.connect() as connection:
+            return tuple(
+                InboxCursor(row.stream, row.epoch, row.seq)
+                for row in connection.execute(select(schema.INBOX_CURSOR))
+            )
+
+    # --- reading -----------------------------------------------------------------------------------
+
+    def find_alert(self, alert_id: str) -> AlertRecord | None:
+        """One alert; None when there is none."""
+        return self._find(schema.ALERT, _ALERT, alert_id)
+
+    def find_session(self, session_id: str) -> Session | None:
+        """One session; None when there is none."""
+        return self._find(schema.SESSION, _SESSION, session_id)
+
+    def find_delivery(self, delivery_id: str) -> Delivery | None:
+        """One delivery; None when there is none."""
+        return self._find(schema.DELIVERY, _DELIVERY, delivery_id)
+
+    def find_delivery_by_key(self, key: str) -> Delivery | None:
+        """The delivery that was ordered with this idempotency key."""
+        table = schema.DELIVERY
+        return self._one(_DELIVERY, select(table.c.body).where(table.c.idempotency_key == key))
+
+    def alerts(
+        self, *, before: int | None, limit: int, session_id: str | None = None
+    ) -> tuple[AlertRecord, ...]:
+        """Up to ``limit`` alerts with numbers below ``before``, newest first."""
+        table = schema.ALERT
+        query = select(table.c.body).order_by(table.c.number.desc()).limit(limit)
+        if before is not None:
+            query = query.where(table.c.number < before)
+        if session_id is not None:
+            query = query.where(table.c.session_id == session_id)
+        return self._all(_ALERT, query)
+
+    def room_alerts(
+        self, room_id: str, *, since_utc_ms: UtcMs, until_utc_ms: UtcMs, limit: int
+    ) -> tuple[AlertRecord, ...]:
+        """Alerts of a room that were raised in an interval, oldest first."""
+        table = schema.ALERT
+        query = (
+            select(table.c.body)
+            .where(
+                table.c.room_id == room_id,
+                table.c.raised_utc_ms >= since_utc_ms,
+                table.c.raised_utc_ms <= until_utc_ms,
+            )
+            .order_by(table.c.number)
+            .limit(limit)
+        )
+        return self._all(_ALERT, query)
+
+    def sessions(self, *, limit: int) -> tuple[Session, ...]:
+        """The newest sessions first."""
+        table = schema.SESSION
+        order = table.c.scheduled_utc_ms.desc()
+        return self._all(_SESSION, select(table.c.body).order_by(order).limit(limit))
+
+    def deliveries(
+        self, *, limit: int, room_id: str | None = None, session_id: str | None = None
+    ) -> tuple[Delivery, ...]:
+        """The newest deliveries first."""
+        table = schema.DELIVERY
+        query = select(table.c.body).order_by(table.c.ordered_utc_ms.desc()).limit(limit)
+        if room_id is not None:
+            query = query.where(table.c.room_id == room_id)
+        if session_id is not None:
+            query = query.where(table.c.session_id == session_id)
+        return self._all(_DELIVERY, query)
+
+    def _find(self, table: Table, adapter: TypeAdapter[T], key: str) -> T | None:
+        return self._one(adapter, select(table.c.body).where(table.c.id == key))
+
+    def _one(self, adapter: TypeAdapter[T], query: Any) -> T | None:
+        with self._engine.connect() as connection:
+            body = connection.execute(query).scalar()
+        return None if body is None else adapter.validate_json(body)
+
+    def _all(self, adapter: TypeAdapter[T], query: Any) -> tuple[T, ...]:
+        with self._engine.connect() as connection:
+            bodies = connection.execute(query).scalars().all()
+        return tuple(adapter.validate_json(body) for body in bodies)
+
+    # --- accounts and tokens -----------------------------------------------------------------------
+
+    def find_account(self, username: str) -> Account | None:
+        """The account of this name."""
+        query = select(schema.ACCOUNT).where(schema.ACCOUNT.c.username == username)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        return Account(
+            username=row.username,
+            roles=tuple(Role(role) for role in json.loads(row.roles)),
+            room_id=row.room_id,
+            password_hash=row.password_hash,
+            failed=row.failed,
+            locked_until_utc_ms=row.locked_until_utc_ms,
+        )
+
+    def put_account(self, account: Account) -> None:
+        """Add or replace an account."""
+        values = {
+            "username": account.username,
+            "roles": json.dumps(list(account.roles)),
+            "room_id": account.room_id,
+            "password_hash": account.password_hash,
+            "failed": account.failed,
+            "locked_until_utc_ms": account.locked_until_utc_ms,
+        }
+        with self._writing, self._engine.begin() as connection:
+            _put(connection, schema.ACCOUNT, ("username",), values)
+
+    def add_token(self, sha256: str, username: str, expires_utc_ms: UtcMs, now: UtcMs) -> None:
+        """Keep a bearer token's digest; expired ones are forgotten on the way."""
+        table = schema.TOKEN
+        with self._writing, self._engine.begin() as connection:
+            connection.execute(delete(table).where(table.c.expires_utc_ms <= now))
+            connection.execute(
+                insert(table),
+                {"sha256": sha256, "username": username, "expires_utc_ms": expires_utc_ms},
+            )
+
+    def find_token(self, sha256: str, now: UtcMs) -> str | None:
+        """The name of the account that a living token belongs to."""
+        table = schema.TOKEN
+        query = select(table.c.username).where(
+            table.c.sha256 == sha256, table.c.expires_utc_ms > now
+        )
+        with self._engine.connect() as connection:
+            found = connection.execute(query).scalar()
+        return None if found is None else str(found)
+
+    def drop_token(self, sha256: str) -> None:
+        """Log-out."""
+        with self._writing, self._engine.begin() as connection:
+            connection.execute(delete(schema.TOKEN).where(schema.TOKEN.c.sha256 == sha256))
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed)
+
+    @event.listens_for(engine, "connect")
+    def _durable(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.close()
+
+    return engine
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _highest(connection: Connection, table: Table, column: str) -> int:
+    return int(connection.execute(select(func.max(table.c[column]))).scalar() or 0)
+
+
+def _recent(connection: Connection, table: Table, adapter: TypeAdapter[T], order: str) -> list[T]:
+    """All open rows and the newest ended ones, oldest first."""
+    column = table.c[order]
+    still = connection.execute(select(table.c.body).where(~table.c.ended).order_by(column))
+    ended = connection.execute(
+        select(table.c.body).where(table.c.ended).order_by(column.desc()).limit(ENDED_KEPT)
+    )
+    bodies = [*reversed(ended.scalars().all()), *still.scalars().all()]
+    return [adapter.validate_json(body) for body in bodies]
+
+
+def _store_entities(connection: Connection, batch: Batch) -> None:
+    for alert in batch.alerts:
+        _put(connection, schema.ALERT, ("id",), _alert_row(alert))
+    for session in batch.sessions:
+        _put(connection, schema.SESSION, ("id",), _session_row(session))
+    for delivery in batch.deliveries:
+        _put(connection, schema.DELIVERY, ("id",), _delivery_row(delivery))
+    for duty in batch.duties:
+        body = _DUTY.dump_json(duty).decode()
+        _put(connection, schema.DUTY, ("robot_id",), {"robot_id": duty.robot_id, "body": body})
+    for cursor in batch.cursors:
+        values = {"stream": cursor.stream, "epoch": cursor.epoch, "seq": cursor.seq}
+        _put(connection, schema.INBOX_CURSOR, ("stream", "epoch"), values)
+
+
+def _put(
+    connection: Connection, table: Table, keys: tuple[str, ...], values: Mapping[str, Any]
+) -> None:
+    # Update, else insert: there is one writer, and it is the same SQL in every dialect.
+    query = update(table)
+    for key in keys:
+        query = query.where(table.c[key] == values[key])
+    if connection.execute(query, dict(values)).rowcount == 0:
+        connection.execute(insert(table), dict(values))
+
+
+def _alert_row(record: AlertRecord) -> dict[str, Any]:
+    alert = record.alert
+    return {
+        "id": record.id,
+        "number": record.number,
+        "rule": alert.rule,
+        "room_id": alert.room_id,
+        "session_id": alert.session_id,
+        "condition": alert.condition.value,
+        "handling": record.handling.value,
+        "raised_utc_ms": alert.raised_utc_ms,
+        "ended": record.ended,
+        "body": _ALERT.dump_json(record).decode(),
+    }
+
+
+def _session_row(session: Session) -> dict[str, Any]:
+    return {
+        "id": session.id,
+        "room_id": session.room_id,
+        "state": session.state.value,
+        "scheduled_utc_ms": session.scheduled_utc_ms,
+        "ended": session.ended,
+        "body": _SESSION.dump_json(session).decode(),
+    }
+
+
+def _delivery_row(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "room_id": delivery.room_id,
+        "session_id": delivery.session_id,
+        "state": delivery.state.value,
+        "ordered_utc_ms": delivery.ordered_utc_ms,
+        "idempotency_key": delivery.idempotency_key,
+        "ended": delivery.ended,
+        "body": _DELIVERY.dump_json(delivery).decode(),
+    }

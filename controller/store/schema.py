@@ -1,0 +1,124 @@
+"""Holds the tables: a journal of inputs, the entities with what is searched beside their JSON body."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+)
+
+METADATA: Final = MetaData()
+
+# SQLite numbers rows by INTEGER only; PostgreSQL's is 32 bits wide, so the wide type has a variant.
+_WIDE: Final = BigInteger().with_variant(Integer, "sqlite")
+_ID: Final = String(80)  # our longest id has 64 characters
+
+JOURNAL: Final = Table(
+    "journal",
+    METADATA,
+    Column("seq", _WIDE, primary_key=True, autoincrement=False),
+    Column("kind", String(40), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("utc_ms", _WIDE, nullable=False),
+    Column("mono_ms", _WIDE, nullable=False),
+    Column("boot_id", String(64), nullable=False),
+)
+
+OUTPUT: Final = Table(
+    "output",
+    METADATA,
+    Column("seq", _WIDE, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(40), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("performed", Boolean, nullable=False, server_default=false()),
+    Index("output_open", "performed", "seq"),
+)
+
+ALERT: Final = Table(
+    "alert",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("number", _WIDE, nullable=False, unique=True),
+    Column("rule", String(80), nullable=False),
+    Column("room_id", _ID, nullable=False),
+    Column("session_id", _ID),
+    Column("condition", String(16), nullable=False),
+    Column("handling", String(16), nullable=False),
+    Column("raised_utc_ms", _WIDE, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("alert_open", "ended", "number"),
+    Index("alert_session", "session_id", "number"),
+    Index("alert_room", "room_id", "number"),
+)
+
+SESSION: Final = Table(
+    "session",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("room_id", _ID, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("scheduled_utc_ms", _WIDE, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("session_open", "ended", "scheduled_utc_ms"),
+)
+
+DELIVERY: Final = Table(
+    "delivery",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("room_id", _ID, nullable=False),
+    Column("session_id", _ID),
+    Column("state", String(16), nullable=False),
+    Column("ordered_utc_ms", _WIDE, nullable=False),
+    Column("idempotency_key", String(80), unique=True),
+    Column("ended", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("delivery_open", "ended", "ordered_utc_ms"),
+    Index("delivery_session", "session_id"),
+)
+
+DUTY: Final = Table(
+    "duty",
+    METADATA,
+    Column("robot_id", _ID, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+INBOX_CURSOR: Final = Table(
+    "inbox_cursor",
+    METADATA,
+    Column("stream", _ID, primary_key=True),
+    Column("epoch", String(16), primary_key=True),
+    Column("seq", _WIDE, nullable=False),
+)
+
+ACCOUNT: Final = Table(
+    "account",
+    METADATA,
+    Column("username", String(64), primary_key=True),
+    Column("roles", Text, nullable=False),
+    Column("room_id", _ID),
+    Column("password_hash", Text, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("locked_until_utc_ms", _WIDE),
+)
+
+TOKEN: Final = Table(
+    "token",
+    METADATA,
+    Column("sha256", String(64), primary_key=True),
+    Column("username", String(64), nullable=False),
+    Column("expires_utc_ms", _WIDE, nullable=False),
+    Index("token_expiry", "expires_utc_ms"),
+)
