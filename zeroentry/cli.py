@@ -2,11 +2,10 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable, Coroutine
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 from pydantic import BaseModel
@@ -14,6 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from runtime.settings import SettingsError, load
+
+if TYPE_CHECKING:
+    from runtime.secrets import CredentialStore
 
 EXIT_USAGE: Final = 2
 ENV_PREFIX: Final = "ZEROENTRY"
@@ -72,7 +74,7 @@ def _version(*, value: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[
+    version: Annotated[  # noqa: FBT002 - an option of a command line
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
@@ -108,7 +110,9 @@ def load_settings(model: type[M], file: Path, pairs: list[str] | None) -> M:
 def print_problems(error: SettingsError) -> None:
     """All mistakes of a configuration as one table: where, what, what is allowed."""
     err = Console(stderr=True, highlight=False)
-    table = Table(title=f"{len(error.problems)} mistakes in the configuration", title_justify="left")
+    table = Table(
+        title=f"{len(error.problems)} mistakes in the configuration", title_justify="left"
+    )
     for heading in ("where", "what is wrong", "what is allowed"):
         table.add_column(heading, overflow="fold")
     for problem in error.problems:
@@ -191,10 +195,10 @@ def demo(
             show_default=False,
         ),
     ] = "",
-    check: Annotated[
+    check: Annotated[  # noqa: FBT002 - an option of a command line
         bool, typer.Option("--check", help="Play one day without a screen and judge it.")
     ] = False,
-    chaos: Annotated[
+    chaos: Annotated[  # noqa: FBT002 - an option of a command line
         bool,
         typer.Option("--chaos", help="With --check: kill -9 broker, edge, controller and bridge."),
     ] = False,
@@ -272,7 +276,7 @@ def credential_delete(name: str, store: StoreFile = DEFAULT_STORE) -> None:
     typer.echo(f"{name}: deleted")
 
 
-def _credentials(store: Path) -> Any:
+def _credentials(store: Path) -> "CredentialStore":
     from runtime.secrets import CredentialStore, SecretKeyError, secret_key
 
     try:
@@ -282,4 +286,4 @@ def _credentials(store: Path) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -186,7 +186,8 @@ def _secret_key(environ: Mapping[str, str]) -> Finding:
         good=good,
         needed=False,
         detail="set" if good else "ZEROENTRY_SECRET_KEY is not set",
-        fix="only for cameras with a password: export ZEROENTRY_SECRET_KEY=$(openssl rand -base64 32 | tr '+/' '-_')",
+        fix="only for cameras with a password: "
+        "export ZEROENTRY_SECRET_KEY=$(openssl rand -base64 32 | tr '+/' '-_')",
     )
 
 

@@ -1,4 +1,4 @@
-"""Parts of the demo that run as processes of their own: ``python -m zeroentry.demo cameras FILE``."""
+"""Parts of the demo that are processes of their own: ``python -m zeroentry.demo cameras FILE``."""
 
 import asyncio
 import os

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import aio_sockets as aio
+import cv2
 import uvicorn
 from aio_rtsp_toolkit.server import RtspServer
 from aio_rtsp_toolkit.server_media import MediaSource
@@ -37,7 +38,7 @@ from zeroentry.composer.model import (
 )
 from zeroentry.demo.livecam import LiveCamera, TruthChange
 
-TOKEN_ENV: Final = "ZEROENTRY_CAMERAS_TOKEN"
+TOKEN_ENV: Final = "ZEROENTRY_CAMERAS_TOKEN"  # noqa: S105 - its name, not its value
 LIVE_SUFFIX: Final = ".live"
 
 
@@ -62,9 +63,7 @@ class CamerasSettings(Strict):
 class CueBody(Strict):
     """One cue for one camera; see zeroentry.composer.model for what each does."""
 
-    cue: Literal[
-        "gather", "seat", "intrude", "withdraw", "leave", "outsider", "clear", "robot_at"
-    ]
+    cue: Literal["gather", "seat", "intrude", "withdraw", "leave", "outsider", "clear", "robot_at"]
     count: int = Field(default=5, ge=0, le=6)
     stagger_ms: int = Field(default=1_500, ge=100, le=60_000)
     person: str = Field(default="intruder-1", max_length=40)
@@ -100,7 +99,7 @@ class FaultBody(Strict):
     silent: bool = False
 
 
-class _LiveSession(RtspServerSession):
+class _LiveSession(RtspServerSession):  # type: ignore[misc] - the library has no types
     """An RTSP session that streams a live camera instead of a file."""
 
     server: "LiveRtspServer"
@@ -137,7 +136,7 @@ class _LiveSession(RtspServerSession):
                 await self._send_aac_packet(audio, packet.data, at_s, 0.0)
 
 
-class LiveRtspServer(RtspServer):
+class LiveRtspServer(RtspServer):  # type: ignore[misc] - the library has no types
     """The RTSP server of the library, with live cameras in place of its folder of files."""
 
     def __init__(self, cameras: dict[str, LiveCamera], port: int) -> None:
@@ -211,8 +210,11 @@ def build_control(server: LiveRtspServer, token: str) -> FastAPI:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: CamerasSettings, clock: Clock, token: str) -> AsyncIterator[LiveRtspServer]:
+async def running(
+    settings: CamerasSettings, clock: Clock, token: str
+) -> AsyncIterator[LiveRtspServer]:
     """The cameras, their RTSP server and their control API, until the block ends."""
+    cv2.setNumThreads(1)  # three painters on two cores: OpenCV's own threads only get in the way
     with settings.truth_file.open("a", encoding="utf-8", buffering=1) as truth:
 
         def record(change: TruthChange) -> None:
@@ -258,6 +260,8 @@ async def main(settings: CamerasSettings, environ: Mapping[str, str]) -> None:
     """
     token = environ.get(TOKEN_ENV, "")
     if not token:
-        raise RuntimeError(f"set {TOKEN_ENV}: the control API of the simulated cameras needs a token")
+        raise RuntimeError(
+            f"set {TOKEN_ENV}: the control API of the simulated cameras needs a token"
+        )
     async with running(settings, SystemClock(), token):
         await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""Plays the day: gives the cues, waits for what the product does, and stands in for a slow visitor."""
+"""Plays the day: gives cues, waits for what the product does, stands in for a slow visitor."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,6 @@ import structlog
 
 from contracts.api import (
     AlertView,
-    CameraState,
     DeliveryBody,
     DeliveryState,
     DeliveryView,
@@ -20,7 +19,6 @@ from contracts.api import (
     OrderLine,
     ResolveBody,
     RobotCondition,
-    RobotView,
     SessionBody,
     SessionState,
     SessionView,
@@ -31,14 +29,20 @@ from contracts.units import UtcMs
 from controller.console.client import RefusedError
 from runtime.clock import Clock
 from zeroentry.demo.feed import Account, DeadlineError, Feed
-from zeroentry.demo.stage import CORRIDOR_CAMERA, INTRUDER, OUTSIDER, ROOM_CAMERA, Stage
+from zeroentry.demo.sight import Sight
+from zeroentry.demo.stage import (
+    CORRIDOR_CAMERA,
+    INTRUDER,
+    OTHER_CAMERA,
+    OUTSIDER,
+    ROOM_CAMERA,
+    Stage,
+)
 from zeroentry.demo.story import TODO, DemoState, StepId, StepStatus, StepView, fresh_steps
 
 log = structlog.get_logger(__name__)
 
 ROOM: Final = "room-1"
-OTHER_ROOM: Final = "room-2"
-OTHER_CAMERA: Final = "room-2-cam"
 CORRIDOR: Final = "corridor-1"
 ADMITTED: Final = 5
 OVER_ADMITTED: Final = "area.over_admitted"
@@ -49,10 +53,7 @@ GATHER_MS: Final = 60_000
 ALERT_MS: Final = 15_000
 SHORT_MS: Final = 20_000
 DRIVE_MS: Final = 120_000
-BLOCK_FROM_X_M: Final = 5.5  # inside the corridor's first zone, well before the door
-BLOCK_TO_X_M: Final = 9.0
 CORRIDOR_X_M: Final = (4.5, 19.5)
-BUTTON_MS: Final = 12_000  # what a button starts lasts long enough to see, and ends by itself
 MIRROR_MS: Final = 250  # how often the robot's place in the corridor's picture is renewed
 
 
@@ -118,7 +119,7 @@ async def _no_hook(_: StepId) -> None:
 
 @dataclass(slots=True)
 class Director:
-    """Plays days one after another. ``before`` is called at the begin of each step (chaos uses it)."""
+    """Plays days one after another. ``before`` is called as each step begins (chaos uses it)."""
 
     clock: Clock
     stage: Stage
@@ -131,7 +132,11 @@ class Director:
     before: Hook = _no_hook
     loop: int = 0
     running: bool = False
+    sight: Sight = field(init=False)
     steps: tuple[StepView, ...] = field(default_factory=fresh_steps)
+
+    def __post_init__(self) -> None:
+        self.sight = Sight(self.feed)
 
     def state(self) -> DemoState:
         """The story now, for the console."""
@@ -165,31 +170,39 @@ class Director:
             step = _CLOSING.get(session.state)
             if step is not None and session.room_id == ROOM:
                 with contextlib.suppress(RefusedError):  # it has moved on by itself
-                    await self.supervisor.ask(step, lambda api, s=session, t=step: api.session_step(s.id, t))
+                    await self.session_step(session.id, step)
         for delivery in list(self.feed.deliveries.values()):
             if delivery.ended_utc_ms is None:
                 with contextlib.suppress(RefusedError):
-                    await self.supervisor.ask(
-                        "cancel", lambda api, d=delivery: api.cancel(d.id, "demo: the next day begins")
-                    )
+                    await self._cancel(delivery.id)
 
-    def busy_robots(self) -> tuple[str, ...]:
-        """Robots that carry a delivery now."""
-        return tuple(
-            row.robot_id for row in self.feed.deliveries.values() if row.robot_id and row.ended_utc_ms is None
-        )
+    async def session_step(self, session_id: str, step: str) -> SessionView:
+        """Gather, seal, release or cancel a session as the supervisor."""
+        return await self.supervisor.ask(step, lambda api: api.session_step(session_id, step))
+
+    async def _cancel(self, delivery_id: str) -> DeliveryView:
+        reason = "demo: the next day begins"
+        return await self.supervisor.ask("cancel", lambda api: api.cancel(delivery_id, reason))
+
+    async def cameras_live(self, within_ms: int) -> None:
+        """Wait until every camera's pictures arrive."""
+        await self.feed.until(self.sight.cameras_live, within_ms=within_ms, what="all cameras live")
 
     # --- the room fills and is sealed -----------------------------------------------------------
 
     async def _room(self, day: Day) -> None:
         async with self._step(StepId.READY):
-            await self.feed.until(self._all_ready, within_ms=START_MS, what="cameras live, robots online")
+            await self.feed.until(
+                self.sight.all_ready, within_ms=START_MS, what="cameras live, robots online"
+            )
             await self.stage.seat(OTHER_CAMERA, 3)
         async with self._step(StepId.GATHER):
             day.session = await self._schedule()
             await self.stage.gather(ROOM_CAMERA, ADMITTED, self.pace.stagger_ms)
             await self.feed.until(
-                lambda: self._head_count(ROOM) == ADMITTED, within_ms=GATHER_MS, what="five people in the room"
+                lambda: self.sight.head_count(ROOM) == ADMITTED,
+                within_ms=GATHER_MS,
+                what="five people in the room",
             )
         async with self._step(StepId.SEAL):
             await self._take_session(day, "seal", SessionState.SEALED)
@@ -200,9 +213,13 @@ class Director:
             )
 
     async def _schedule(self) -> SessionView:
-        body = SessionBody(room_id=ROOM, title=f"演示标段 {self.loop:02d} / Demo lot {self.loop:02d}", admitted=ADMITTED)
+        body = SessionBody(
+            room_id=ROOM,
+            title=f"演示标段 {self.loop:02d} / Demo lot {self.loop:02d}",
+            admitted=ADMITTED,
+        )
         session = await self.supervisor.ask("schedule a session", lambda api: api.schedule(body))
-        return await self.supervisor.ask("gather", lambda api: api.session_step(session.id, "gather"))
+        return await self.session_step(session.id, "gather")
 
     # --- a sixth person ---------------------------------------------------------------------------
 
@@ -220,7 +237,9 @@ class Director:
         cued_utc_ms = self.clock.utc_ms()
         await self.stage.intrude(ROOM_CAMERA, INTRUDER)
         alert = await self.feed.until(
-            lambda: self._new_alert(OVER_ADMITTED, ROOM, known), within_ms=ALERT_MS, what="alert: six people, five admitted"
+            lambda: self.sight.new_alert(OVER_ADMITTED, ROOM, known),
+            within_ms=ALERT_MS,
+            what="alert: six people, five admitted",
         )
         began = self.stage.whole_since_utc_ms(ROOM_CAMERA, INTRUDER, cued_utc_ms)
         if began is None:
@@ -229,7 +248,9 @@ class Director:
         arrived = self.feed.arrived_utc_ms[alert.id]
         day.latencies.append(Latency(OVER_ADMITTED, arrived - began - alert.dwell_ms))
         await self.feed.until(
-            lambda: self.feed.alerts[alert.id].picture_url, within_ms=SHORT_MS, what="the alert's picture"
+            lambda: self.feed.alerts[alert.id].picture_url,
+            within_ms=SHORT_MS,
+            what="the alert's picture",
         )
         return alert
 
@@ -244,9 +265,14 @@ class Director:
     async def _withdraw(self, alert_id: str) -> None:
         await self.stage.withdraw(ROOM_CAMERA, INTRUDER)
         await self.feed.until(
-            lambda: self.feed.alerts[alert_id].condition is Condition.CLEARED, within_ms=SHORT_MS, what="the alert clears"
+            lambda: self.feed.alerts[alert_id].condition is Condition.CLEARED,
+            within_ms=SHORT_MS,
+            what="the alert clears",
         )
-        body = ResolveBody(disposition=Disposition.VIOLATION, note="演示：第六人进入 / demo: a sixth person came in")
+        body = ResolveBody(
+            disposition=Disposition.VIOLATION,
+            note="演示：第六人进入 / demo: a sixth person came in",
+        )
         if self.feed.alerts[alert_id].handling not in (Handling.RESOLVED, Handling.CLOSED):
             with contextlib.suppress(RefusedError):  # the visitor was quicker
                 await self.supervisor.ask("resolve", lambda api: api.resolve(alert_id, body))
@@ -260,27 +286,28 @@ class Director:
             await self._load(delivery_id)
         async with self._step(StepId.TRAVEL):
             await self.feed.until(
-                lambda: self._in_corridor(delivery_id), within_ms=DRIVE_MS, what="the robot drives in the corridor"
+                lambda: self.sight.in_corridor(delivery_id),
+                within_ms=DRIVE_MS,
+                what="the robot drives in the corridor",
             )
         async with self._step(StepId.BLOCKED):
             alert = await self._block(day, delivery_id)
         async with self._step(StepId.RESUME):
             await self._resume(delivery_id, alert)
         async with self._step(StepId.ARRIVE):
-            await self._reaches(delivery_id, DeliveryState.ARRIVED, DRIVE_MS)
+            await self.sight.reaches(delivery_id, DeliveryState.ARRIVED, DRIVE_MS)
         async with self._step(StepId.UNLOCK, self._pin_todo(day)):
             await self._unlock(day, delivery_id)
         async with self._step(StepId.COLLECT):
-            await self._reaches(delivery_id, DeliveryState.COLLECTED, DRIVE_MS)
+            await self.sight.reaches(delivery_id, DeliveryState.COLLECTED, DRIVE_MS)
         async with self._step(StepId.RETURN):
-            day.delivery = await self._reaches(delivery_id, DeliveryState.RETURNED, DRIVE_MS)
+            day.delivery = await self.sight.reaches(delivery_id, DeliveryState.RETURNED, DRIVE_MS)
 
     async def _ordered(self, day: Day) -> str:
         known = set(self.feed.deliveries)
 
         def ordered() -> str | None:
-            rows = [row.id for row in self.feed.deliveries.values() if row.room_id == ROOM and row.id not in known]
-            return rows[0] if rows else None
+            return self.sight.new_delivery(ROOM, known)
 
         if await self._visitor_did(lambda: ordered() is not None):
             return ordered() or ""
@@ -290,41 +317,50 @@ class Director:
         given = await self.tablet.ask("order a meal", lambda api: api.order(body, key))
         day.pin_shown = given.pin
         await self.feed.until(
-            lambda: given.delivery.id in self.feed.deliveries, within_ms=SHORT_MS, what="the order is listed"
+            lambda: given.delivery.id in self.feed.deliveries,
+            within_ms=SHORT_MS,
+            what="the order is listed",
         )
         return given.delivery.id
 
     async def _load(self, delivery_id: str) -> None:
-        delivery = await self._reaches(delivery_id, DeliveryState.LOADING, DRIVE_MS)
+        delivery = await self.sight.reaches(delivery_id, DeliveryState.LOADING, DRIVE_MS)
         compartment = delivery.compartment
         if compartment is None:
             raise DeadlineError(f"delivery {delivery_id} is loading without a compartment")
-
-        def filled() -> bool:
-            robot = self.feed.robots.get(delivery.robot_id or "")
-            rows = robot.compartments if robot else ()
-            return any(row.number == compartment and row.occupied and row.lid == "closed" for row in rows)
-
-        await self.feed.until(filled, within_ms=DRIVE_MS, what="a meal in the compartment, its lid closed")
+        await self.feed.until(
+            lambda: self.sight.filled(delivery),
+            within_ms=DRIVE_MS,
+            what="a meal in the compartment, its lid closed",
+        )
         if self.feed.deliveries[delivery_id].state is DeliveryState.LOADING:
-            with contextlib.suppress(RefusedError):  # the visitor pressed the kitchen's button first
+            with contextlib.suppress(
+                RefusedError
+            ):  # the visitor pressed the kitchen's button first
                 await self.kitchen.ask("loaded", lambda api: api.loaded(delivery_id, compartment))
-        await self._reaches(delivery_id, DeliveryState.TRAVELLING, SHORT_MS)
+        await self.sight.reaches(delivery_id, DeliveryState.TRAVELLING, SHORT_MS)
 
     async def _block(self, day: Day, delivery_id: str) -> AlertView:
         known = set(self.feed.alerts)
         cued_utc_ms = self.clock.utc_ms()
         await self.stage.block_corridor(OUTSIDER)
         alert = await self.feed.until(
-            lambda: self._new_alert(PERSON_IN_ZONE, CORRIDOR, known), within_ms=ALERT_MS, what="alert: person in the robot's zone"
+            lambda: self.sight.new_alert(PERSON_IN_ZONE, CORRIDOR, known),
+            within_ms=ALERT_MS,
+            what="alert: person in the robot's zone",
         )
         began = self.stage.whole_since_utc_ms(CORRIDOR_CAMERA, OUTSIDER, cued_utc_ms)
         if began is None:
             raise DeadlineError("an alert came before the outsider was in the picture")
         day.expected.append(Expected(PERSON_IN_ZONE, CORRIDOR, began, alert.id))
-        day.latencies.append(Latency(PERSON_IN_ZONE, self.feed.arrived_utc_ms[alert.id] - began - alert.dwell_ms))
+        day.latencies.append(
+            Latency(PERSON_IN_ZONE, self.feed.arrived_utc_ms[alert.id] - began - alert.dwell_ms)
+        )
         await self.feed.until(
-            lambda: self._robot_of(delivery_id).condition in (RobotCondition.PAUSED, RobotCondition.HELD),
+            lambda: (
+                self.sight.robot_of(delivery_id).condition
+                in (RobotCondition.PAUSED, RobotCondition.HELD)
+            ),
             within_ms=SHORT_MS,
             what="the robot stands",
         )
@@ -334,11 +370,15 @@ class Director:
     async def _resume(self, delivery_id: str, alert: AlertView) -> None:
         await self.stage.clear_corridor()
         await self.feed.until(
-            lambda: self.feed.alerts[alert.id].condition is Condition.CLEARED, within_ms=DRIVE_MS, what="the corridor is clear"
+            lambda: self.feed.alerts[alert.id].condition is Condition.CLEARED,
+            within_ms=DRIVE_MS,
+            what="the corridor is clear",
         )
         await self.feed.until(
-            lambda: self._robot_of(delivery_id).condition is RobotCondition.DRIVING
-            or self.feed.deliveries[delivery_id].state is not DeliveryState.TRAVELLING,
+            lambda: (
+                self.sight.robot_of(delivery_id).condition is RobotCondition.DRIVING
+                or self.feed.deliveries[delivery_id].state is not DeliveryState.TRAVELLING
+            ),
             within_ms=SHORT_MS,
             what="the robot goes on",
         )
@@ -359,121 +399,51 @@ class Director:
             return base
         return Named(zh=f"{base.zh}：{day.pin_shown}", en=f"{base.en}: {day.pin_shown}")
 
-    # --- the end ------------------------------------------------------------------------------------
+    # --- the end
 
     async def _release(self, day: Day) -> None:
         async with self._step(StepId.RELEASE):
             await self._take_session(day, "release", SessionState.RELEASED)
             await self.stage.leave(ROOM_CAMERA, self.pace.stagger_ms)
         async with self._step(StepId.REPORT):
-            await self.feed.until(lambda: self._head_count(ROOM) == 0, within_ms=GATHER_MS, what="the room is empty")
-
-    # --- what the visitor's buttons do ------------------------------------------------------------
-
-    def why_no_sixth_person(self) -> str | None:
-        """The reason why one more person would be no anomaly now, or None."""
-        if not any(row.state is SessionState.SEALED for row in self.feed.sessions.values()):
-            return "评标室未封闭，此刻多一人不是异常 / The room is not sealed: one more person is no anomaly now"
-        if self._step_is(StepId.SIXTH, StepId.ACKNOWLEDGE, StepId.WITHDRAW):
-            return "第六人已在室内 / The sixth person is there already"
-        return None
-
-    def why_no_block(self) -> str | None:
-        """The reason why the corridor cannot be blocked now, or None."""
-        if self._step_is(StepId.BLOCKED, StepId.RESUME):
-            return "走廊里已有外人 / An outsider is in the corridor already"
-        return None
-
-    async def sixth_person(self) -> None:
-        """Send one more person into the sealed room for a while."""
-        person = f"visitor-{uuid.uuid4().hex[:6]}"
-        await self.stage.intrude(ROOM_CAMERA, person)
-        await self.clock.sleep_ms(BUTTON_MS)
-        await self.stage.withdraw(ROOM_CAMERA, person)
-
-    async def unplug_camera(self) -> None:
-        """Pull the plug of room 2's camera, and put it back after a while."""
-        await self.stage.fault(OTHER_CAMERA, unplugged=True)
-        await self.clock.sleep_ms(BUTTON_MS)
-        await self.stage.fault(OTHER_CAMERA)
-
-    async def block_corridor(self) -> None:
-        """Let an outsider stand in the corridor for a while."""
-        await self.stage.block_corridor(f"visitor-{uuid.uuid4().hex[:6]}")
-        await self.clock.sleep_ms(BUTTON_MS)
-        await self.stage.clear_corridor()
-
-    # --- small questions ----------------------------------------------------------------------------
-
-    def _all_ready(self) -> bool:
-        cameras = [camera for room in self.feed.rooms.values() for camera in room.cameras]
-        robots = self.feed.robots.values()
-        return (
-            len(cameras) > 0
-            and all(camera.state is CameraState.LIVE for camera in cameras)
-            and len(robots) > 0
-            and all(robot.condition is RobotCondition.IDLE for robot in robots)
-        )
-
-    def _head_count(self, room_id: str) -> int | None:
-        room = self.feed.rooms.get(room_id)
-        return room.head_count if room else None
+            await self.feed.until(
+                lambda: self.sight.head_count(ROOM) == 0,
+                within_ms=GATHER_MS,
+                what="the room is empty",
+            )
 
     def _session(self, day: Day) -> SessionView:
-        assert day.session is not None
+        if day.session is None:
+            raise DeadlineError("the day has no session yet")
         return self.feed.sessions.get(day.session.id, day.session)
 
-    def _new_alert(self, rule: str, room_id: str, known: set[str]) -> AlertView | None:
-        for alert in self.feed.alerts.values():
-            if alert.id not in known and alert.rule == rule and alert.room_id == room_id:
-                return alert
-        return None
+    # --- how a step is told -----------------------------------------------------------------------
 
-    def _robot_of(self, delivery_id: str) -> RobotView:
-        robot_id = self.feed.deliveries[delivery_id].robot_id
-        if robot_id is None or robot_id not in self.feed.robots:
-            raise DeadlineError(f"delivery {delivery_id} has lost its robot")
-        return self.feed.robots[robot_id]
-
-    def _in_corridor(self, delivery_id: str) -> bool:
-        robot_id = self.feed.deliveries[delivery_id].robot_id
-        robot = self.feed.robots.get(robot_id or "")
-        if robot is None or robot.pose is None or robot.condition is not RobotCondition.DRIVING:
-            return False
-        return BLOCK_FROM_X_M <= robot.pose.x_m <= BLOCK_TO_X_M
-
-    def _step_is(self, *ids: StepId) -> bool:
+    def step_is(self, *ids: StepId) -> bool:
+        """Whether one of these steps is under way."""
         return any(step.id in ids and step.status is StepStatus.ACTIVE for step in self.steps)
-
-    async def _reaches(self, delivery_id: str, state: DeliveryState, within_ms: int) -> DeliveryView:
-        order = list(DeliveryState)
-
-        def there() -> DeliveryView | None:
-            row = self.feed.deliveries[delivery_id]
-            if row.state in (DeliveryState.FAILED, DeliveryState.CANCELLED):
-                why = row.explanation.en if row.explanation else "no reason given"
-                raise DeadlineError(f"delivery {delivery_id} ended as {row.state}: {why}")
-            return row if order.index(row.state) >= order.index(state) else None
-
-        return await self.feed.until(there, within_ms=within_ms, what=f"delivery {delivery_id} is {state}")
 
     async def _take_session(self, day: Day, step: str, state: SessionState) -> None:
         session = self._session(day)
         if session.state is not state:
             try:
-                await self.supervisor.ask(step, lambda api: api.session_step(session.id, step))
+                await self.session_step(session.id, step)
             except RefusedError:
                 if self._session(day).state is not state:  # a repeat after a lost answer is refused
                     raise
         await self.feed.until(
-            lambda: self._session(day).state is state, within_ms=SHORT_MS, what=f"the session is {state}"
+            lambda: self._session(day).state is state,
+            within_ms=SHORT_MS,
+            what=f"the session is {state}",
         )
 
     async def _visitor_did(self, done: Callable[[], bool]) -> bool:
         if self.pace.visitor_ms == 0:
             return done()
         try:
-            await self.feed.until(lambda: done() or None, within_ms=self.pace.visitor_ms, what="the visitor")
+            await self.feed.until(
+                lambda: done() or None, within_ms=self.pace.visitor_ms, what="the visitor"
+            )
         except DeadlineError:
             return False
         return True

@@ -36,10 +36,12 @@ from zeroentry.demo.feed import Account, DeadlineError, Feed
 from zeroentry.demo.plan import DemoSetupError, Plan, prepare
 from zeroentry.demo.stage import Stage, StageLost
 from zeroentry.demo.story import StepId, StepStatus
-from zeroentry.demo.verdict import Verdict, judge
+from zeroentry.demo.verdict import ProcessLine, Verdict, judge
 
 READY_WITHIN_S: Final = 60.0
-QUIET_AFTER_MS: Final = 3_000  # an alert that comes late or twice comes within this time of the day's end
+QUIET_AFTER_MS: Final = (
+    3_000  # an alert that comes late or twice comes within this time of the day's end
+)
 BETWEEN_DAYS_MS: Final = 10_000
 STAGE_TIMEOUT_S: Final = 5.0
 
@@ -65,7 +67,7 @@ class Site:
 @contextlib.asynccontextmanager
 async def running_site(plan: Plan, clock: Clock, pace: Pace) -> AsyncIterator[Site]:
     """Start everything in a plan, and stop it at the end of the block."""
-    supervisor = Supervisor(clock, random.Random(), plan.children)  # noqa: S311 - back-off jitter
+    supervisor = Supervisor(clock, random.Random(), plan.children)
     async with httpx.AsyncClient(timeout=STAGE_TIMEOUT_S) as http:
         api = ApiClient(http, plan.controller_url)
 
@@ -140,7 +142,9 @@ async def _show(plan: Plan, console: Console) -> int:
         buttons = Buttons(site.director)
         story = asyncio.create_task(_days(site, started, console))
         server = asyncio.create_task(_serve_director(plan, site, buttons, started))
-        with console.status("starting broker, cameras, two edge nodes, controller, two robots, console"):
+        with console.status(
+            "starting broker, cameras, two edge nodes, controller, two robots, console"
+        ):
             ready = await _console_ready(plan, site, stop)
         if ready:
             _welcome(plan, console)
@@ -176,7 +180,7 @@ async def _console_ready(plan: Plan, site: Site, stop: asyncio.Event) -> bool:
                 _explain_failure(plan, failed[0].name)
                 return False
             with contextlib.suppress(httpx.HTTPError):
-                if (await http.get(plan.console_url + "/")).status_code < 500:  # noqa: PLR2004
+                if (await http.get(plan.console_url + "/")).status_code < 500:
                     return True
             await site.clock.sleep_ms(300)
     return False
@@ -231,8 +235,7 @@ async def _check(plan: Plan, console: Console, *, chaos: bool, json_file: Path |
         await clock.sleep_ms(QUIET_AFTER_MS)
         report = await _report(site, day, plan) if broken is None else None
         processes = tuple(
-            {"name": row.name, "starts": row.starts, "state": row.state.value}
-            for row in site.supervisor.statuses()
+            ProcessLine(row.name, row.starts, row.state.value) for row in site.supervisor.statuses()
         )
         alerts = tuple(site.director.feed.alerts.values())
     verdict = judge(
@@ -246,9 +249,14 @@ async def _check(plan: Plan, console: Console, *, chaos: bool, json_file: Path |
     )
     _print_check(console, site, verdict, plan)
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(verdict.as_json(), ensure_ascii=False, indent=2) + "\n", "utf-8")
+        _write_json(json_file, verdict)
     return 0 if verdict.passed else 1
+
+
+def _write_json(file: Path, verdict: Verdict) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(verdict.as_json(), ensure_ascii=False, indent=2)
+    file.write_text(text + "\n", "utf-8")
 
 
 def _killer(site: Site, kills: list[str]) -> Hook:
@@ -257,7 +265,7 @@ def _killer(site: Site, kills: list[str]) -> Hook:
         if name is None:
             return
         if name == "robot":
-            name = next(iter(site.director.busy_robots()), "robot-1")
+            name = next(iter(site.director.sight.busy_robots()), "robot-1")
         site.supervisor.kill(name)
         kills.append(name)
 
@@ -288,8 +296,8 @@ def _print_check(console: Console, site: Site, verdict: Verdict, plan: Plan) -> 
     p95 = "none" if verdict.latency_ms_p95 is None else f"{verdict.latency_ms_p95:.0f} ms"
     console.print(
         f"alerts expected {verdict.alerts_expected}, raised {verdict.alerts_raised}, "
-        f"lost {verdict.lost}, duplicated {verdict.duplicated}; latency p95 beyond the dwell {p95}; "
-        f"{verdict.seconds:.0f} s"
+        f"lost {verdict.lost}, duplicated {verdict.duplicated}; "
+        f"latency p95 beyond the dwell {p95}; {verdict.seconds:.0f} s"
     )
     for problem in verdict.problems:
         console.print(f"[bold red]problem:[/] {problem}", soft_wrap=True)

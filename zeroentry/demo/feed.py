@@ -1,4 +1,4 @@
-"""Follows the controller's public API as any client may, and waits on what it says, with deadlines."""
+"""Follows the controller's public API as any client may, and waits on it with deadlines."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -50,11 +50,14 @@ class Account:
         self._api = self.anonymous.with_token(given.token)
         return given
 
+    async def _logged_in(self) -> ApiClient:
+        given = await self.login()
+        return self.anonymous.with_token(given.token)
+
     async def api(self) -> ApiClient:
         """The way to the controller with this account's token."""
         if self._api is None:
-            await self.login()
-        assert self._api is not None
+            return await self._logged_in()
         return self._api
 
     async def ask(self, what: str, request: Callable[[ApiClient], Awaitable[T]]) -> T:
@@ -138,13 +141,14 @@ class Feed:
 
     async def _read(self) -> None:
         api = await self.account.api()
-        async for event in api.events(self._last_id):
-            if event.name is EventName.RESYNC:
-                await self._refresh()
-            elif event.view is not None:
-                self._take(event.view)
-            if event.id is not None:
-                self._last_id = event.id
+        async with api.events(self._last_id) as events:
+            async for event in events:
+                if event.name is EventName.RESYNC:
+                    await self._refresh()
+                elif event.view is not None:
+                    self._take(event.view)
+                if event.id is not None:
+                    self._last_id = event.id
 
     async def _refresh(self) -> None:
         overview = await self.account.ask("overview", lambda api: api.overview())

@@ -1,4 +1,4 @@
-"""Encodes one composed scene live: pictures and sound in, H.264 and AAC packets out to every viewer."""
+"""Encodes one composed scene live: pictures and sound in, H.264 and AAC packets out."""
 
 import asyncio
 import binascii
@@ -24,7 +24,7 @@ from av.video.codeccontext import VideoCodecContext
 from contracts.units import UtcMs
 from runtime.clock import Clock
 from zeroentry.composer.live import LiveScene
-from zeroentry.composer.model import Cue, Scene, Vest
+from zeroentry.composer.model import Cue, Scene
 from zeroentry.composer.sound import SAMPLE_RATE_HZ, room_tone
 
 FPS: Final = 10
@@ -71,7 +71,7 @@ class TruthChange:
 
 @dataclass(slots=True)
 class LiveCamera:
-    """One simulated camera. ``run`` paces it by the clock; ``media_source`` describes its tracks."""
+    """One simulated camera, paced by the clock; ``media_source`` describes its tracks."""
 
     camera_id: str
     scene: Scene
@@ -82,10 +82,10 @@ class LiveCamera:
     _viewers: set[asyncio.Queue[LivePacket]] = field(default_factory=set)
     _live: LiveScene = field(init=False)
     _cues: list[Cue] = field(default_factory=list)
-    _robot_vest: Vest = Vest.NONE
 
     def __post_init__(self) -> None:
         self._live = LiveScene(self.scene)
+        self._live.warm_up()
 
     def cue(self, cue: Cue) -> None:
         """Play a cue from the next picture on."""
@@ -175,8 +175,7 @@ def _tone_int16(seed: int) -> np.ndarray:
 
 
 def _video_encoder(scene: Scene) -> VideoCodecContext:
-    encoder = av.CodecContext.create("libx264", "w")
-    assert isinstance(encoder, VideoCodecContext)
+    encoder = VideoCodecContext.create("libx264", "w")
     encoder.width, encoder.height = scene.size_px
     encoder.pix_fmt = "yuv420p"
     encoder.time_base = Fraction(1, VIDEO_CLOCK_HZ)
@@ -189,8 +188,7 @@ def _video_encoder(scene: Scene) -> VideoCodecContext:
 
 
 def _audio_encoder() -> AudioCodecContext:
-    encoder = av.CodecContext.create("aac", "w")
-    assert isinstance(encoder, AudioCodecContext)
+    encoder = AudioCodecContext.create("aac", "w")
     encoder.sample_rate = SAMPLE_RATE_HZ
     encoder.layout = "mono"
     encoder.format = "fltp"

@@ -1,4 +1,4 @@
-"""Decides how the demo's site lies on this machine: ports, keys, files, and the processes to run."""
+"""Decides how the demo's site lies on this machine: ports, keys, files, processes."""
 
 import json
 import os
@@ -22,11 +22,13 @@ from zeroentry.demo.cameras import TOKEN_ENV as CAMERAS_TOKEN_ENV
 LOOPBACK: Final = "127.0.0.1"
 OWN_CAMERA: Final = "room-2-cam"
 OWN_USER_ENV: Final = "ZEROENTRY_CAMERA_USER"
-OWN_PASSWORD_ENV: Final = "ZEROENTRY_CAMERA_PASSWORD"  # the name of a variable, not a password
-DIRECTOR_TOKEN_ENV: Final = "ZEROENTRY_DEMO_TOKEN"
+OWN_PASSWORD_ENV: Final = "ZEROENTRY_CAMERA_PASSWORD"  # noqa: S105 - its name
+DIRECTOR_TOKEN_ENV: Final = "ZEROENTRY_DEMO_TOKEN"  # noqa: S105 - its name
 NODES: Final = ("edge-1", "edge-2")
 ROBOTS: Final = ("robot-1", "robot-2")
-PASSWORD_BYTES: Final = 9  # 72 bits, 12 characters: typed once by a person who reads it off a screen
+PASSWORD_BYTES: Final = (
+    9  # 72 bits, 12 characters: typed once by a person who reads it off a screen
+)
 
 
 class DemoSetupError(Exception):
@@ -109,8 +111,8 @@ def check_port(port: int) -> None:
             probe.bind((LOOPBACK, port))
         except OSError as error:
             raise DemoSetupError(
-                f"port {port} on {LOOPBACK} is taken ({error.strerror}): stop what listens there, or "
-                f"choose another: make demo PORT={port + 1} (zeroentry demo --port {port + 1})"
+                f"port {port} on {LOOPBACK} is taken ({error.strerror}): stop what listens "
+                f"there, or choose another: make demo PORT={port + 1} (zeroentry demo --port {port + 1})"
             ) from error
 
 
@@ -120,11 +122,16 @@ def site_source() -> Path:
     for folder in (here.parents[2] / "firmware_configs" / "demo", here.parent / "site"):
         if (folder / "site.yaml").is_file():
             return folder
-    raise DemoSetupError("the demo's site (firmware_configs/demo) is missing from this installation")
+    raise DemoSetupError("the demo's site, firmware_configs/demo, is not in this installation")
 
 
 def prepare(
-    folder: Path, *, console_port: int, camera: str = "", with_console: bool = True, eyes: bool = True
+    folder: Path,
+    *,
+    console_port: int,
+    camera: str = "",
+    with_console: bool = True,
+    eyes: bool = True,
 ) -> Plan:
     """Lay out a run in ``folder`` (which must be empty or new).
 
@@ -214,14 +221,16 @@ def _as_url(camera: str) -> str:
     if "://" in camera:
         if "@" in camera.split("://", 1)[1].split("/", 1)[0]:
             raise DemoSetupError(
-                "the camera's address carries a user name or password. Give the address without them "
-                f"and put them into the environment: {OWN_USER_ENV}=... {OWN_PASSWORD_ENV}=... "
+                "the camera's address carries a user name or password. Give the address without "
+                f"them and put them into the environment: {OWN_USER_ENV}=... {OWN_PASSWORD_ENV}=... "
                 "make demo CAMERA=rtsp://HOST/PATH"
             )
         return camera
     path = Path(camera).expanduser().resolve()
     if not path.is_file():
-        raise DemoSetupError(f"no camera or file {camera!r}: give rtsp://..., a video file or /dev/video0")
+        raise DemoSetupError(
+            f"no camera or file {camera!r}: give rtsp://..., a video file or /dev/video0"
+        )
     return path.as_uri()
 
 
@@ -259,7 +268,12 @@ def _cameras(folder: Path, ports: Ports, keys: Keys, *, without: str) -> ChildSp
     scenes = (
         {"id": "room-1-cam", "scene": SceneKind.ROOM.value, "seed": 0, "label": "ROOM 1 / CAM 01"},
         {"id": "room-2-cam", "scene": SceneKind.ROOM.value, "seed": 3, "label": "ROOM 2 / CAM 02"},
-        {"id": "corridor-1-cam", "scene": SceneKind.CORRIDOR.value, "seed": 5, "label": "CORRIDOR / CAM 03"},
+        {
+            "id": "corridor-1-cam",
+            "scene": SceneKind.CORRIDOR.value,
+            "seed": 5,
+            "label": "CORRIDOR / CAM 03",
+        },
     )
     settings = {
         "rtsp_port": ports.rtsp,
@@ -269,7 +283,10 @@ def _cameras(folder: Path, ports: Ports, keys: Keys, *, without: str) -> ChildSp
     }
     file = _write_yaml(folder / "cameras.yaml", settings)
     return _child(
-        folder, "cameras", ("zeroentry.demo", "cameras", str(file)), {CAMERAS_TOKEN_ENV: keys.cameras}
+        folder,
+        "cameras",
+        ("zeroentry.demo", "cameras", str(file)),
+        {CAMERAS_TOKEN_ENV: keys.cameras},
     )
 
 
@@ -361,7 +378,10 @@ def _bridge(
     }
     file = _write_yaml(folder / f"{robot}.yaml", settings)
     return _child(
-        folder, robot, ("zeroentry", "bridge", "--config", str(file)), {"ZEROENTRY_RUN_KEY": keys.run}
+        folder,
+        robot,
+        ("zeroentry", "bridge", "--config", str(file)),
+        {"ZEROENTRY_RUN_KEY": keys.run},
     )
 
 

@@ -1,4 +1,4 @@
-"""The simulated world as the director moves it: people before cameras, faults, and the truth of both."""
+"""The simulated world as the director moves it: people, faults, and the truth of both."""
 
 import json
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import httpx
 from contracts.units import CameraId, UtcMs
 
 ROOM_CAMERA: Final = "room-1-cam"
+OTHER_CAMERA: Final = "room-2-cam"
 CORRIDOR_CAMERA: Final = "corridor-1-cam"
 INTRUDER: Final = "intruder"
 OUTSIDER: Final = "outsider"
@@ -61,7 +62,7 @@ class Stage:
         await self._cue(CORRIDOR_CAMERA, cue="robot_at", progress=progress)
 
     async def fault(self, camera: CameraId, **faults: bool) -> None:
-        """Set what is wrong with a camera: ``unplugged``, ``frozen``, ``silent``; none: all is well."""
+        """Set a camera's faults: ``unplugged``, ``frozen``, ``silent``; none: all is well."""
         await self._send("PUT", f"/cameras/{camera}/fault", faults)
 
     async def ready(self) -> bool:
@@ -72,8 +73,10 @@ class Stage:
             return False
         return True
 
-    def whole_since_utc_ms(self, camera: CameraId, person: str, after_utc_ms: UtcMs) -> UtcMs | None:
-        """When a person was first wholly in a camera's picture after a moment, by the camera's own log."""
+    def whole_since_utc_ms(
+        self, camera: CameraId, person: str, after_utc_ms: UtcMs
+    ) -> UtcMs | None:
+        """When a person came into a camera's picture after a moment, by the camera's log."""
         for row in self._truth():
             if (
                 row["camera_id"] == camera

@@ -80,14 +80,14 @@ TITLES: Final[dict[StepId, Named]] = {
 
 TODO: Final[dict[StepId, Named]] = {
     StepId.ACKNOWLEDGE: Named(
-        zh="请确认预警：按空格键或点击“确认”", en="Acknowledge the alert: press space, or the button"
+        zh="请确认预警：按空格键或点击“确认”",
+        en="Acknowledge the alert: press space, or the button",
     ),
     StepId.ORDER: Named(
-        zh="请点餐：点击“点餐”，在平板页面下单", en="Order a meal: press “Order a meal”, then the tablet page"
+        zh="请点餐：点击“点餐”，在平板页面下单",
+        en="Order a meal: press “Order a meal”, then the tablet page",
     ),
-    StepId.UNLOCK: Named(
-        zh="请在机器人面板输入取餐码", en="Type the PIN on the robot's panel"
-    ),
+    StepId.UNLOCK: Named(zh="请在机器人面板输入取餐码", en="Type the PIN on the robot's panel"),
     StepId.REPORT: Named(zh="请打开见证报告", en="Open the witness report"),
 }
 

@@ -1,4 +1,4 @@
-"""Decides whether a day was good: every expected alert once, none unexpected, the meal delivered."""
+"""Decides whether a day was good: each expected alert once, no other, the meal delivered."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from contracts.api import AlertView, DeliveryState
-from zeroentry.demo.director import Day
+from zeroentry.demo.director import Day, Latency
 
 LATENCY_P95_MAX_MS: Final = 700  # benchmarks.md: beyond the rule's own dwell, at 5 fps
 NODE_OFFLINE: Final = "node.offline"
@@ -21,6 +21,15 @@ class LegTime:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessLine:
+    """One process of the run and how often it was started."""
+
+    name: str
+    starts: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The result of ``demo --check`` as it goes into its JSON file."""
 
@@ -29,10 +38,10 @@ class Verdict:
     alerts_expected: int
     alerts_raised: int
     latency_ms_p95: float | None
-    latencies: tuple[dict[str, object], ...]
+    latencies: tuple[Latency, ...]
     delivery_legs: tuple[LegTime, ...]
     witness_report: str | None
-    processes: tuple[dict[str, object], ...]
+    processes: tuple[ProcessLine, ...]
     lost: int
     duplicated: int
     chaos: bool
@@ -58,11 +67,11 @@ def judge(
     *,
     broken: str | None,
     report: str | None,
-    processes: tuple[dict[str, object], ...],
+    processes: tuple[ProcessLine, ...],
     kills: tuple[str, ...],
     seconds: float,
 ) -> Verdict:
-    """Hold a day against what happened on its stage. ``kills`` names the processes that were killed."""
+    """Hold a day against what happened on its stage; ``kills``: processes that were killed."""
     problems = [broken] if broken else []
     raised = list(alerts)
     expected = Counter((row.rule, row.room_id) for row in day.expected) if day else Counter()
@@ -75,7 +84,9 @@ def judge(
     latencies = [float(row.latency_ms) for row in day.latencies] if day else []
     p95 = percentile(latencies, 0.95)
     if p95 is not None and p95 > LATENCY_P95_MAX_MS and not kills:
-        problems.append(f"alert latency p95 {p95:.0f} ms beyond the dwell; limit {LATENCY_P95_MAX_MS}")
+        problems.append(
+            f"alert latency p95 {p95:.0f} ms beyond the dwell; limit {LATENCY_P95_MAX_MS}"
+        )
     delivery = day.delivery if day else None
     if delivery is None or delivery.state is not DeliveryState.RETURNED:
         problems.append("the delivery did not come to its end")
@@ -87,7 +98,7 @@ def judge(
         alerts_expected=expected.total(),
         alerts_raised=stored.total(),
         latency_ms_p95=p95,
-        latencies=tuple(asdict(row) for row in day.latencies) if day else (),
+        latencies=tuple(day.latencies) if day else (),
         delivery_legs=_legs(day),
         witness_report=report,
         processes=processes,

@@ -1,0 +1,1 @@
+"""What the claims of speed and memory stand on; each module is one command."""
