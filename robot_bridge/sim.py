@@ -38,6 +38,7 @@ STEP_MS: Final = 50
 ARRIVED_M: Final = 0.005
 ALIGNED_RAD: Final = 0.02
 BEND_RAD: Final = 0.1  # a bend below this is driven through; above it the robot stops and turns
+FAR_M: Final = 1.0  # what lies farther than this beyond the braking distance cannot matter yet
 CREEP_MPS: Final = 0.05  # braking by the square root alone would never arrive
 
 BATTERY_LOW_PERCENT: Final = 15.0
@@ -380,7 +381,8 @@ class SimVehicle:
             else:
                 self._turn_to(heading, dt_s)
             return
-        self._pose = replace(self._pose, theta_rad=heading)
+        if heading != self._pose.theta_rad:
+            self._pose = replace(self._pose, theta_rad=heading)
         self._roll(dt_s)
 
     def _roll(self, dt_s: float) -> None:
@@ -415,6 +417,7 @@ class SimVehicle:
         x_m, y_m, heading = self._pose.x_m, self._pose.y_m, self._pose.theta_rad
         clear_m, speed_mps = 0.0, settings.speed_mps
         braking = 2 * settings.deceleration_mps2
+        far_m = settings.speed_mps**2 / braking + FAR_M
         for point in motion.route:
             dx, dy = point.x_m - x_m, point.y_m - y_m
             length_m = hypot(dx, dy)
@@ -426,7 +429,7 @@ class SimVehicle:
             speed_mps = min(speed_mps, sqrt(limit_mps**2 + braking * clear_m))
             clear_m += length_m
             x_m, y_m = point.x_m, point.y_m
-            if point.theta_rad is not None:
+            if point.theta_rad is not None or clear_m > far_m:
                 break
         # Speed changes once a step: this one still stops in `clear_m` if braking begins late.
         late_mps = settings.deceleration_mps2 * STEP_MS / 1000
