@@ -99,7 +99,7 @@ class FaultBody(Strict):
     silent: bool = False
 
 
-class _LiveSession(RtspServerSession):  # type: ignore[misc] - the library has no types
+class _LiveSession(RtspServerSession):  # type: ignore[misc]  # it has no types
     """An RTSP session that streams a live camera instead of a file."""
 
     server: "LiveRtspServer"
@@ -136,7 +136,7 @@ class _LiveSession(RtspServerSession):  # type: ignore[misc] - the library has n
                 await self._send_aac_packet(audio, packet.data, at_s, 0.0)
 
 
-class LiveRtspServer(RtspServer):  # type: ignore[misc] - the library has no types
+class LiveRtspServer(RtspServer):  # type: ignore[misc]  # it has no types
     """The RTSP server of the library, with live cameras in place of its folder of files."""
 
     def __init__(self, cameras: dict[str, LiveCamera], port: int) -> None:

@@ -112,7 +112,8 @@ def check_port(port: int) -> None:
         except OSError as error:
             raise DemoSetupError(
                 f"port {port} on {LOOPBACK} is taken ({error.strerror}): stop what listens "
-                f"there, or choose another: make demo PORT={port + 1} (zeroentry demo --port {port + 1})"
+                f"there, or choose another: make demo PORT={port + 1} "
+                f"(zeroentry demo --port {port + 1})"
             ) from error
 
 
@@ -222,8 +223,8 @@ def _as_url(camera: str) -> str:
         if "@" in camera.split("://", 1)[1].split("/", 1)[0]:
             raise DemoSetupError(
                 "the camera's address carries a user name or password. Give the address without "
-                f"them and put them into the environment: {OWN_USER_ENV}=... {OWN_PASSWORD_ENV}=... "
-                "make demo CAMERA=rtsp://HOST/PATH"
+                "them and put them into the environment: "
+                f"{OWN_USER_ENV}=... {OWN_PASSWORD_ENV}=... make demo CAMERA=rtsp://HOST/PATH"
             )
         return camera
     path = Path(camera).expanduser().resolve()
