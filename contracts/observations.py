@@ -247,7 +247,7 @@ class SealApplied(Wire):
 
     node_id: NodeId
     room_id: RoomId
-    session_id: SessionId | None
+    session_id: SessionId | None = None
     sealed: bool
     admitted: int | None = Field(default=None, ge=0)
     command_id: MessageId

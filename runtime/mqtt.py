@@ -435,6 +435,10 @@ class MqttSession:
                 delay_ms = backoff_ms(attempt, self._rng)
                 self._log_loss(str(_first(lost)), attempt, delay_ms)
                 attempt += 1
+            if _is_being_cancelled():
+                # The link broke in the very moment of the cancel, and its error took the cancel's
+                # place: a session that went on here would outlive its process's shutdown.
+                raise asyncio.CancelledError
             await self._clock.sleep_ms(delay_ms)
 
     def _log_loss(self, error: str, attempt: int, delay_ms: int) -> None:

@@ -242,7 +242,7 @@ class Painter:
         frame_w = self.scene.size_px[0]
         whole = box.x1 > 0 and box.x2 < frame_w and place.z_m <= self.plan.wall_z_m
         steady = whole and not actor.moving(t_ms)
-        return PersonTruth(actor.id, actor.role, actor.vest, pose, box, steady)
+        return PersonTruth(actor.id, actor.role, actor.vest, pose, box, whole, steady)
 
     def _shade_floor(self, image: Image, x: float, y: float, metre_px: float) -> None:
         """Lay the shadow of a standing person on the floor."""

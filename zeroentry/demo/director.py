@@ -241,7 +241,7 @@ class Director:
             within_ms=ALERT_MS,
             what="alert: six people, five admitted",
         )
-        began = self.stage.whole_since_utc_ms(ROOM_CAMERA, INTRUDER, cued_utc_ms)
+        began = self.stage.seen_utc_ms(ROOM_CAMERA, INTRUDER, cued_utc_ms, whole=True)
         if began is None:
             raise DeadlineError("an alert came before the sixth person was in the picture")
         day.expected.append(Expected(OVER_ADMITTED, ROOM, began, alert.id))
@@ -349,7 +349,7 @@ class Director:
             within_ms=ALERT_MS,
             what="alert: person in the robot's zone",
         )
-        began = self.stage.whole_since_utc_ms(CORRIDOR_CAMERA, OUTSIDER, cued_utc_ms)
+        began = self.stage.seen_utc_ms(CORRIDOR_CAMERA, OUTSIDER, cued_utc_ms, whole=True)
         if began is None:
             raise DeadlineError("an alert came before the outsider was in the picture")
         day.expected.append(Expected(PERSON_IN_ZONE, CORRIDOR, began, alert.id))

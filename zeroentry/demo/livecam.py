@@ -24,7 +24,7 @@ from av.video.codeccontext import VideoCodecContext
 from contracts.units import UtcMs
 from runtime.clock import Clock
 from zeroentry.composer.live import LiveScene
-from zeroentry.composer.model import Cue, Scene
+from zeroentry.composer.model import Cue, Frame, Scene
 from zeroentry.composer.sound import SAMPLE_RATE_HZ, room_tone
 
 FPS: Final = 10
@@ -66,6 +66,7 @@ class TruthChange:
     frame_index: int
     count: int
     persons: tuple[str, ...]
+    whole: tuple[str, ...]
     steady: bool
 
 
@@ -116,18 +117,18 @@ class LiveCamera:
         video, audio = _video_encoder(self.scene), _audio_encoder()
         tone = _tone_int16(self.scene.seed)
         start_ms, index, samples_done = self.clock.mono_ms(), 0, 0
-        last_truth: tuple[tuple[str, ...], bool] | None = None
+        last_truth: tuple[object, ...] | None = None
         while True:
             t_ms = self.clock.mono_ms() - start_ms
             for cue in self._take_cues():
                 self._live.apply(cue, t_ms)
             utc_ms = self.clock.utc_ms()
             frame = await asyncio.to_thread(self._live.render, t_ms, _osd(utc_ms))
-            persons = tuple(sorted(person.id for person in frame.truth))
-            if (persons, frame.steady) != last_truth:
-                last_truth = (persons, frame.steady)
+            truth = _truth_of(frame)
+            if truth != last_truth:
+                last_truth = truth
                 self.on_truth(
-                    TruthChange(self.camera_id, utc_ms, index, frame.count, persons, frame.steady)
+                    TruthChange(self.camera_id, utc_ms, index, frame.count, *truth)
                 )
             self._give(await asyncio.to_thread(_encode_picture, video, frame.image, t_ms))
             samples_done = self._sound(audio, tone, samples_done, t_ms + FRAME_MS)
@@ -164,6 +165,12 @@ class LiveCamera:
             for queue in self._viewers:
                 if not queue.full():
                     queue.put_nowait(packet)
+
+
+def _truth_of(frame: Frame) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    persons = tuple(sorted(person.id for person in frame.truth))
+    whole = tuple(sorted(person.id for person in frame.truth if person.whole))
+    return persons, whole, frame.steady
 
 
 def _osd(utc_ms: UtcMs) -> str:

@@ -73,30 +73,24 @@ class Stage:
             return False
         return True
 
-    def whole_since_utc_ms(
-        self, camera: CameraId, person: str, after_utc_ms: UtcMs
+    def seen_utc_ms(
+        self, camera: CameraId, person: str, after_utc_ms: UtcMs, *, whole: bool
     ) -> UtcMs | None:
-        """When a person came into a camera's picture after a moment, by the camera's log."""
-        for row in self._truth():
-            if (
-                row["camera_id"] == camera
-                and row["utc_ms"] >= after_utc_ms
-                and person in row["persons"]
-            ):
-                return UtcMs(row["utc_ms"])
-        return None
+        """When a person came into a camera's picture after a moment, by the camera's own log.
 
-    def gone_utc_ms(self, camera: CameraId, person: str, after_utc_ms: UtcMs) -> UtcMs | None:
-        """When a person was first no longer in a camera's picture after a moment."""
-        seen = False
+        ``whole``: the first picture that shows all of the person; else the first that shows any.
+        """
         for row in self._truth():
             if row["camera_id"] != camera or row["utc_ms"] < after_utc_ms:
                 continue
-            if person in row["persons"]:
-                seen = True
-            elif seen:
+            if person in row["whole" if whole else "persons"]:
                 return UtcMs(row["utc_ms"])
         return None
+
+    def steady(self, camera: CameraId) -> bool:
+        """Whether everybody before a camera sits or stands still now."""
+        rows = [row for row in self._truth() if row["camera_id"] == camera]
+        return bool(rows) and bool(rows[-1]["steady"])
 
     def _truth(self) -> list[dict[str, Any]]:
         text = self.truth_file.read_text("utf-8") if self.truth_file.exists() else ""
