@@ -46,7 +46,7 @@ from controller.edges.commands import NodeCommands
 from controller.edges.inbox import EdgeInbox
 from controller.edges.pictures import PictureFetcher, PictureStore
 from controller.fleet.master import FleetMaster
-from controller.ports import StoreLost
+from controller.ports import Blocking, StoreLost
 from controller.service import Service
 from controller.settings import ApiSettings, ControllerSettings, Deployment
 from controller.store.database import Database
@@ -182,6 +182,7 @@ def wire(
     base_url: str,
     broker_connected: Callable[[], bool],
     hasher: PasswordHasher | None = None,
+    blocking: Blocking = asyncio.to_thread,
 ) -> Controller:
     """Put a controller together on a bus.
 
@@ -212,6 +213,7 @@ def wire(
         [node.id for node in site.nodes],
         rng=rng,
         run_key=signing,
+        blocking=blocking,
     )
     pictures = PictureStore(settings.data_dir / "pictures")
     client = httpx.AsyncClient(follow_redirects=False, trust_env=False)
@@ -228,6 +230,7 @@ def wire(
         Hands(commands, fetcher, fleet),
         (hub,),
         database.open_outputs(),
+        blocking,
     )
     api_urls.service = fetcher.service = service
     accounts = Accounts(database, clock, hasher or PasswordHasher())

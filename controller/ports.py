@@ -1,8 +1,8 @@
 """Holds what the controller's service asks of the world: a store, a way out, somebody who listens."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from contracts.api import Role
 from contracts.units import UtcMs
@@ -13,6 +13,10 @@ from controller.core.outputs import Answer, Lasting, PublishAction, PublishOrder
 from controller.core.sessions import Session
 from controller.core.state import Input, Now, SiteState
 from runtime.outbox import InboxCursor
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class StoreLost(Exception):
@@ -126,6 +130,14 @@ class AccountStore(Protocol):
 
     def drop_token(self, sha256: str) -> None:
         """Log-out."""
+        ...
+
+
+class Blocking(Protocol):
+    """How a call that waits for the disk is made: in a thread, or at once where time is simulated."""
+
+    async def __call__(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """``function``'s result; what it raises is raised."""
         ...
 
 

@@ -29,6 +29,7 @@ from controller.core.site import step
 from controller.core.state import Input, Now, SiteState, Tick, lasting_equal
 from controller.ports import (
     Batch,
+    Blocking,
     Given,
     Journaled,
     Listener,
@@ -75,10 +76,12 @@ class Service:
         performer: Performer,
         listeners: Iterable[Listener] = (),
         open_outputs: Iterable[OpenOutput] = (),
+        blocking: Blocking = asyncio.to_thread,
     ) -> None:
         self.state = state
         self._store = store
         self._clock = clock
+        self._blocking = blocking
         self._performer = performer
         self._listeners = tuple(listeners)
         self._queue: asyncio.Queue[_Group] = asyncio.Queue(QUEUE_MAX)
@@ -169,7 +172,7 @@ class Service:
                 state = after
                 self.counts["inputs"] += 1
         batch = _batch(self.state, state, journal, cursors)
-        ids = () if batch.empty else await asyncio.to_thread(self._store.commit, batch)
+        ids = () if batch.empty else await self._blocking(self._store.commit, batch)
         self.counts["journaled"] += len(journal)
         self.counts["commits"] += 0 if batch.empty else 1
         await self._committed(state, groups, outputs)
@@ -203,7 +206,7 @@ class Service:
                 return given
         if alert_id in state.alerts:
             return given
-        return replace(given, known=await asyncio.to_thread(self._store.find_alert, alert_id))
+        return replace(given, known=await self._blocking(self._store.find_alert, alert_id))
 
     def _enqueue(self, output_id: OutputId, output: Lasting) -> None:
         match output:
@@ -217,13 +220,13 @@ class Service:
         while True:
             output_id, output = await self._commands.get()
             await self._performer.lasting(output)
-            await asyncio.to_thread(self._store.performed, (output_id,))
+            await self._blocking(self._store.performed, (output_id,))
 
     async def _fetch_pictures(self) -> None:
         while True:
             output_id, output = await self._pictures.get()
             await self._performer.lasting(output)
-            await asyncio.to_thread(self._store.performed, (output_id,))
+            await self._blocking(self._store.performed, (output_id,))
 
 
 def _answer(outputs: Sequence[Output]) -> Answer | None:

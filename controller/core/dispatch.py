@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from contracts.api import DeliveryState, SessionState
-from contracts.devices import Zone
 from contracts.observations import Alert, Condition, Severity
 from contracts.units import MonoMs, RobotId, RoomId, UtcMs, ZoneId
 from contracts.vda5050.profile import LidState, LockCompartment, OpenCompartment
@@ -80,8 +79,7 @@ def with_duty(site: SiteState, duty: Duty) -> SiteState:
 
 
 def _hold(site: SiteState, states: Mapping[ZoneId, Clearance], now: Now) -> Result:
-    outputs: list[Output] = []
-    wanted: dict[ZoneId, RobotId] = {}
+    persons: set[RoomId] = set()
     for robot_id in site.duties:
         duty = site.duties[robot_id]
         held = interlock.hold(site.plan, duty.mission, states)
@@ -90,16 +88,32 @@ def _hold(site: SiteState, states: Mapping[ZoneId, Clearance], now: Now) -> Resu
             duty = replace(duty, pause_wanted=True)
         elif duty.pause_wanted:
             duty = replace(duty, pause_wanted=False)
-        for zone_id in held.zones:
-            if states[zone_id] is Clearance.PERSON:
-                wanted.setdefault(zone_id, robot_id)
+        zones = [site.plan.zones[zone] for zone in held.zones if states[zone] is Clearance.PERSON]
+        persons |= {zone.seen_by for zone in zones if zone.seen_by is not None}
         site = with_duty(site, _pausing(duty, site.robots.get(robot_id, RobotLive()), now))
-    for zone in site.plan.zones.values():
-        if zone.id in wanted:
-            site, more = _raise_in_zone(site, zone, now)
+    return _zone_alerts(site, states, persons, now)
+
+
+def _zone_alerts(
+    site: SiteState, states: Mapping[ZoneId, Clearance], persons: set[RoomId], now: Now
+) -> Result:
+    """One alert for each area where a person holds a robot, until all zones seen there are clear.
+
+    The same person may shut several zones of one corridor: that is one occurrence.
+    """
+    outputs: list[Output] = []
+    for area in dict.fromkeys(zone.seen_by for zone in site.plan.zones.values()):
+        if area is None:
+            continue
+        if area in persons:
+            site, more = _raise_in_area(site, area, now)
             outputs += more
-        elif states[zone.id] is Clearance.CLEAR:
-            site = lower(site, alerts.PERSON_IN_ZONE, zone.id, now)
+        elif all(
+            states[zone.id] is Clearance.CLEAR
+            for zone in site.plan.zones.values()
+            if zone.seen_by == area
+        ):
+            site = lower(site, alerts.PERSON_IN_ZONE, area, now)
     return site, tuple(outputs)
 
 
@@ -122,19 +136,16 @@ def _pausing(duty: Duty, live: RobotLive, now: Now) -> Duty:
     return fleet.with_action(duty, ActionDuty(_new_id(duty, now), kind))
 
 
-def _raise_in_zone(site: SiteState, zone: Zone, now: Now) -> Result:
-    area = zone.seen_by
-    if area is None or mark_of(alerts.PERSON_IN_ZONE, zone.id) in site.marks:
-        return site, ()
+def _raise_in_area(site: SiteState, area: RoomId, now: Now) -> Result:
     node_id = site.plan.watcher.get(area)
-    if node_id is None:
+    if node_id is None or mark_of(alerts.PERSON_IN_ZONE, area) in site.marks:
         return site, ()
     live = site.rooms.get(area)
     views = live.observation.views if live is not None else ()
     view = max(views, key=lambda row: len(row.people), default=None)
     seen_utc_ms = live.observation.utc_ms if live is not None else now.utc_ms
     alert = Alert(
-        alert_id=own_alert_id(alerts.PERSON_IN_ZONE, zone.id, now.utc_ms),
+        alert_id=own_alert_id(alerts.PERSON_IN_ZONE, area, now.utc_ms),
         rule=alerts.PERSON_IN_ZONE,
         condition=Condition.ACTIVE,
         severity=Severity.WARNING,
@@ -146,7 +157,7 @@ def _raise_in_zone(site: SiteState, zone: Zone, now: Now) -> Result:
         dwell_ms=0,
         boxes=view.people if view else (),
     )
-    site = raise_alert(site, alert, zone.id, now)
+    site = raise_alert(site, alert, area, now)
     if view is None:
         return site, ()
     return site, (FetchSnapshot(alert.alert_id, node_id, view.camera_id),)

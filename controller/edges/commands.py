@@ -8,6 +8,7 @@ from pathlib import Path
 from contracts import topics
 from contracts.units import NodeId, SiteId
 from controller.core.outputs import SendCommand
+from controller.ports import Blocking
 from runtime.clock import Clock
 from runtime.mqtt import Bus
 from runtime.outbox import Outbox, OutboxPump
@@ -26,8 +27,10 @@ class NodeCommands:
         *,
         rng: random.Random,
         run_key: bytes | None,
+        blocking: Blocking = asyncio.to_thread,
     ) -> None:
         self._site = site
+        self._blocking = blocking
         self._boxes = {
             node: Outbox(folder / f"{node}.db", topics.command_stream(node), "controller", clock)
             for node in nodes
@@ -57,7 +60,7 @@ class NodeCommands:
             return  # The node left the site's files since: there is nobody to order.
         command = output.command
         topic = topics.command_topic(self._site, output.node_id)
-        await asyncio.to_thread(box.append, topic, command, command.room_id, command.command_id)
+        await self._blocking(box.append, topic, command, command.room_id, command.command_id)
 
     def close(self) -> None:
         """Close the outboxes' files."""
