@@ -25,7 +25,7 @@ from contracts.api import (
 )
 from contracts.devices import Named
 from contracts.observations import Condition
-from contracts.units import UtcMs
+from contracts.units import CameraId, RoomId, UtcMs
 from controller.console.client import RefusedError
 from runtime.clock import Clock
 from zeroentry.demo.feed import Account, DeadlineError, Feed
@@ -45,11 +45,13 @@ log = structlog.get_logger(__name__)
 ROOM: Final = "room-1"
 CORRIDOR: Final = "corridor-1"
 ADMITTED: Final = 5
+STANDING: Final = (RobotCondition.PAUSED, RobotCondition.HELD)
 OVER_ADMITTED: Final = "area.over_admitted"
 PERSON_IN_ZONE: Final = "robot.person_in_zone"
 
 START_MS: Final = 60_000  # a cold start of eight processes on two cores takes about 20 s
 GATHER_MS: Final = 60_000
+SETTLED_MS: Final = 2_000  # a count that stands that long is what a seal demands
 ALERT_MS: Final = 15_000
 SHORT_MS: Final = 20_000
 DRIVE_MS: Final = 120_000
@@ -86,10 +88,24 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """From the true begin of a condition, beyond the rule's own dwell, to the event stream."""
+    """How long an alert took, beyond its rule's dwell, until it left the event stream.
+
+    ``latency_ms`` counts from the first picture that showed the whole person, and
+    ``first_pixel_ms`` from the first that showed anything of the person, by the camera's own log.
+    """
 
     rule: str
     latency_ms: int
+    first_pixel_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Provoked:
+    """An alert that the director brought about."""
+
+    alert: AlertView
+    expected: Expected
+    latency: Latency
 
 
 @dataclass(slots=True)
@@ -101,6 +117,11 @@ class Day:
     expected: list[Expected] = field(default_factory=list)
     latencies: list[Latency] = field(default_factory=list)
     pin_shown: str | None = None
+
+    def note(self, found: Provoked) -> None:
+        """Keep what an event on the stage became."""
+        self.expected.append(found.expected)
+        self.latencies.append(found.latency)
 
 
 Hook = Callable[[StepId], Awaitable[None]]
@@ -199,11 +220,7 @@ class Director:
         async with self._step(StepId.GATHER):
             day.session = await self._schedule()
             await self.stage.gather(ROOM_CAMERA, ADMITTED, self.pace.stagger_ms)
-            await self.feed.until(
-                lambda: self.sight.head_count(ROOM) == ADMITTED,
-                within_ms=GATHER_MS,
-                what="five people in the room",
-            )
+            await self._settled(ROOM_CAMERA, ROOM, ADMITTED)
         async with self._step(StepId.SEAL):
             await self._take_session(day, "seal", SessionState.SEALED)
             await self.feed.until(
@@ -233,26 +250,58 @@ class Director:
 
     async def intrude(self, day: Day) -> AlertView:
         """Send a sixth person in and wait for the alert; its latency goes into ``day``."""
-        known = set(self.feed.alerts)
-        cued_utc_ms = self.clock.utc_ms()
-        await self.stage.intrude(ROOM_CAMERA, INTRUDER)
-        alert = await self.feed.until(
-            lambda: self.sight.new_alert(OVER_ADMITTED, ROOM, known),
-            within_ms=ALERT_MS,
-            what="alert: six people, five admitted",
+        found = await self.provoke(
+            self.stage.intrude(ROOM_CAMERA, INTRUDER), OVER_ADMITTED, ROOM, ROOM_CAMERA, INTRUDER
         )
-        began = self.stage.seen_utc_ms(ROOM_CAMERA, INTRUDER, cued_utc_ms, whole=True)
-        if began is None:
-            raise DeadlineError("an alert came before the sixth person was in the picture")
-        day.expected.append(Expected(OVER_ADMITTED, ROOM, began, alert.id))
-        arrived = self.feed.arrived_utc_ms[alert.id]
-        day.latencies.append(Latency(OVER_ADMITTED, arrived - began - alert.dwell_ms))
+        day.note(found)
+        alert_id = found.alert.id
         await self.feed.until(
-            lambda: self.feed.alerts[alert.id].picture_url,
+            lambda: self.feed.alerts[alert_id].picture_url,
             within_ms=SHORT_MS,
             what="the alert's picture",
         )
-        return alert
+        return found.alert
+
+    async def provoke(
+        self, cue: Awaitable[None], rule: str, room: RoomId, camera: CameraId, person: str
+    ) -> Provoked:
+        """Let a person come in, and wait for the alert that has to come of it.
+
+        Raises:
+            DeadlineError: no alert came, or it came before anything of the person could be seen.
+        """
+        known, cued_utc_ms = set(self.feed.alerts), self.clock.utc_ms()
+        await cue
+        alert = await self.feed.until(
+            lambda: self.sight.new_alert(rule, room, known),
+            within_ms=ALERT_MS,
+            what=f"alert {rule} in {room}",
+        )
+        arrived = self.feed.arrived_utc_ms[alert.id]
+        first = self.stage.seen_utc_ms(camera, person, cued_utc_ms, whole=False)
+        if first is None or arrived < first:
+            raise DeadlineError(f"{rule}: an alert came before {person} was in {camera}'s picture")
+        whole = await self.feed.until(
+            lambda: self.stage.seen_utc_ms(camera, person, cued_utc_ms, whole=True),
+            within_ms=SHORT_MS,
+            what=f"{person} wholly in the picture of {camera}",
+        )
+        late = arrived - alert.dwell_ms
+        return Provoked(
+            alert, Expected(rule, room, whole, alert.id), Latency(rule, late - whole, late - first)
+        )
+
+    async def _settled(self, camera: CameraId, room: RoomId, count: int) -> None:
+        """Wait until so many people sit before a camera, and are counted so for a while."""
+        since_ms: int | None = None
+
+        def settled() -> bool:
+            nonlocal since_ms
+            right = self.stage.steady(camera) and self.sight.head_count(room) == count
+            since_ms = (since_ms or self.clock.mono_ms()) if right else None
+            return since_ms is not None and self.clock.mono_ms() - since_ms >= SETTLED_MS
+
+        await self.feed.until(settled, within_ms=GATHER_MS, what=f"{count} people sit in {room}")
 
     async def _acknowledged(self, alert_id: str) -> None:
         def seen() -> bool:
@@ -334,38 +383,22 @@ class Director:
             what="a meal in the compartment, its lid closed",
         )
         if self.feed.deliveries[delivery_id].state is DeliveryState.LOADING:
-            with contextlib.suppress(
-                RefusedError
-            ):  # the visitor pressed the kitchen's button first
+            with contextlib.suppress(RefusedError):  # the visitor pressed the kitchen's button
                 await self.kitchen.ask("loaded", lambda api: api.loaded(delivery_id, compartment))
         await self.sight.reaches(delivery_id, DeliveryState.TRAVELLING, SHORT_MS)
 
     async def _block(self, day: Day, delivery_id: str) -> AlertView:
-        known = set(self.feed.alerts)
-        cued_utc_ms = self.clock.utc_ms()
-        await self.stage.block_corridor(OUTSIDER)
-        alert = await self.feed.until(
-            lambda: self.sight.new_alert(PERSON_IN_ZONE, CORRIDOR, known),
-            within_ms=ALERT_MS,
-            what="alert: person in the robot's zone",
+        found = await self.provoke(
+            self.stage.block_corridor(OUTSIDER), PERSON_IN_ZONE, CORRIDOR, CORRIDOR_CAMERA, OUTSIDER
         )
-        began = self.stage.seen_utc_ms(CORRIDOR_CAMERA, OUTSIDER, cued_utc_ms, whole=True)
-        if began is None:
-            raise DeadlineError("an alert came before the outsider was in the picture")
-        day.expected.append(Expected(PERSON_IN_ZONE, CORRIDOR, began, alert.id))
-        day.latencies.append(
-            Latency(PERSON_IN_ZONE, self.feed.arrived_utc_ms[alert.id] - began - alert.dwell_ms)
-        )
+        day.note(found)
         await self.feed.until(
-            lambda: (
-                self.sight.robot_of(delivery_id).condition
-                in (RobotCondition.PAUSED, RobotCondition.HELD)
-            ),
+            lambda: self.sight.robot_of(delivery_id).condition in STANDING,
             within_ms=SHORT_MS,
             what="the robot stands",
         )
         await self.clock.sleep_ms(self.pace.linger_ms)
-        return alert
+        return found.alert
 
     async def _resume(self, delivery_id: str, alert: AlertView) -> None:
         await self.stage.clear_corridor()

@@ -22,7 +22,7 @@ from rich.table import Table
 from controller.console.client import ApiClient
 from runtime.clock import Clock, SystemClock
 from runtime.logs import configure
-from runtime.supervise import ChildState, Supervisor
+from runtime.supervise import ChildSpec, ChildState, Supervisor
 from zeroentry.demo.api import Buttons, build
 from zeroentry.demo.director import (
     FOR_CHECK,
@@ -33,12 +33,13 @@ from zeroentry.demo.director import (
     Pace,
 )
 from zeroentry.demo.feed import Account, DeadlineError, Feed
-from zeroentry.demo.plan import DemoSetupError, Plan, prepare
+from zeroentry.demo.plan import NODES, DemoSetupError, Plan, prepare
 from zeroentry.demo.stage import Stage, StageLost
 from zeroentry.demo.story import StepId, StepStatus
 from zeroentry.demo.verdict import ProcessLine, Verdict, judge
 
 READY_WITHIN_S: Final = 60.0
+READY_POLL_MS: Final = 200
 QUIET_AFTER_MS: Final = (
     3_000  # an alert that comes late or twice comes within this time of the day's end
 )
@@ -67,7 +68,9 @@ class Site:
 @contextlib.asynccontextmanager
 async def running_site(plan: Plan, clock: Clock, pace: Pace) -> AsyncIterator[Site]:
     """Start everything in a plan, and stop it at the end of the block."""
-    supervisor = Supervisor(clock, random.Random(), plan.children)
+    edges = [child for child in plan.children if child.name in NODES]
+    others = [child for child in plan.children if child.name not in NODES]
+    supervisor = Supervisor(clock, random.Random(), others)
     async with httpx.AsyncClient(timeout=STAGE_TIMEOUT_S) as http:
         api = ApiClient(http, plan.controller_url)
 
@@ -93,12 +96,23 @@ async def running_site(plan: Plan, clock: Clock, pace: Pace) -> AsyncIterator[Si
             tasks = [
                 group.create_task(supervisor.run(), name="processes"),
                 group.create_task(feed.follow(), name="feed"),
+                group.create_task(_start_late(supervisor, stage, clock, edges), name="edges"),
             ]
             try:
                 yield Site(plan, supervisor, director, clock)
             finally:
                 for task in tasks:
                     task.cancel()
+
+
+async def _start_late(
+    supervisor: Supervisor, stage: Stage, clock: Clock, edges: list[ChildSpec]
+) -> None:
+    """Start the edge nodes once the cameras answer: before that, "offline" would be a true alert."""
+    while not await stage.ready():
+        await clock.sleep_ms(READY_POLL_MS)
+    for child in edges:
+        supervisor.add(child)
 
 
 def run_demo(

@@ -127,9 +127,7 @@ class LiveCamera:
             truth = _truth_of(frame)
             if truth != last_truth:
                 last_truth = truth
-                self.on_truth(
-                    TruthChange(self.camera_id, utc_ms, index, frame.count, *truth)
-                )
+                self.on_truth(TruthChange(self.camera_id, utc_ms, index, frame.count, *truth))
             self._give(await asyncio.to_thread(_encode_picture, video, frame.image, t_ms))
             samples_done = self._sound(audio, tone, samples_done, t_ms + FRAME_MS)
             index += 1
