@@ -56,6 +56,7 @@ from runtime.tokens import KeyFormatError, run_key
 
 log = structlog.get_logger(__name__)
 
+VIEWS_MAX = 16  # the limit that RoomObservation states
 LIVE_JPEG_QUALITY = 80  # half the bytes of evidence; nobody measures anything on it
 
 
@@ -153,6 +154,11 @@ def room_states(
             CameraSetup(camera.id, has_sound=camera.sound != "none")
             for camera in site.cameras_of(area_id)
         )
+        if len(cameras) > VIEWS_MAX:
+            raise NodeError(
+                f"area {area_id!r} has {len(cameras)} cameras; an observation carries {VIEWS_MAX} "
+                "views. Split the area (site.yaml)"
+            )
         setup = RoomSetup(area_id, config.node, cameras, rules)
         states[area_id] = restore(setup, stored.get(area_id), now)
     return states
@@ -269,7 +275,7 @@ def _add_cameras(
                 service.report,
                 Latest(loop),
             )
-            service.add_camera(link, IouTracker())
+            service.add_camera(link, IouTracker(sure_from=config.model.threshold))
 
 
 def _pool(stack: ExitStack, name: str, threads: int) -> ThreadPoolExecutor:

@@ -112,10 +112,20 @@ class Camera(Protocol):
         ...
 
 
+class DetectionLost(Exception):
+    """One picture could not be analysed; the next one may."""
+
+
 class Detector(Protocol):
     """Finds people in a picture. Called from a worker thread."""
 
-    def find_people(self, rgb: Rgb) -> tuple[Detection, ...]: ...
+    def find_people(self, rgb: Rgb) -> tuple[Detection, ...]:
+        """People in shares of the picture, best score first.
+
+        Raises:
+            DetectionLost: this picture could not be analysed.
+        """
+        ...
 
 
 class Tracker(Protocol):

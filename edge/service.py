@@ -42,6 +42,7 @@ from edge.ports import (
     Camera,
     CameraEvent,
     Caption,
+    DetectionLost,
     Detector,
     Frame,
     Level,
@@ -388,9 +389,20 @@ class NodeService:
         loop = asyncio.get_running_loop()
         while True:
             frame = await camera.frames.get()
-            found = await loop.run_in_executor(
-                wiring.workers, wiring.detector.find_people, frame.rgb
-            )
+            try:
+                found = await loop.run_in_executor(
+                    wiring.workers, wiring.detector.find_people, frame.rgb
+                )
+            except DetectionLost as error:
+                self._count("edge_detections_lost_total", "Pictures that could not be analysed")
+                if times := self._faults.due(f"detection {camera.camera_id}"):
+                    log.error(
+                        "detection_lost",
+                        camera_id=camera.camera_id,
+                        error=str(error),
+                        times=times,
+                    )
+                continue
             tracks = tracker.update(found, frame.at)
             await room.see(frame, PeopleSeen(camera.camera_id, frame.at, tracks))
             self._analysed[camera.camera_id] += 1

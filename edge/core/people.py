@@ -73,8 +73,8 @@ class Detection:
 class Track:
     """One person followed over pictures.
 
-    ``detected`` says whether the newest picture shows the person; if not, ``rect`` is where one
-    was seen last. ``score`` is that of the last detection.
+    ``detected`` says whether the newest picture surely shows the person; if not, ``rect`` is where
+    one was seen last. ``score`` is that of the last detection.
     """
 
     number: int

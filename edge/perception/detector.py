@@ -13,7 +13,7 @@ import onnxruntime.capi.onnxruntime_pybind11_state as ort_errors
 from numpy.typing import NDArray
 
 from edge.core.people import Detection, Rect
-from edge.ports import Rgb
+from edge.ports import DetectionLost, Rgb
 
 SHIPPED_MODEL: Final = Path(__file__).resolve().parent.parent / "models" / "ssdlite_mnv2_coco.onnx"
 SHIPPED_HASH_FILE: Final = SHIPPED_MODEL.with_name("MODEL.sha256")
@@ -24,6 +24,8 @@ DETECTIONS_MAX = 64  # more people than any watched area holds; bounds what foll
 CANDIDATES_MAX = 300  # boxes that enter the suppression of doubles, best first
 WORKING_SIDE_PX = 640
 # The model itself works on 300 x 300. Shrinking to 640 first keeps 8K frames from costing 100 MB.
+FAINT_SHARE = 0.5
+# Below the threshold a find proves nobody, but it tells when somebody who is proven later came in.
 NESTED_SHARE = 0.85
 # A box that lies in another by this much is a part of the same person (head and torso, head alone).
 NESTED_MIN_AREA = 0.25
@@ -114,11 +116,20 @@ class SsdliteDetector:
         self._overlap_max = overlap_max
 
     def find_people(self, rgb: Rgb) -> tuple[Detection, ...]:
-        """People in a picture of any size; boxes in shares of that picture, best score first."""
-        square, width_share, height_share = squared(as_rgb(rgb))
-        scores, boxes = self._session.run(None, {self._input: square[np.newaxis]})
+        """People in a picture of any size; boxes in shares of that picture, best score first.
+
+        Faint ones, down to FAINT_SHARE of the threshold, are among them: see ``tracker``.
+        """
+        try:
+            square, width_share, height_share = squared(as_rgb(rgb))
+        except ValueError as error:
+            raise DetectionLost(str(error)) from None
+        try:
+            scores, boxes = self._session.run(None, {self._input: square[np.newaxis]})
+        except _ORT_ERRORS as error:
+            raise DetectionLost(str(error)) from error
         people = scores[0, :, PERSON_COLUMN]
-        chosen = np.flatnonzero(people >= self._threshold)
+        chosen = np.flatnonzero(people >= self._threshold * FAINT_SHARE)
         chosen = chosen[np.argsort(-people[chosen])][:CANDIDATES_MAX]
         found = [
             Detection(

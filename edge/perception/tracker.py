@@ -1,4 +1,9 @@
-"""Follows people from picture to picture: best overall match by overlap, then by distance."""
+"""Follows people from picture to picture: best overall match by overlap, then by distance.
+
+Faint finds (below the detector's threshold) never prove a person: they keep one who is known, and
+they begin a track that only sure finds can confirm. So somebody cut by a door frame is seen since
+the first faint sight, and nobody is counted because of one.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +19,7 @@ REACH_SHARE = 0.75
 # Without overlap, the centre may move by this share of the larger box's diagonal (standing up).
 SIZE_RATIO_MIN = 0.3  # a box that shrinks to less than this is somebody else
 SMOOTHING_SHARE = 0.7  # share of the way to the new box: calm boxes, under 100 ms of lag at 5 fps
+ALONE_SHARE = 0.5  # a faint box that shares more with a person is a part of that person
 KEEP_MS = 1_000
 # A person whom the detector misses for a few pictures has not left.
 KEEP_SETTLED_MS = 4_000
@@ -34,7 +40,8 @@ class _Followed:
 class IouTracker:
     """Tracks of one camera. No prediction: people in rooms stop and turn more than they walk."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sure_from: float = 0.25) -> None:
+        self._sure_from = sure_from
         self._followed: tuple[_Followed, ...] = ()
         self._last_number = 0
 
@@ -44,28 +51,40 @@ class IouTracker:
 
     def update(self, found: Sequence[Detection], at: Instant) -> tuple[Track, ...]:
         """Take the detections of one picture; give everybody followed, seen in it or not."""
-        pairs = self._pair(found)
-        taken = set(pairs.values())
+        sure = [one for one in found if one.score >= self._sure_from]
+        faint = [one for one in found if one.score < self._sure_from]
+        seen = self._match(range(len(self._followed)), sure)
+        rest = [index for index in range(len(self._followed)) if index not in seen]
+        glimpsed = _assign(
+            [self._followed[index].track.rect for index in rest],
+            [one.rect for one in faint],
+            _overlap_likeness,
+        )
+        glimpses = {rest[one]: faint[other] for one, other in glimpsed.items()}
         followed: list[_Followed] = []
         for index, person in enumerate(self._followed):
-            if index in pairs:
-                followed.append(_seen_again(person, found[pairs[index]], at))
+            if index in seen:
+                followed.append(_seen_again(person, sure[seen[index]], at, sure=True))
+            elif index in glimpses:
+                followed.append(_seen_again(person, glimpses[index], at, sure=False))
             elif at.mono_ms - person.track.last_seen_mono_ms <= _keep_ms(person.track):
                 followed.append(replace(person, track=replace(person.track, detected=False)))
-        for number, detection in enumerate(found):
-            if number not in taken and len(followed) < TRACKS_MAX:
-                followed.append(self._new(detection, at))
+        taken = set(seen.values())
+        new = [(one, True) for number, one in enumerate(sure) if number not in taken]
+        new += [(one, False) for one in faint if _stands_alone(one.rect, followed)]
+        for detection, is_sure in new[: max(TRACKS_MAX - len(followed), 0)]:
+            followed.append(self._new(detection, at, sure=is_sure))
         self._followed = tuple(followed)
         return tuple(person.track for person in followed)
 
-    def _new(self, detection: Detection, at: Instant) -> _Followed:
+    def _new(self, detection: Detection, at: Instant, *, sure: bool) -> _Followed:
         self._last_number += 1
-        track = Track(self._last_number, detection.rect, detection.score, True, at, at.mono_ms)
+        track = Track(self._last_number, detection.rect, detection.score, sure, at, at.mono_ms)
         return _Followed(track, detection.rect, at.mono_ms)
 
-    def _pair(self, found: Sequence[Detection]) -> dict[int, int]:
-        """Index of each followed person to the index of the detection that is the same person."""
-        people = [person.track.rect for person in self._followed]
+    def _match(self, who: Sequence[int], found: Sequence[Detection]) -> dict[int, int]:
+        """Index of each followed person to the index of the find that is the same person."""
+        people = [self._followed[index].track.rect for index in who]
         boxes = [detection.rect for detection in found]
         pairs = _assign(people, boxes, _overlap_likeness)
         # Second look, before a new track is made: who was lost or changed shape is met near by.
@@ -110,11 +129,19 @@ def _assign(
     }
 
 
+def _stands_alone(rect: Rect, followed: Sequence[_Followed]) -> bool:
+    """Whether a faint find is not just another box on somebody who is followed."""
+    return all(
+        rect.shared_area(person.track.rect) < ALONE_SHARE * min(rect.area, person.track.rect.area)
+        for person in followed
+    )
+
+
 def _keep_ms(track: Track) -> int:
     return KEEP_SETTLED_MS if track.settled else KEEP_MS
 
 
-def _seen_again(person: _Followed, detection: Detection, at: Instant) -> _Followed:
+def _seen_again(person: _Followed, detection: Detection, at: Instant, *, sure: bool) -> _Followed:
     rect = person.track.rect.towards(detection.rect, SMOOTHING_SHARE)
     anchor, anchored = person.anchor, person.anchored_mono_ms
     (x1, y1), (x2, y2) = anchor.centre, rect.centre
@@ -124,7 +151,7 @@ def _seen_again(person: _Followed, detection: Detection, at: Instant) -> _Follow
         person.track,
         rect=rect,
         score=detection.score,
-        detected=True,
+        detected=sure,
         last_seen_mono_ms=at.mono_ms,
         settled=at.mono_ms - anchored >= SETTLED_AFTER_MS,
     )

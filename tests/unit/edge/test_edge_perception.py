@@ -21,7 +21,7 @@ from edge.perception.detector import (
 )
 from edge.perception.overlay import draw
 from edge.perception.tracker import IouTracker
-from edge.ports import Caption
+from edge.ports import Caption, DetectionLost
 from zeroentry.composer.live import LiveScene
 from zeroentry.composer.model import Scene, Seat
 
@@ -37,12 +37,16 @@ def detector() -> SsdliteDetector:
     return load()
 
 
+def sure(detector: SsdliteDetector, bgr: np.ndarray) -> list[Detection]:
+    return [one for one in detector.find_people(bgr[:, :, ::-1]) if one.score >= 0.25]
+
+
 def test_shipped_model_finds_the_people_of_a_composed_room(detector: SsdliteDetector) -> None:
     scene = LiveScene(Scene(seed=1))
-    assert detector.find_people(scene.render(0).image[:, :, ::-1]) == ()
+    assert sure(detector, scene.render(0).image) == []
     scene.apply(Seat(5), 0)
     frame = scene.render(400)
-    found = detector.find_people(frame.image[:, :, ::-1])
+    found = sure(detector, frame.image)
     assert len(found) == 5
     height, width = frame.image.shape[:2]
     for person in frame.truth:
@@ -63,7 +67,7 @@ def test_a_frame_of_any_shape_is_survived(
 
 @pytest.mark.parametrize("shape", [(0, 0, 3), (5, 5, 2), (2, 5, 5, 3)])
 def test_what_is_no_picture_is_refused(detector: SsdliteDetector, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="not a picture"):
+    with pytest.raises(DetectionLost, match="not a picture"):
         detector.find_people(np.zeros(shape, np.uint8))
 
 
@@ -153,6 +157,25 @@ def test_reset_forgets_people_but_not_numbers() -> None:
     tracker.reset()
     (track,) = tracker.update([found(0.4)], at(200))
     assert track.number == 2
+
+
+def test_a_faint_find_dates_a_person_who_is_proven_later_and_proves_nobody() -> None:
+    tracker, state = IouTracker(sure_from=0.25), count.Counted()
+    faint = Detection(found(0.4).rect, 0.15)
+    for ms in range(0, 2_000, 200):
+        state, people = count.step(state, tracker.update([faint], at(ms)))
+        assert people == ()
+    for ms in (2_000, 2_200, 2_400):
+        state, people = count.step(state, tracker.update([found(0.42)], at(ms)))
+    assert [person.first_seen for person in people] == [at(0)]
+
+
+def test_a_faint_second_box_on_a_person_is_nobody() -> None:
+    tracker = IouTracker()
+    tracker.update([found(0.4, 0.3, 0.1, 0.4)], at(0))
+    torso = Detection(Rect(0.41, 0.3, 0.49, 0.5), 0.2)
+    tracks = tracker.update([found(0.4, 0.3, 0.1, 0.4), torso], at(200))
+    assert [track.number for track in tracks] == [1]
 
 
 def test_a_crowd_is_bounded() -> None:

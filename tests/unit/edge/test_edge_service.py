@@ -28,7 +28,7 @@ from edge.core.people import Detection, Instant, Rect
 from edge.core.state import CameraSetup, RoomSetup, StoredRoom, restore, rule_settings
 from edge.evidence.pictures import Pictures
 from edge.perception.tracker import IouTracker
-from edge.ports import CameraCounts, Caption, Frame, Latest, LinkState, Rgb
+from edge.ports import CameraCounts, Caption, DetectionLost, Frame, Latest, LinkState, Rgb
 from edge.service import NodeService, Wiring, hand_over
 from edge.store import EdgeStore, StoreError
 from runtime.clock import SystemClock
@@ -62,6 +62,8 @@ class FakeDetector:
 
     def find_people(self, rgb: Rgb) -> tuple[Detection, ...]:
         people = int(rgb[0, 0, 0])
+        if people == 255:
+            raise DetectionLost("out of memory")
         return tuple(Detection(Rect(n * 0.1, 0.2, n * 0.1 + 0.09, 0.6), 0.9) for n in range(people))
 
 
@@ -331,6 +333,17 @@ async def test_what_a_crash_left_between_store_and_outbox_is_sent_once(
     await until(lambda: not house.wiring.store.unsent(), what="it is forgotten")
     assert house.wiring.outbox.depth == 1
     assert house.wiring.store.cursors() == (InboxCursor("s", "a" * 16, 4),)
+
+
+async def test_a_picture_that_cannot_be_analysed_is_counted_and_passed_over(
+    start: StartHouse,
+) -> None:
+    house = await start()
+    house.show(255)
+    value = house.wiring.metrics.value
+    await until(lambda: value("edge_detections_lost_total") == 1, what="it is counted")
+    house.show(1)
+    await until(lambda: house.live.captions, what="the next picture is analysed")
 
 
 async def test_health_is_retained_and_tells_the_camera(start: StartHouse) -> None:
