@@ -1,0 +1,68 @@
+"""The runner counts what ran, fails what is slow or empty, and leaves nothing behind."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.run import LIMIT_S, SUITES, Counting, Outcome, Suite, count, main, report, run
+
+PASSING = '<testsuites><testsuite tests="3" failures="0" errors="0" skipped="1"/></testsuites>'
+FAILING = '<testsuites><testsuite tests="3" failures="1" errors="1" skipped="0"/></testsuites>'
+EMPTY = '<testsuites><testsuite tests="0" failures="0" errors="0" skipped="0"/></testsuites>'
+TESTS = Suite("s", 10, Counting.TESTS, ())
+
+
+def python(code: str, budget_s: float) -> Suite:
+    return Suite("s", budget_s, Counting.WHOLE, (sys.executable, "-c", code))
+
+
+@pytest.mark.parametrize(
+    ("xml", "problem", "counted", "said"),
+    [
+        (PASSING, "", (2, 0, 1), ""),
+        (FAILING, "exit 1", (1, 2, 0), "exit 1"),
+        (EMPTY, "", (0, 1, 0), "ran no test"),
+        (PASSING, "over its budget", (2, 1, 1), "over its budget"),
+    ],
+)
+def test_tests_are_counted_from_their_report(
+    tmp_path: Path, xml: str, problem: str, counted: tuple[int, int, int], said: str
+) -> None:
+    junit = tmp_path / "junit.xml"
+    junit.write_text(xml, encoding="utf-8")
+    outcome = count(TESTS, junit, 1.0, problem)
+    assert (outcome.passed, outcome.failed, outcome.skipped) == counted
+    assert outcome.problem == said
+
+
+def test_a_suite_without_a_report_has_failed(tmp_path: Path) -> None:
+    outcome = count(TESTS, tmp_path / "none.xml", 1.0, "")
+    assert (outcome.passed, outcome.failed, outcome.problem) == (0, 1, "wrote no report")
+
+
+def test_a_check_counts_as_one() -> None:
+    assert run(python("pass", 30)).good
+    outcome = run(python("raise SystemExit(3)", 30))
+    assert (outcome.passed, outcome.failed, outcome.problem) == (0, 1, "exit 3")
+
+
+def test_a_suite_that_hangs_is_stopped_with_its_children() -> None:
+    outcome = run(python("import signal; signal.pause()", 0.3))
+    assert outcome.problem.startswith("hung")
+
+
+def test_the_last_line_is_the_sum(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [Outcome(TESTS, 1.0, 2, 0, 1, ""), Outcome(TESTS, 1.0, 3, 1, 0, "exit 1")]
+    assert report(rows) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "5 passed, 1 failed"
+    assert report(rows[:1]) == 0
+
+
+def test_an_unknown_suite_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["unti"]) == 2
+    assert "no suite unti; there are: format" in capsys.readouterr().err
+
+
+def test_all_suites_fit_into_twenty_minutes() -> None:
+    assert sum(suite.budget_s for suite in SUITES) <= LIMIT_S == 1_200
