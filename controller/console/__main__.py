@@ -32,10 +32,12 @@ COOKIE_S = 43_200  # a shift: who comes back tomorrow logs in again
 CONNECTIONS_MAX = 2_000  # one stream a login (500) and short requests beside it
 
 FAVICON = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48"><rect width="48" height="48" rx="10"'
-    ' fill="#10161d"/><path d="M24 7c8.5 0 13.5 7 13.5 17S32.5 41 24 41 10.5 34 10.5 24 15.5 7 24 7z"'
-    ' fill="none" stroke="#e8eef4" stroke-width="4"/><path d="M4 24h15M29 24h15" stroke="#10161d"'
-    ' stroke-width="9"/><path d="M16 24h16" stroke="#4fd1c5" stroke-width="5" stroke-linecap="round"/></svg>'
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48">'
+    '<rect width="48" height="48" rx="10" fill="#10161d"/>'
+    '<path d="M24 7c8.5 0 13.5 7 13.5 17S32.5 41 24 41 10.5 34 10.5 24 15.5 7 24 7z"'
+    ' fill="none" stroke="#e8eef4" stroke-width="4"/>'
+    '<path d="M4 24h15M29 24h15" stroke="#10161d" stroke-width="9"/>'
+    '<path d="M16 24h16" stroke="#4fd1c5" stroke-width="5" stroke-linecap="round"/></svg>'
 )
 
 
@@ -47,7 +49,7 @@ async def main(settings: ConsoleSettings) -> None:
     async with httpx.AsyncClient(limits=limits, trust_env=False) as http:
         logins = Logins(ApiClient(http, settings.controller_url), clock, random.Random())
         director = _director(settings.demo, http, clock)
-        web = _web(Shared(logins, clock, director))
+        web = _web(Shared(logins, clock, director, _pictures_url(settings)))
         server = uvicorn.Server(
             uvicorn.Config(
                 web,
@@ -61,6 +63,10 @@ async def main(settings: ConsoleSettings) -> None:
         async with _following(director):
             await server.serve()
         logins.close()
+
+
+def _pictures_url(settings: ConsoleSettings) -> str:
+    return (settings.pictures_url or settings.controller_url).rstrip("/")
 
 
 def run(settings: ConsoleSettings) -> None:

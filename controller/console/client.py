@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from contracts.api import (
     BASE,
+    AlertPage,
     AlertView,
     CancelBody,
     DeliveryBody,
@@ -37,10 +38,9 @@ from contracts.api import (
 
 CONNECT_TIMEOUT_S = 3.0  # on a site's network a controller answers in milliseconds
 ANSWER_TIMEOUT_S = 10.0  # a report with thousands of lines is drawn within seconds
-EVENT_SILENCE_S = (
-    30.0  # the controller sends a comment at least every 15 s: two missed is a dead link
-)
+EVENT_SILENCE_S = 25.0  # the controller sends a comment every 10 s: two missed is a dead link
 EVENT_LINE_MAX_CHARS = 1_048_576  # an alert with 64 boxes is some 20 KB; more is not our stream
+FORBIDDEN = 403
 
 View = RoomView | RobotView | ZoneView | AlertView | SessionView | DeliveryView
 
@@ -55,8 +55,9 @@ _VIEWS: Final[Mapping[EventName, type[View]]] = {
 
 _EVENT_NAMES: Final = frozenset(name.value for name in EventName)
 
+_ROWS: Final = TypeAdapter(list[object])
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
-_MEDIA: Final = TypeAdapter(tuple[MediaLink, ...])
 
 
 class RefusedError(Exception):
@@ -73,7 +74,7 @@ class ControllerLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HouseEvent:
-    """One server-sent event. ``id`` is set on lasting events; ``view`` is None only for ``resync``."""
+    """One server-sent event. Lasting events have an ``id``; ``resync`` alone has no ``view``."""
 
     name: EventName
     id: str | None
@@ -84,15 +85,24 @@ class ApiClient:
     """One user's way to the controller. ``token`` None: only ``login`` is answered."""
 
     def __init__(
-        self, http: httpx.AsyncClient, controller_url: str, token: str | None = None
+        self,
+        http: httpx.AsyncClient,
+        controller_url: str,
+        token: str | None = None,
+        language: str = "en",
     ) -> None:
         self._http = http
         self._base = controller_url.rstrip("/") + BASE
         self._token = token
+        self._language = language
 
     def with_token(self, token: str) -> "ApiClient":
         """The same way, walked by the user that this token was given to."""
-        return ApiClient(self._http, self._base.removesuffix(BASE), token)
+        return ApiClient(self._http, self._base.removesuffix(BASE), token, self._language)
+
+    def in_language(self, language: str) -> "ApiClient":
+        """The same way; problems are told in this language."""
+        return ApiClient(self._http, self._base.removesuffix(BASE), self._token, language)
 
     async def login(self, username: str, password: str) -> LoginGiven:
         """Exchange name and password for a token."""
@@ -115,10 +125,44 @@ class ApiClient:
         """Everything now; ``events`` tells what changes."""
         return await self._ask(Overview, "GET", "/overview")
 
+    async def readable(self) -> Overview:
+        """The overview; for an account without it, those of its parts that it may read."""
+        try:
+            return await self.overview()
+        except RefusedError as error:
+            if error.problem.status != FORBIDDEN:
+                raise
+        return Overview(
+            event_id=0,
+            rooms=await self._list("/rooms", RoomView),
+            zones=await self._list("/zones", ZoneView),
+            robots=await self._list("/robots", RobotView),
+            alerts=await self._alerts(),
+            deliveries=await self._list("/deliveries", DeliveryView),
+            sessions=await self._list("/sessions", SessionView),
+        )
+
+    async def _alerts(self) -> tuple[AlertView, ...]:
+        try:
+            return (await self._ask(AlertPage, "GET", "/alerts")).items
+        except RefusedError as error:
+            if error.problem.status == FORBIDDEN:
+                return ()
+            raise
+
+    async def _list(self, path: str, model: type[ModelT]) -> tuple[ModelT, ...]:
+        try:
+            answer = await self._send("GET", path)
+        except RefusedError as error:
+            if error.problem.status == FORBIDDEN:
+                return ()
+            raise
+        return _parsed_rows(answer, model)
+
     async def media(self, room_id: str) -> tuple[MediaLink, ...]:
         """Where a browser finds the pictures of a room's cameras, for a few minutes."""
         answer = await self._send("GET", f"/rooms/{_part(room_id)}/media")
-        return _parsed_media(answer)
+        return _parsed_rows(answer, MediaLink)
 
     async def acknowledge(self, alert_id: str) -> AlertView:
         """Say that a person has seen the alert."""
@@ -232,7 +276,10 @@ class ApiClient:
         return answer
 
     def _headers(self) -> dict[str, str]:
-        return {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
+        headers = {"Accept-Language": self._language}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        return headers
 
 
 class EventParser:
@@ -294,11 +341,13 @@ def _part(name: str) -> str:
     return quote(name, safe="")
 
 
-def _parsed_media(answer: httpx.Response) -> tuple[MediaLink, ...]:
+def _parsed_rows(answer: httpx.Response, model: type[ModelT]) -> tuple[ModelT, ...]:
     try:
-        return _MEDIA.validate_json(answer.content)
+        rows = _ROWS.validate_json(answer.content)
+        return tuple(model.model_validate(row) for row in rows)
     except ValidationError as error:
-        raise ControllerLost(f"media links cannot be read: {error}") from error
+        what = f"{answer.request.url.path}: answer is no list of {model.__name__}"
+        raise ControllerLost(f"{what}: {error}") from error
 
 
 def _problem(answer: httpx.Response) -> Problem:

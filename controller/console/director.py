@@ -7,7 +7,8 @@ from enum import StrEnum
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from contracts.api import Problem, Sentence
+from contracts.api import Sentence
+from controller.console.texts import Language
 from runtime.clock import Clock
 
 POLL_MS = 1_000  # a story moves in seconds
@@ -54,7 +55,16 @@ class Story(_Told):
 
 
 class CueRefusedError(Exception):
-    """The director cannot do this now; the text says why."""
+    """The director cannot do this now; ``why`` is empty when it did not answer."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self._why = why
+
+    def why(self, language: Language) -> str:
+        """The reason; the director writes both languages in one line, ``zh / en``."""
+        zh, _, en = self._why.partition(" / ")
+        return en if en and language is Language.EN else zh
 
 
 class Director:
@@ -120,8 +130,12 @@ class Director:
             listener()
 
 
+class _Refusal(_Told):
+    detail: str = ""
+
+
 def _why(answer: httpx.Response) -> str:
     try:
-        return Problem.model_validate_json(answer.content).detail
+        return _Refusal.model_validate_json(answer.content).detail
     except ValidationError:
         return ""

@@ -78,9 +78,9 @@ class Feed:
     async def _start_over(self) -> None:
         if self.site is None:
             self.site = await self._api.site()
-        overview = await self._api.overview()
+        overview = await self._api.readable()
         self.house = from_overview(overview)
-        if self._last_id is None:
+        if self._last_id is None and overview.event_id > 0:
             self._last_id = str(overview.event_id)
         self._set_link(Link.LIVE)
 

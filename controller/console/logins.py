@@ -35,7 +35,7 @@ class Login:
         self._lingering: asyncio.Task[None] | None = None
 
     def attend(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """A page looks on: the feed runs while any does. Returns what the page calls when it goes."""
+        """A page looks on: the feed runs while any does. Returns what the page calls at its end."""
         self.used_mono_ms = self._clock.mono_ms()
         self._pages += 1
         if self._lingering is not None:

@@ -1,4 +1,4 @@
-"""Holds what every page of a logged-in user has: language, header, banner, and redrawing on change."""
+"""Holds what each page of a logged-in user has: language, header, banner, redrawing."""
 
 from collections.abc import Awaitable
 from typing import Final, TypeVar
@@ -10,7 +10,7 @@ from nicegui.events import GenericEventArguments
 
 from contracts.api import Role
 from contracts.devices import AreaKind
-from controller.console.client import ControllerLost, RefusedError
+from controller.console.client import ApiClient, ControllerLost, RefusedError
 from controller.console.director import Cue, CueRefusedError, Director, StepStatus
 from controller.console.feed import UNAUTHORISED, Link
 from controller.console.house import House
@@ -60,8 +60,11 @@ def browser_id() -> str:
 class Shared:
     """What all pages of the process share."""
 
-    def __init__(self, logins: Logins, clock: Clock, director: Director | None) -> None:
+    def __init__(
+        self, logins: Logins, clock: Clock, director: Director | None, pictures_url: str
+    ) -> None:
         self.logins = logins
+        self.pictures_url = pictures_url
         self.clock = clock
         self.director = director
 
@@ -96,7 +99,13 @@ class Page:
     def words(self) -> Words:
         """The reader: this page's language and the site's time zone."""
         site = self.login.feed.site
-        return Words(self.language, ZoneInfo(site.time_zone if site else "UTC"))
+        zone = ZoneInfo(site.time_zone if site else "UTC")
+        return Words(self.language, zone, self.shared.pictures_url)
+
+    @property
+    def api(self) -> ApiClient:
+        """The user's way to the controller, in the language of this page."""
+        return self.login.api.in_language(self.language.value)
 
     def has(self, *roles: Role) -> bool:
         """Whether the user holds one of these roles."""
@@ -216,7 +225,7 @@ class Page:
             self._cue_sent, self._cue_refused = cue.value, ""
         except CueRefusedError as error:
             self._cue_sent = ""
-            self._cue_refused = str(error) or say("demo.lost", self.language)
+            self._cue_refused = error.why(self.language) or say("demo.lost", self.language)
         self.redraw()
         background_tasks.create(self._forget_cue(), name="console-cue")
 

@@ -24,7 +24,7 @@ _LINES = TypeAdapter(tuple[OrderLine, ...])
 
 
 class TabletPage(Page):
-    """``/tablet/{room}``"""
+    """``/tablet/{room}``."""
 
     texts = ("header", "banner", "tablet", "step", "delivery")
     framed = False
@@ -65,7 +65,7 @@ class TabletPage(Page):
             return
         # Pressed again after a lost answer, the same lines are the same order.
         key = self._keys.setdefault(lines, secrets.token_hex(16))
-        given = await self.attempt(self.login.api.order(body, key))
+        given = await self.attempt(self.api.order(body, key))
         if given is None:
             return
         self._keys.clear()
@@ -130,7 +130,7 @@ class DoorPage(Page):
 
     async def _unlock(self, delivery_id: str, pin: str) -> None:
         try:
-            await self.login.api.unlock(delivery_id, pin)
+            await self.api.unlock(delivery_id, pin)
         except RefusedError as error:
             if error.problem.status not in WRONG_PIN:
                 raise
@@ -139,7 +139,7 @@ class DoorPage(Page):
 
 
 class KitchenPage(Page):
-    """``/kitchen``"""
+    """``/kitchen``."""
 
     texts = ("kitchen", "delivery")
     here = "kitchen"
@@ -166,11 +166,11 @@ class KitchenPage(Page):
             body = LoadedBody.model_validate({"compartment": sent.get("compartment")})
         except ValidationError:
             return
-        await self.attempt(self.login.api.loaded(str(sent.get("id")), body.compartment))
+        await self.attempt(self.api.loaded(str(sent.get("id")), body.compartment))
 
 
 class ReportView(Page):
-    """``/report/{session}``"""
+    """``/report/{session}``."""
 
     texts = ("report",)
 
@@ -193,7 +193,7 @@ class ReportView(Page):
 
     async def _fetch(self) -> None:
         try:
-            self._html = await self.login.api.report_html(self._session_id, self.language.value)
+            self._html = await self.api.report_html(self._session_id, self.language.value)
             self._failed = ""
         except RefusedError as error:
             self._failed = f"{say('report.failed', self.language)} {escape(error.problem.detail)}"

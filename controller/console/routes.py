@@ -100,7 +100,7 @@ class _Guard:
 
 
 class _LoginPage:
-    """``/login``"""
+    """``/login``."""
 
     def __init__(self, shared: Shared, request: Request, goal: str) -> None:
         self._shared = shared

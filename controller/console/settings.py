@@ -19,6 +19,8 @@ class ConsoleSettings(Strict):
     """One console process."""
 
     controller_url: str = Field(pattern=r"^https?://[^@\s]+$")
+    pictures_url: str | None = Field(default=None, pattern=r"^https?://[^@\s]+$")
+    """The controller as browsers reach it, for alert pictures; ``controller_url`` when absent."""
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65_535)
     demo: DemoSettings | None = None

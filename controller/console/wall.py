@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.api import Disposition, MediaLink, ResolveBody, Role, SessionBody
 from contracts.units import MonoMs, Note
-from controller.console.client import ControllerLost, RefusedError
+from controller.console.client import FORBIDDEN, ControllerLost, RefusedError
 from controller.console.feed import Link
 from controller.console.house import House
 from controller.console.page import Page
@@ -17,8 +17,7 @@ from controller.console.present import alerts, deliveries, floor, rooms, session
 from controller.console.present.words import Drawn
 
 MEDIA_LOOK_MS = 2_000  # how often it is looked whether a room's links are past half of their life
-MEDIA_RETRY_MS = 10_000  # a refused or failed link is asked for again
-FORBIDDEN = 403
+MEDIA_RETRY_MS = 4_000  # a refused or failed link is asked for again
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -68,7 +67,7 @@ class Media:
         clock = self._page.shared.clock
         wait_ms = MEDIA_RETRY_MS
         try:
-            links = await self._page.login.api.media(room_id)
+            links = await self._page.api.media(room_id)
             self.links[room_id] = links
             self.denied.discard(room_id)
             left_ms = min((link.expires_utc_ms for link in links), default=0) - clock.utc_ms()
@@ -84,7 +83,7 @@ class Media:
 
 
 class Wall(Page):
-    """``/``"""
+    """``/``."""
 
     texts = ("room", "camera", "sound", "session", "alert", "map", "robot", "delivery")
     here = "wall"
@@ -99,10 +98,10 @@ class Wall(Page):
             with ui.element("div").classes("ze-wall-main"):
                 self.rooms = Rooms()
                 self.floor = Floor()
-                with ui.element("div").classes("ze-wall-low"):
-                    self.deliveries = Deliveries()
-                    self.sessions = Sessions()
-            self.rail = Rail()
+                self.deliveries = Deliveries()
+            with ui.element("div").classes("ze-wall-side"):
+                self.rail = Rail()
+                self.sessions = Sessions()
         self.rooms.on("failed", lambda event: self.media.failed(str(event.args)))
         self.rail.on("acknowledge", self._acknowledge)
         self.rail.on("resolve", self._resolve)
@@ -169,13 +168,13 @@ class Wall(Page):
         )
 
     async def _acknowledge(self, event: GenericEventArguments) -> None:
-        await self.attempt(self.login.api.acknowledge(str(event.args)))
+        await self.attempt(self.api.acknowledge(str(event.args)))
 
     async def _resolve(self, event: GenericEventArguments) -> None:
         asked = _parsed(_Resolve, event.args)
         if asked is not None:
             body = ResolveBody(disposition=asked.disposition, note=asked.note)
-            await self.attempt(self.login.api.resolve(asked.id, body))
+            await self.attempt(self.api.resolve(asked.id, body))
 
     def _open_alert(self, event: GenericEventArguments) -> None:
         self._opened = str(event.args)
@@ -188,12 +187,12 @@ class Wall(Page):
     async def _step(self, event: GenericEventArguments) -> None:
         asked = _parsed(_Step, event.args)
         if asked is not None:
-            await self.attempt(self.login.api.session_step(asked.id, asked.step))
+            await self.attempt(self.api.session_step(asked.id, asked.step))
 
     async def _schedule(self, event: GenericEventArguments) -> None:
         body = _parsed(SessionBody, event.args)
         if body is not None:
-            await self.attempt(self.login.api.schedule(body))
+            await self.attempt(self.api.schedule(body))
 
 
 def _parsed(model: type[ModelT], sent: object) -> ModelT | None:

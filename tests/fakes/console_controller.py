@@ -11,7 +11,7 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import uvicorn
 from fastapi import FastAPI, Header, Request
@@ -65,6 +65,8 @@ from contracts.units import UtcMs
 from runtime.clock import Clock, SystemClock
 from tests.fakes.console_pictures import people_boxes, room_jpeg
 
+Bearer = Annotated[str | None, Header(alias="Authorization")]
+
 PASSWORD = "open-sesame"
 PIN = "482913"
 BASE = "/api/v1"
@@ -77,8 +79,8 @@ NODES = {
     "room-1-door": (12.0, 4.5), "room-2-door": (17.0, 4.5), "park-east": (19.5, 1.2),
 }  # fmt: skip
 WAYS = (
-    ("dock-1", "c1"), ("dock-2", "c1"), ("kitchen", "c1"), ("bay-1", "c2"), ("c1", "c2"), ("c2", "c3"),
-    ("c3", "c4"), ("c4", "c5"), ("c5", "c6"), ("c6", "c7"), ("c7", "c8"), ("c3", "pass-1"),
+    ("dock-1", "c1"), ("dock-2", "c1"), ("kitchen", "c1"), ("bay-1", "c2"), ("c1", "c2"),
+    ("c2", "c3"), ("c3", "c4"), ("c4", "c5"), ("c5", "c6"), ("c6", "c7"), ("c7", "c8"), ("c3", "pass-1"),
     ("pass-1", "c5"), ("c5", "room-1-door"), ("c7", "room-2-door"), ("c8", "park-east"),
 )  # fmt: skip
 ROUTE = ("kitchen", "c1", "c2", "c3", "c4", "c5", "room-1-door")
@@ -140,6 +142,8 @@ class FakeController:
     alerts: dict[str, AlertView] = field(default_factory=dict)
     deliveries: dict[str, DeliveryView] = field(default_factory=dict)
     sessions: dict[str, SessionView] = field(default_factory=dict)
+    down: bool = False
+    closed: bool = False
     visitors: set[str] = field(default_factory=set)
     orders: dict[str, DeliveryGiven] = field(default_factory=dict)
     resumed_from: list[str | None] = field(default_factory=list)
@@ -149,66 +153,143 @@ class FakeController:
         now = self.clock.utc_ms()
         hour = 3_600_000
         self.sessions["s-1"] = SessionView(
-            id="s-1", room_id="room-1", title="城北污水管网工程施工 1 标段", state=SessionState.SEALED,
-            admitted=5, scheduled_utc_ms=UtcMs(now - 2 * hour), gathering_utc_ms=UtcMs(now - hour),
-            sealed_utc_ms=UtcMs(now - hour // 2), seal_confirmed=True, sealed_by="supervisor",
-        )  # fmt: skip
+            id="s-1",
+            room_id="room-1",
+            title="城北污水管网工程施工 1 标段",
+            state=SessionState.SEALED,
+            admitted=5,
+            scheduled_utc_ms=UtcMs(now - 2 * hour),
+            gathering_utc_ms=UtcMs(now - hour),
+            sealed_utc_ms=UtcMs(now - hour // 2),
+            seal_confirmed=True,
+            sealed_by="supervisor",
+        )
         self.sessions["s-2"] = SessionView(
-            id="s-2", room_id="room-2", title="第三人民医院影像设备采购", state=SessionState.GATHERING,
-            admitted=5, scheduled_utc_ms=UtcMs(now - hour), gathering_utc_ms=UtcMs(now - hour // 4),
-        )  # fmt: skip
+            id="s-2",
+            room_id="room-2",
+            title="第三人民医院影像设备采购",
+            state=SessionState.GATHERING,
+            admitted=5,
+            scheduled_utc_ms=UtcMs(now - hour),
+            gathering_utc_ms=UtcMs(now - hour // 4),
+        )
         self.rooms = {
             "room-1": self._room("room-1", _named("评标室 1", "Evaluation room 1"), "s-1", 5),
             "room-2": self._room("room-2", _named("评标室 2", "Evaluation room 2"), "s-2", 3),
             "corridor-1": self._room("corridor-1", _named("走廊", "Corridor"), None, 0),
         }
         for key, zh, en, nodes, policy, clear in (
-            ("kitchen", "厨房与充电区", "Kitchen and docks", ("kitchen", "dock-1", "dock-2", "c1"), ZonePolicy.OPEN, None),
-            ("corridor-west", "走廊西段", "Corridor west", ("c2", "bay-1", "c3", "pass-1", "c4"), ZonePolicy.CLOSED, True),
-            ("corridor-east", "走廊东段", "Corridor east", ("c5", "c6", "c7", "c8", "park-east"), ZonePolicy.CLOSED, True),
-            ("door-1", "评标室 1 门口", "Door of room 1", ("room-1-door",), ZonePolicy.EXPERTS_ONLY, True),
-            ("door-2", "评标室 2 门口", "Door of room 2", ("room-2-door",), ZonePolicy.EXPERTS_ONLY, True),
-        ):  # fmt: skip
+            (
+                "kitchen",
+                "厨房与充电区",
+                "Kitchen and docks",
+                ("kitchen", "dock-1", "dock-2", "c1"),
+                ZonePolicy.OPEN,
+                None,
+            ),
+            (
+                "corridor-west",
+                "走廊西段",
+                "Corridor west",
+                ("c2", "bay-1", "c3", "pass-1", "c4"),
+                ZonePolicy.CLOSED,
+                True,
+            ),
+            (
+                "corridor-east",
+                "走廊东段",
+                "Corridor east",
+                ("c5", "c6", "c7", "c8", "park-east"),
+                ZonePolicy.CLOSED,
+                True,
+            ),
+            (
+                "door-1",
+                "评标室 1 门口",
+                "Door of room 1",
+                ("room-1-door",),
+                ZonePolicy.EXPERTS_ONLY,
+                True,
+            ),
+            (
+                "door-2",
+                "评标室 2 门口",
+                "Door of room 2",
+                ("room-2-door",),
+                ZonePolicy.EXPERTS_ONLY,
+                True,
+            ),
+        ):
             self.zones[key] = ZoneView(
-                id=key, name=_named(zh, en), policy=policy, nodes=nodes,
-                seen_by=None if clear is None else "corridor-1", clear=clear,
-            )  # fmt: skip
+                id=key,
+                name=_named(zh, en),
+                policy=policy,
+                nodes=nodes,
+                seen_by=None if clear is None else "corridor-1",
+                clear=clear,
+            )
         self.robots = {
             "robot-1": RobotView(
-                id="robot-1", name=_named("机器人 1", "Robot 1"), condition=RobotCondition.IDLE,
-                pose=Pose(x_m=0.0, y_m=2.0, theta_rad=0.0, map_id="floor-1"), battery_percent=84.0,
-                compartments=(CompartmentView(number=1, lid="closed", lock="locked", occupied=False),),
-                last_node="dock-1", seen_utc_ms=now,
+                id="robot-1",
+                name=_named("机器人 1", "Robot 1"),
+                condition=RobotCondition.IDLE,
+                pose=Pose(x_m=0.0, y_m=2.0, theta_rad=0.0, map_id="floor-1"),
+                battery_percent=84.0,
+                compartments=(
+                    CompartmentView(number=1, lid="closed", lock="locked", occupied=False),
+                ),
+                last_node="dock-1",
+                seen_utc_ms=now,
             ),
             "robot-2": RobotView(
-                id="robot-2", name=_named("机器人 2", "Robot 2"), condition=RobotCondition.DRIVING,
-                pose=Pose(x_m=17.0, y_m=3.0, theta_rad=math.pi, map_id="floor-1"), battery_percent=37.0,
-                route=("c7", "c6", "c5", "c4", "c3"), base_nodes=3, last_node="c8", seen_utc_ms=now,
+                id="robot-2",
+                name=_named("机器人 2", "Robot 2"),
+                condition=RobotCondition.DRIVING,
+                pose=Pose(x_m=17.0, y_m=3.0, theta_rad=math.pi, map_id="floor-1"),
+                battery_percent=37.0,
+                route=("c7", "c6", "c5", "c4", "c3"),
+                base_nodes=3,
+                last_node="c8",
+                seen_utc_ms=now,
             ),
-        }  # fmt: skip
+        }
 
     def _room(self, key: str, name: Named, session: str | None, people: int) -> RoomView:
         seen = tuple(
             SeenPerson(
-                track=index, box=Box(x1=x1, y1=y1, x2=min(x2, 1.0), y2=min(y2, 1.0)), score=0.8,
-                appearance=Appearance.RED, settled=True,
+                track=index,
+                box=Box(x1=x1, y1=y1, x2=min(x2, 1.0), y2=min(y2, 1.0)),
+                score=0.8,
+                appearance=Appearance.RED,
+                settled=True,
             )
             for index, (x1, y1, x2, y2) in enumerate(people_boxes(people, visitor=False))
-        )  # fmt: skip
+        )
         corridor = key.startswith("corridor")
         camera = CameraStatus(
-            id=f"{key}-cam", name=_named("全景", "Overview"), state=CameraState.LIVE,
+            id=f"{key}-cam",
+            name=_named("全景", "Overview"),
+            state=CameraState.LIVE,
             sound=SoundState.ABSENT if corridor else SoundState.LIVE,
-            level_dbfs=None if corridor else -42.0, people=seen, seen_utc_ms=self.clock.utc_ms(),
-        )  # fmt: skip
+            level_dbfs=None if corridor else -42.0,
+            people=seen,
+            seen_utc_ms=self.clock.utc_ms(),
+        )
         view = self.sessions.get(session or "")
         sealed = view is not None and view.state is SessionState.SEALED
         return RoomView(
-            id=key, name=name, kind=AreaKind.CORRIDOR if corridor else AreaKind.EVALUATION,
-            node_id="edge-1", node_state=NodeState.RUNNING, head_count=people,
-            admitted=view.admitted if view and sealed else None, session=view, cameras=(camera,),
-            active_alerts=0, observed_utc_ms=self.clock.utc_ms(),
-        )  # fmt: skip
+            id=key,
+            name=name,
+            kind=AreaKind.CORRIDOR if corridor else AreaKind.EVALUATION,
+            node_id="edge-1",
+            node_state=NodeState.RUNNING,
+            head_count=people,
+            admitted=view.admitted if view and sealed else None,
+            session=view,
+            cameras=(camera,),
+            active_alerts=0,
+            observed_utc_ms=self.clock.utc_ms(),
+        )
 
     # what tests and the script do
 
@@ -218,23 +299,36 @@ class FakeController:
         number = len(self.alerts) + 1
         boxes = people_boxes(5, visitor=True)
         alert = AlertView(
-            id=f"alert-{number}", number=number, rule="area.over_admitted",
-            title=_named("区域内人数超过准入人数", "More people than admitted"), severity=Severity.ALARM,
-            condition=Condition.ACTIVE, handling=Handling.NEW, room_id=room_id,
-            camera_id=f"{room_id}-cam", node_id="edge-1", session_id="s-1",
-            since_utc_ms=UtcMs(now - 1_400), raised_utc_ms=UtcMs(now - 400), received_utc_ms=now,
-            dwell_ms=1_000, confidence=0.91,
+            id=f"alert-{number}",
+            number=number,
+            rule="area.over_admitted",
+            title=_named("区域内人数超过准入人数", "More people than admitted"),
+            severity=Severity.ALARM,
+            condition=Condition.ACTIVE,
+            handling=Handling.NEW,
+            room_id=room_id,
+            camera_id=f"{room_id}-cam",
+            node_id="edge-1",
+            session_id="s-1",
+            since_utc_ms=UtcMs(now - 1_400),
+            raised_utc_ms=UtcMs(now - 400),
+            received_utc_ms=now,
+            dwell_ms=1_000,
+            confidence=0.91,
             measured=(Measured(name="people", value=people, limit=5),),
             boxes=tuple(
                 SeenPerson(
-                    track=index, box=Box(x1=box[0], y1=box[1], x2=min(box[2], 1.0), y2=box[3]),
-                    score=0.9 - index * 0.05, settled=True,
+                    track=index,
+                    box=Box(x1=box[0], y1=box[1], x2=min(box[2], 1.0), y2=box[3]),
+                    score=0.9 - index * 0.05,
+                    settled=True,
                     appearance=Appearance.BLUE if index == 5 else Appearance.RED,
                 )
                 for index, box in enumerate(boxes)
             ),
-            picture_sha256="ab" * 32, picture_url=f"{self.origin}/pictures/{room_id}.jpg?ticket=t",
-        )  # fmt: skip
+            picture_sha256="ab" * 32,
+            picture_url=f"{self.origin}/pictures/{room_id}.jpg?ticket=t",
+        )
         self.visitors.add(room_id)
         self.put(alert)
         self.put(self.rooms[room_id].model_copy(update={"head_count": people, "active_alerts": 1}))
@@ -245,13 +339,22 @@ class FakeController:
         now = self.clock.utc_ms()
         number = len(self.alerts) + 1
         alert = AlertView(
-            id=f"alert-{number}", number=number, rule="sound.pickup_dead",
-            title=_named("拾音无声", "No sound from pickup"), severity=Severity.WARNING,
-            condition=Condition.CLEARED, handling=Handling.NEW, room_id="room-2", camera_id="room-2-cam",
-            since_utc_ms=UtcMs(now - 190_000), raised_utc_ms=UtcMs(now - 187_000),
-            received_utc_ms=UtcMs(now - 186_800), cleared_utc_ms=UtcMs(now - 60_000), dwell_ms=3_000,
+            id=f"alert-{number}",
+            number=number,
+            rule="sound.pickup_dead",
+            title=_named("拾音无声", "No sound from pickup"),
+            severity=Severity.WARNING,
+            condition=Condition.CLEARED,
+            handling=Handling.NEW,
+            room_id="room-2",
+            camera_id="room-2-cam",
+            since_utc_ms=UtcMs(now - 190_000),
+            raised_utc_ms=UtcMs(now - 187_000),
+            received_utc_ms=UtcMs(now - 186_800),
+            cleared_utc_ms=UtcMs(now - 60_000),
+            dwell_ms=3_000,
             measured=(Measured(name="level", value=-120.0, limit=-80.0, unit="dBFS"),),
-        )  # fmt: skip
+        )
         self.put(alert)
         return alert
 
@@ -285,10 +388,26 @@ class FakeController:
         self.put(view)
         return view
 
+    def on_the_way(self) -> dict[str, Any]:
+        """Changes that put a robot half-way with its meal, held before a zone."""
+        return {
+            "condition": RobotCondition.HELD,
+            "pose": Pose(x_m=3.2, y_m=3.0, theta_rad=0.0, map_id="floor-1"),
+            "route": ("c2", "c3", "c4", "c5", "room-1-door"),
+            "base_nodes": 1,
+            "held_for": ("corridor-west",),
+            "delivery_id": "d-1",
+        }
+
     def drop_streams(self) -> None:
         """End every event stream, as a restart does."""
         for queue in self.queues:
             queue.put_nowait(None)
+
+    def close(self) -> None:
+        """End all streams, pictures too, so that the server can stop."""
+        self.closed = True
+        self.drop_streams()
 
     def resync(self) -> None:
         """Tell the streams that too much was missed."""
@@ -323,10 +442,13 @@ class FakeController:
         """Everything now."""
         return Overview(
             event_id=self.lasting[-1][0] if self.lasting else 0,
-            rooms=tuple(self.rooms.values()), zones=tuple(self.zones.values()),
-            robots=tuple(self.robots.values()), alerts=tuple(self.alerts.values()),
-            deliveries=tuple(self.deliveries.values()), sessions=tuple(self.sessions.values()),
-        )  # fmt: skip
+            rooms=tuple(self.rooms.values()),
+            zones=tuple(self.zones.values()),
+            robots=tuple(self.robots.values()),
+            alerts=tuple(self.alerts.values()),
+            deliveries=tuple(self.deliveries.values()),
+            sessions=tuple(self.sessions.values()),
+        )
 
     async def play(self) -> None:
         """Robot 2 drives up and down the corridor; for looking at by eye."""
@@ -352,7 +474,7 @@ class FakeController:
                         "base_nodes": 2,
                         "seen_utc_ms": self.clock.utc_ms(),
                     }
-                )  # fmt: skip
+                )
             )
             for room in list(self.rooms.values()) if step % 5 == 0 else ():
                 self.put(room.model_copy(update={"observed_utc_ms": self.clock.utc_ms()}))
@@ -371,6 +493,21 @@ class _Refused(Exception):
         self.answer = problem(status, title, detail)
 
 
+def _user(house: FakeController, authorization: str | None) -> User:
+    if house.down:
+        raise _Refused(503, "Starting", "The controller is starting.")
+    user = house.tokens.get((authorization or "").removeprefix("Bearer "))
+    if user is None:
+        raise _Refused(401, "Not signed in", "Log in again.")
+    return user
+
+
+def _alert(house: FakeController, alert_id: str) -> AlertView:
+    if alert_id not in house.alerts:
+        raise _Refused(404, "No such alert", f"There is no alert {alert_id}.")
+    return house.alerts[alert_id]
+
+
 def app_of(house: FakeController) -> FastAPI:
     """The public API over the scripted house."""
     app = FastAPI()
@@ -379,17 +516,12 @@ def app_of(house: FakeController) -> FastAPI:
     async def refused(_: Request, error: _Refused) -> Response:
         return error.answer
 
-    def user_of(authorization: str | None) -> User:
-        user = house.tokens.get((authorization or "").removeprefix("Bearer "))
-        if user is None:
-            raise _Refused(401, "Not signed in", "Log in again.")
-        return user
+    for declare in (_account, _reading, _alerts, _sessions, _deliveries, _pictures):
+        declare(app, house)
+    return app
 
-    def alert_of(alert_id: str) -> AlertView:
-        if alert_id not in house.alerts:
-            raise _Refused(404, "No such alert", f"There is no alert {alert_id}.")
-        return house.alerts[alert_id]
 
+def _account(app: FastAPI, house: FakeController) -> None:
     @app.post(BASE + "/login")
     async def login(body: LoginBody) -> Any:
         if body.username not in ACCOUNTS or body.password != PASSWORD:
@@ -403,98 +535,109 @@ def app_of(house: FakeController) -> FastAPI:
         )
 
     @app.post(BASE + "/logout", status_code=204)
-    async def logout(authorization: str | None = Header(default=None)) -> None:
+    async def logout(authorization: Bearer = None) -> None:
         house.tokens.pop((authorization or "").removeprefix("Bearer "), None)
 
     @app.get(BASE + "/me")
-    async def me(authorization: str | None = Header(default=None)) -> User:
-        return user_of(authorization)
+    async def me(authorization: Bearer = None) -> User:
+        return _user(house, authorization)
 
+
+def _reading(app: FastAPI, house: FakeController) -> None:
     @app.get(BASE + "/site")
-    async def site(authorization: str | None = Header(default=None)) -> SiteView:
-        user_of(authorization)
+    async def site(authorization: Bearer = None) -> SiteView:
+        _user(house, authorization)
         return SITE
 
     @app.get(BASE + "/overview")
-    async def overview(authorization: str | None = Header(default=None)) -> Overview:
-        user_of(authorization)
+    async def overview(authorization: Bearer = None) -> Overview:
+        _user(house, authorization)
         return house.overview()
 
     @app.get(BASE + "/events")
     async def events(
-        authorization: str | None = Header(default=None),
-        last_event_id: str | None = Header(default=None),
+        authorization: Bearer = None,
+        last_event_id: Annotated[str | None, Header()] = None,
     ) -> Response:
-        user_of(authorization)
+        _user(house, authorization)
         return StreamingResponse(house.stream(last_event_id), media_type="text/event-stream")
 
     @app.get(BASE + "/rooms/{room_id}/media")
-    async def media(
-        room_id: str, authorization: str | None = Header(default=None)
-    ) -> list[MediaLink]:
-        user_of(authorization)
+    async def media(room_id: str, authorization: Bearer = None) -> list[MediaLink]:
+        _user(house, authorization)
         stem = f"{house.origin}/pictures/{room_id}"
         return [
             MediaLink(
-                camera_id=f"{room_id}-cam", snapshot_url=f"{stem}.jpg?ticket=t",
-                live_url=f"{stem}.mjpg?ticket=t", expires_utc_ms=UtcMs(house.clock.utc_ms() + 120_000),
+                camera_id=f"{room_id}-cam",
+                snapshot_url=f"{stem}.jpg?ticket=t",
+                live_url=f"{stem}.mjpg?ticket=t",
+                expires_utc_ms=UtcMs(house.clock.utc_ms() + 120_000),
             )
-        ]  # fmt: skip
+        ]
 
+
+def _alerts(app: FastAPI, house: FakeController) -> None:
     @app.post(BASE + "/alerts/{alert_id}/acknowledge")
-    async def acknowledge(alert_id: str, authorization: str | None = Header(default=None)) -> Any:
-        user = user_of(authorization)
-        alert = alert_of(alert_id)
+    async def acknowledge(alert_id: str, authorization: Bearer = None) -> Any:
+        user = _user(house, authorization)
+        alert = _alert(house, alert_id)
         if alert.handling is not Handling.NEW:
             return problem(409, "Already acknowledged", f"{alert.acknowledged_by} was faster.")
         changes = {
-            "handling": Handling.ACKNOWLEDGED, "acknowledged_by": user.username,
+            "handling": Handling.ACKNOWLEDGED,
+            "acknowledged_by": user.username,
             "acknowledged_utc_ms": house.clock.utc_ms(),
-        }  # fmt: skip
+        }
         house.put(alert.model_copy(update=changes))
         return house.alerts[alert_id]
 
     @app.post(BASE + "/alerts/{alert_id}/resolve")
-    async def resolve(
-        alert_id: str, body: ResolveBody, authorization: str | None = Header(default=None)
-    ) -> AlertView:
-        user_of(authorization)
+    async def resolve(alert_id: str, body: ResolveBody, authorization: Bearer = None) -> AlertView:
+        _user(house, authorization)
         changes = {
             "handling": Handling.RESOLVED,
             "disposition": body.disposition,
             "note": body.note,
         }
-        house.put(alert_of(alert_id).model_copy(update=changes))
+        house.put(_alert(house, alert_id).model_copy(update=changes))
         return house.alerts[alert_id]
 
+
+def _sessions(app: FastAPI, house: FakeController) -> None:
     @app.post(BASE + "/sessions")
-    async def schedule(
-        body: SessionBody, authorization: str | None = Header(default=None)
-    ) -> SessionView:
-        user_of(authorization)
+    async def schedule(body: SessionBody, authorization: Bearer = None) -> SessionView:
+        _user(house, authorization)
         view = SessionView(
-            id=f"s-{len(house.sessions) + 1}", room_id=body.room_id, title=body.title,
-            state=SessionState.SCHEDULED, admitted=body.admitted, scheduled_utc_ms=house.clock.utc_ms(),
-        )  # fmt: skip
+            id=f"s-{len(house.sessions) + 1}",
+            room_id=body.room_id,
+            title=body.title,
+            state=SessionState.SCHEDULED,
+            admitted=body.admitted,
+            scheduled_utc_ms=house.clock.utc_ms(),
+        )
         house.put(view)
         return view
 
     @app.post(BASE + "/sessions/{session_id}/{step}")
-    async def step(
-        session_id: str, step: str, authorization: str | None = Header(default=None)
-    ) -> SessionView:
-        user = user_of(authorization)
+    async def step(session_id: str, step: str, authorization: Bearer = None) -> SessionView:
+        user = _user(house, authorization)
         now = house.clock.utc_ms()
-        changes: dict[str, Any] = {
+        steps: dict[str, dict[str, Any]] = {
             "gather": {"state": SessionState.GATHERING, "gathering_utc_ms": now},
             "seal": {
-                "state": SessionState.SEALED, "sealed_utc_ms": now, "sealed_by": user.username,
+                "state": SessionState.SEALED,
+                "sealed_utc_ms": now,
+                "sealed_by": user.username,
                 "seal_confirmed": True,
             },
-            "release": {"state": SessionState.RELEASED, "released_utc_ms": now, "released_by": user.username},
+            "release": {
+                "state": SessionState.RELEASED,
+                "released_utc_ms": now,
+                "released_by": user.username,
+            },
             "cancel": {"state": SessionState.CANCELLED},
-        }[step]  # fmt: skip
-        view = house.sessions[session_id].model_copy(update=changes)
+        }
+        view = house.sessions[session_id].model_copy(update=steps[step])
         house.put(view)
         admitted = view.admitted if view.state is SessionState.SEALED else None
         room = house.rooms[view.room_id]
@@ -502,44 +645,49 @@ def app_of(house: FakeController) -> FastAPI:
         return view
 
     @app.get(BASE + "/sessions/{session_id}/report.html")
-    async def report(session_id: str, authorization: str | None = Header(default=None)) -> Response:
-        user_of(authorization)
+    async def report(session_id: str, authorization: Bearer = None) -> Response:
+        _user(house, authorization)
         session = house.sessions[session_id]
         return HTMLResponse(
             "<!doctype html><meta charset=utf-8><body style='font-family:sans-serif;margin:3rem'>"
             f"<h1>见证报告 / Witness report</h1><h2>{session.title}</h2><p>DRAFT</p></body>"
         )
 
+
+def _deliveries(app: FastAPI, house: FakeController) -> None:
     @app.post(BASE + "/deliveries")
     async def order(
         body: DeliveryBody,
-        authorization: str | None = Header(default=None),
-        idempotency_key: str = Header(),
+        idempotency_key: Annotated[str, Header()],
+        authorization: Bearer = None,
     ) -> DeliveryGiven:
-        user = user_of(authorization)
+        user = _user(house, authorization)
         if idempotency_key in house.orders:
             return house.orders[idempotency_key].model_copy(update={"pin": None})
         view = DeliveryView(
-            id=f"d-{len(house.deliveries) + 1}", room_id=body.room_id, session_id="s-1", kind=body.kind,
-            lines=body.lines, state=DeliveryState.REQUESTED, ordered_utc_ms=house.clock.utc_ms(),
+            id=f"d-{len(house.deliveries) + 1}",
+            room_id=body.room_id,
+            session_id="s-1",
+            kind=body.kind,
+            lines=body.lines,
+            state=DeliveryState.REQUESTED,
+            ordered_utc_ms=house.clock.utc_ms(),
             ordered_by=user.username,
-        )  # fmt: skip
+        )
         house.put(view)
         house.orders[idempotency_key] = DeliveryGiven(delivery=view, pin=PIN)
         return house.orders[idempotency_key]
 
     @app.post(BASE + "/deliveries/{delivery_id}/loaded")
     async def loaded(
-        delivery_id: str, body: LoadedBody, authorization: str | None = Header(default=None)
+        delivery_id: str, body: LoadedBody, authorization: Bearer = None
     ) -> DeliveryView:
-        user_of(authorization)
+        _user(house, authorization)
         return house.move(delivery_id, DeliveryState.LOCKING, compartment=body.compartment)
 
     @app.post(BASE + "/deliveries/{delivery_id}/unlock")
-    async def unlock(
-        delivery_id: str, body: UnlockBody, authorization: str | None = Header(default=None)
-    ) -> Any:
-        user_of(authorization)
+    async def unlock(delivery_id: str, body: UnlockBody, authorization: Bearer = None) -> Any:
+        _user(house, authorization)
         delivery = house.deliveries[delivery_id]
         if body.pin != PIN:
             left = delivery.pin_tries_left - 1
@@ -547,6 +695,8 @@ def app_of(house: FakeController) -> FastAPI:
             return problem(403, "Wrong PIN", f"{left} tries left.")
         return house.move(delivery_id, DeliveryState.OPEN)
 
+
+def _pictures(app: FastAPI, house: FakeController) -> None:
     @app.get("/pictures/{name}")
     async def picture(name: str, boxes: bool = False) -> Response:
         room, _, kind = name.partition(".")
@@ -557,20 +707,21 @@ def app_of(house: FakeController) -> FastAPI:
             media_type="multipart/x-mixed-replace; boundary=frame",
         )
 
-    return app
-
 
 def _frame(house: FakeController, room_id: str, *, boxes: bool) -> bytes:
     visitor = room_id in house.visitors
     count = house.rooms[room_id].head_count or 0
     return room_jpeg(
-        people=count - 1 if visitor else count, visitor=visitor, corridor=room_id.startswith("corridor"),
-        tick=house.clock.utc_ms() // 1000, boxes=boxes,
-    )  # fmt: skip
+        people=count - 1 if visitor else count,
+        visitor=visitor,
+        corridor=room_id.startswith("corridor"),
+        tick=house.clock.utc_ms() // 1000,
+        boxes=boxes,
+    )
 
 
 async def _frames(house: FakeController, room_id: str, *, boxes: bool) -> AsyncIterator[bytes]:
-    while True:
+    while not house.closed:
         jpeg = await asyncio.to_thread(_frame, house, room_id, boxes=boxes)
         head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
         yield head.encode() + jpeg + b"\r\n"
@@ -590,12 +741,22 @@ class FakeDirector:
     STORY = (
         ("gather", "专家入场", "Experts arrive", None),
         ("seal", "封闭房间", "Room sealed", None),
-        ("alert", "第六人进入", "A sixth person walks in", ("请确认预警（按空格键）", "Acknowledge the alert (press space)")),
+        (
+            "alert",
+            "第六人进入",
+            "A sixth person walks in",
+            ("请确认预警（按空格键）", "Acknowledge the alert (press space)"),
+        ),
         ("order", "订餐", "A meal is ordered", ("在平板上订餐", "Order a meal on the tablet")),
         ("drive", "机器人送餐", "The robot drives", None),
-        ("pin", "输入取餐码", "PIN at the door", ("在门口面板输入六位取餐码", "Type the 6-digit PIN on the door panel")),
+        (
+            "pin",
+            "输入取餐码",
+            "PIN at the door",
+            ("在门口面板输入六位取餐码", "Type the 6-digit PIN on the door panel"),
+        ),
         ("release", "解封与报告", "Release and report", None),
-    )  # fmt: skip
+    )
 
     def state(self) -> dict[str, object]:
         """What ``GET /state`` answers."""
@@ -604,11 +765,13 @@ class FakeDirector:
             status = "done" if index < self.at else "active" if index == self.at else "waiting"
             steps.append(
                 {
-                    "id": key, "title": {"zh": zh, "en": en}, "status": status,
+                    "id": key,
+                    "title": {"zh": zh, "en": en},
+                    "status": status,
                     "seconds": 12.4 if status == "done" else None,
                     "todo": {"zh": todo[0], "en": todo[1]} if todo else None,
                 }
-            )  # fmt: skip
+            )
         return {"running": self.started > 0, "loop": 1, "steps": steps}
 
 
@@ -620,20 +783,20 @@ def director_app(director: FakeDirector) -> FastAPI:
         return authorization == f"Bearer {director.token}"
 
     @app.post("/start", status_code=204)
-    async def start(authorization: str | None = Header(default=None)) -> Response:
+    async def start(authorization: Bearer = None) -> Response:
         if not allowed(authorization):
             return problem(401, "Not allowed", "Send the token.")
         director.started += 1
         return Response(status_code=204)
 
     @app.get("/state")
-    async def state(authorization: str | None = Header(default=None)) -> Response:
+    async def state(authorization: Bearer = None) -> Response:
         if not allowed(authorization):
             return problem(401, "Not allowed", "Send the token.")
         return Response(json.dumps(director.state()), media_type="application/json")
 
     @app.post("/cues/{cue}")
-    async def cue(cue: str, authorization: str | None = Header(default=None)) -> Response:
+    async def cue(cue: str, authorization: Bearer = None) -> Response:
         if not allowed(authorization):
             return problem(401, "Not allowed", "Send the token.")
         if director.refuse:

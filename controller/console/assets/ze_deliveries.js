@@ -14,7 +14,7 @@ export default {
   props: { t: Object, deliveries: Array, order_href: String, loading: Boolean },
   template: `
     <section class="ze-panel ze-deliveries" :aria-label="t['delivery.heading']" data-testid="deliveries">
-      <header class="ze-panel-head"><h2>{{ t['delivery.heading'] }}</h2>
+      <header class="ze-panel-head"><h2>{{ t['delivery.heading'] }}</h2><span class="ze-stale-mark">{{ t['state.stale'] }}</span>
         <a v-if="order_href" class="ze-button is-main is-small" :href="order_href" target="_blank" data-testid="order-meal"><ze-sign name="meal"/>{{ t['delivery.order'] }}</a></header>
       <p v-if="!loading && !deliveries.length" class="ze-empty is-slim"><ze-sign name="box"/>{{ t['delivery.empty'] }}</p>
       <article v-for="d in deliveries" :key="d.id" class="ze-delivery" :class="{ 'is-ended': d.ended, 'is-held': d.held }" :data-testid="'delivery-' + d.id" :data-state="d.state">

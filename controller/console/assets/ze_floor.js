@@ -35,11 +35,11 @@ export default {
   },
   template: `
     <section class="ze-panel ze-floor" :aria-label="t['map.heading']" data-testid="floor">
-      <header class="ze-panel-head"><h2>{{ t['map.heading'] }}</h2>
+      <header class="ze-panel-head"><h2>{{ t['map.heading'] }}</h2><span class="ze-stale-mark">{{ t['state.stale'] }}</span>
         <ul class="ze-legend"><li><i class="is-base"></i>{{ t['map.base'] }}</li><li><i class="is-horizon"></i>{{ t['map.horizon'] }}</li>
           <li class="is-clear"><ze-sign name="check"/>{{ t['map.clear'] }}</li><li class="is-occupied"><ze-sign name="person"/>{{ t['map.occupied'] }}</li><li class="is-unseen"><ze-sign name="eye_off"/>{{ t['map.unseen'] }}</li></ul></header>
       <p v-if="!plan || !plan.width" class="ze-empty"><ze-sign name="robot"/>{{ t['map.empty'] }}</p>
-      <div v-else class="ze-floor-scroll">
+      <div v-else class="ze-floor-body"><div class="ze-floor-scroll">
       <svg class="ze-map" :viewBox="'0 0 ' + plan.width + ' ' + plan.height" role="img" :aria-label="t['map.heading']">
         <defs>
           <pattern id="ze-hatch-occupied" width="9" height="9" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="9" height="9" class="hatch-ground-occupied"/><rect width="4" height="9" class="hatch-occupied"/></pattern>
@@ -64,6 +64,6 @@ export default {
       <ul class="ze-robots"><li v-for="robot in live" :key="robot.id" :class="'is-' + robot.state" :data-testid="'robot-line-' + robot.id">
         <ze-sign :name="robot_sign(robot.state)"/><b>{{ robot.name }}</b><span>{{ robot.state_label }}<template v-if="robot.held && robot.held_for"> · {{ t['map.held_for'] }} {{ robot.held_for }}</template></span>
         <span v-if="robot.battery !== null" class="ze-battery" :class="{ 'is-low': robot.battery < 20 }" :title="t['robot.battery']"><i><em :style="{ width: robot.battery + '%' }"></em></i>{{ robot.battery }}%</span>
-        <span v-for="error in robot.errors" :key="error" class="ze-robot-error">{{ error }}</span></li></ul>
+        <span v-for="error in robot.errors" :key="error" class="ze-robot-error">{{ error }}</span></li></ul></div>
     </section>`,
 };

@@ -1,8 +1,8 @@
-import { Modal, Sign, Ticking, elapsed, typing } from "zeroentry-console";
+import { Modal, Sign, Still, Ticking, elapsed, typing } from "zeroentry-console";
 
 export default {
   mixins: [Ticking],
-  components: { ZeSign: Sign, ZeModal: Modal },
+  components: { ZeSign: Sign, ZeModal: Modal, ZeStill: Still },
   props: { t: Object, alerts: Array, detail: Object, may: Boolean, loading: Boolean },
   emits: ["acknowledge", "open", "close", "resolve"],
   data: () => ({ all: false, selected: null, known: null, sent: {}, disposition: "", note: "", audio: null }),
@@ -106,7 +106,7 @@ export default {
   },
   template: `
     <aside class="ze-rail" :aria-label="t['alert.heading']" data-testid="rail">
-      <header class="ze-rail-head"><h2>{{ t['alert.heading'] }}</h2><b v-if="open_count" class="ze-badge" data-testid="open-count">{{ open_count }}</b>
+      <header class="ze-rail-head"><h2>{{ t['alert.heading'] }}</h2><span class="ze-stale-mark">{{ t['state.stale'] }}</span><b v-if="open_count" class="ze-badge" data-testid="open-count">{{ open_count }}</b>
         <div class="ze-tabs" role="group"><button :aria-pressed="all ? 'false' : 'true'" :class="{ 'is-on': !all }" @click="all = false" data-testid="rail-open">{{ t['alert.open'] }}</button>
           <button :aria-pressed="all ? 'true' : 'false'" :class="{ 'is-on': all }" @click="all = true" data-testid="rail-all">{{ t['alert.all'] }}</button></div></header>
       <div class="ze-rail-list" aria-live="polite">
@@ -116,14 +116,14 @@ export default {
                  :data-testid="'alert-' + a.id" :data-handling="a.handling" :data-severity="a.severity" :data-condition="a.active ? 'active' : 'cleared'"
                  @click="selected = a.id; $emit('open', a.id)">
           <div class="ze-alert-body">
-            <p class="ze-alert-head"><ze-sign :name="a.severity"/><span>{{ a.severity_label }}</span><i>{{ a.condition_label }}</i><time>{{ lasting(a) }}</time></p>
+            <p class="ze-alert-head"><ze-sign :name="a.severity"/><span>{{ a.severity_label }}</span><i>{{ a.condition_label }}</i><time :title="t['alert.since'] + ' ' + a.since">{{ lasting(a) }}</time></p>
             <h3>{{ a.title }}</h3>
-            <p class="ze-alert-facts"><span>{{ a.room }}</span><span v-if="a.measured" class="ze-number">{{ a.measured }}</span><span>{{ a.since }}</span></p>
+            <p class="ze-alert-facts"><span>{{ a.room }}</span><span v-if="a.measured" class="ze-number">{{ a.measured }}</span></p>
           </div>
-          <img v-if="a.picture" class="ze-alert-thumb" :src="a.picture" alt="" loading="lazy">
+          <ze-still v-if="a.picture" class="ze-alert-thumb" :src="a.picture"/>
           <div class="ze-alert-foot">
-            <button v-if="a.handling === 'new' && may" class="ze-button is-acknowledge" :disabled="!!sent[a.id]" :data-testid="'acknowledge-' + a.id" @click.stop="acknowledge(a)">
-              <ze-sign name="check"/>{{ t['alert.acknowledge'] }}<kbd v-if="newest_new && newest_new.id === a.id">␣</kbd></button>
+            <button v-if="a.handling === 'new' && may" class="ze-button is-acknowledge" :class="{ 'is-next': newest_new && newest_new.id === a.id }" :disabled="!!sent[a.id]" :data-testid="'acknowledge-' + a.id" @click.stop="acknowledge(a)">
+              <ze-sign name="check"/>{{ t['alert.acknowledge'] }}<kbd v-if="newest_new && newest_new.id === a.id">{{ t['alert.space'] }}</kbd></button>
             <span v-else class="ze-alert-by"><ze-sign name="check"/>{{ a.disposition ? a.handling_label + ' · ' + a.disposition : a.acknowledged || a.handling_label }}</span>
           </div>
         </article>
@@ -137,7 +137,7 @@ export default {
           <div class="ze-detail">
             <div class="ze-detail-left">
               <div class="ze-evidence" :class="{ 'is-empty': !detail.picture }" data-testid="alert-picture">
-                <template v-if="detail.picture"><img :src="detail.picture" :alt="detail.title">
+                <template v-if="detail.picture"><ze-still :src="detail.picture" :label="detail.title"/>
                   <svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true"><rect v-for="(box, n) in detail.boxes" :key="n" :x="box.x" :y="box.y" :width="box.w" :height="box.h" :class="'is-' + box.look"/></svg>
                   <span v-for="(box, n) in detail.boxes" :key="n" class="ze-box-label" :class="'is-' + box.look" :style="{ left: box.x * 100 + '%', top: box.y * 100 + '%' }">{{ box.label }}</span></template>
                 <span v-else class="ze-tile-dark"><ze-sign name="camera_off"/>{{ t['alert.no_picture'] }}</span>
@@ -152,7 +152,7 @@ export default {
               <h4>{{ t['alert.times'] }}</h4>
               <dl class="ze-times"><div><dt>{{ t['alert.room'] }}</dt><dd>{{ detail.room }}</dd></div><div v-for="row in detail.times" :key="row.label"><dt>{{ row.label }}</dt><dd>{{ row.at }}</dd></div></dl>
               <div class="ze-handling">
-                <button v-if="detail.handling === 'new' && may" class="ze-button is-main is-large" data-testid="dialog-acknowledge" :disabled="!!sent[detail.id]" @click="acknowledge(detail)"><ze-sign name="check"/>{{ t['alert.acknowledge'] }}<kbd>␣</kbd></button>
+                <button v-if="detail.handling === 'new' && may" class="ze-button is-main is-large" data-testid="dialog-acknowledge" :disabled="!!sent[detail.id]" @click="acknowledge(detail)"><ze-sign name="check"/>{{ t['alert.acknowledge'] }}<kbd>{{ t['alert.space'] }}</kbd></button>
                 <p v-if="detail.acknowledged" class="ze-done" data-testid="acknowledged-by"><ze-sign name="check"/>{{ detail.acknowledged }}</p>
                 <p v-if="detail.disposition" class="ze-done" data-testid="disposition"><ze-sign name="check"/>{{ detail.handling_label }} · {{ detail.disposition }}<template v-if="detail.note"> · {{ detail.note }}</template></p>
                 <form v-else-if="detail.handling !== 'new' && may" @submit.prevent="resolve" data-testid="resolve-form">

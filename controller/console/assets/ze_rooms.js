@@ -93,7 +93,7 @@ const Tile = {
           <small><ze-sign :name="count_sign"/>{{ room.count_label }}</small></div>
       </div>
       <ul class="ze-tile-states">
-        <li :class="'is-seal-' + room.seal"><ze-sign :name="seal_sign(room.seal)"/>{{ room.pending ? t['room.seal_pending'] : room.seal_label }}<template v-if="room.seal === 'sealed' && room.sealed_at"> {{ room.sealed_at }}</template></li>
+        <li :class="'is-seal-' + room.seal"><ze-sign :name="seal_sign(room.seal)"/>{{ room.pending ? t['room.seal_pending'] : room.seal_label }}<span v-if="room.seal === 'sealed' && room.sealed_at">{{ room.sealed_at }}</span></li>
         <li v-if="camera" :class="'is-camera-' + camera.state"><ze-sign :name="camera_sign"/>{{ camera.state_label }}</li>
         <li v-if="camera" :class="'is-sound-' + camera.sound"><ze-sign :name="camera.sound === 'live' ? 'sound' : 'sound_off'"/>
           <template v-if="camera.level !== null"><span class="ze-meter" :aria-label="camera.sound_label"><i v-for="n in 5" :key="n" :class="{ lit: n <= camera.level }"></i></span></template>

@@ -23,7 +23,7 @@ export default {
   },
   template: `
     <section class="ze-panel ze-sessions" :aria-label="t['session.heading']" data-testid="sessions">
-      <header class="ze-panel-head"><h2>{{ t['session.heading'] }}</h2>
+      <header class="ze-panel-head"><h2>{{ t['session.heading'] }}</h2><span class="ze-stale-mark">{{ t['state.stale'] }}</span>
         <button v-if="may" class="ze-button is-small" data-testid="session-new" @click="make"><ze-sign name="plus"/>{{ t['session.new'] }}</button></header>
       <p v-if="!loading && !sessions.length" class="ze-empty is-slim"><ze-sign name="calendar"/>{{ t['session.empty'] }}</p>
       <article v-for="s in sessions" :key="s.id" class="ze-session" :data-testid="'session-' + s.id" :data-state="s.state">

@@ -53,7 +53,7 @@ export default {
           <h2>{{ t['tablet.title'] }}</h2>
           <p v-if="!loading && !menu.length" class="ze-empty"><ze-sign name="meal"/>{{ t['tablet.menu_empty'] }}</p>
           <ul><li v-for="dish in menu" :key="dish.id" :class="{ 'is-chosen': counts[dish.id] }" :data-testid="'dish-' + dish.id">
-            <div><b>{{ dish.name }}</b><small :class="{ 'has-allergens': dish.allergens }"><ze-sign v-if="dish.allergens" name="warning"/><template v-if="dish.allergens">{{ t['tablet.allergens'] }} {{ dish.allergens }}</template><template v-else>{{ t['tablet.no_allergens'] }}</template></small></div>
+            <div><b>{{ dish.name }}</b><small :class="{ 'has-allergens': dish.allergens }" :data-testid="'allergens-' + dish.id"><ze-sign v-if="dish.allergens" name="warning"/><template v-if="dish.allergens">{{ t['tablet.allergens'] }} {{ dish.allergens }}</template><template v-else>{{ t['tablet.no_allergens'] }}</template></small></div>
             <span class="ze-stepper"><button :aria-label="t['tablet.less'] + ' ' + dish.name" :disabled="!counts[dish.id]" :data-testid="'less-' + dish.id" @click="change(dish.id, -1)"><ze-sign name="minus"/></button>
               <output aria-live="polite">{{ counts[dish.id] || 0 }}</output>
               <button :aria-label="t['tablet.more'] + ' ' + dish.name" :data-testid="'more-' + dish.id" @click="change(dish.id, 1)"><ze-sign name="plus"/></button></span></li></ul>

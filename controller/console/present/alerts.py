@@ -37,7 +37,7 @@ def line(alert: AlertView, house: House, words: Words) -> Drawn:
         "since_ms": int(alert.since_utc_ms),
         "ended_ms": None if alert.cleared_utc_ms is None else int(alert.cleared_utc_ms),
         "since": words.at(alert.since_utc_ms),
-        "picture": alert.picture_url or "",
+        "picture": words.picture(alert.picture_url),
         "measured": " · ".join(_short(measured) for measured in alert.measured),
         "acknowledged": _acknowledged(alert, words),
         "disposition": words.say(f"disposition.{alert.disposition.value}")
@@ -115,10 +115,8 @@ def _camera_name(alert: AlertView, house: House, words: Words) -> str:
 
 
 def _short(measured: Measured) -> str:
-    value = f"{number(measured.value)}{_unit(measured)}"
-    return (
-        value if measured.limit is None else f"{value} / {number(measured.limit)}{_unit(measured)}"
-    )
+    limit = "" if measured.limit is None else f" / {number(measured.limit)}"
+    return f"{number(measured.value)}{limit}{_unit(measured)}"
 
 
 def _row(measured: Measured, words: Words) -> Drawn:

@@ -19,7 +19,7 @@ _RANK = {Severity.NOTICE: 0, Severity.WARNING: 1, Severity.ALARM: 2}
 def tiles(
     house: House, media: Mapping[str, tuple[MediaLink, ...]], denied: set[str], words: Words
 ) -> list[Drawn]:
-    """One tile a room, in the site's order; ``denied``: rooms whose picture is not for this user."""
+    """One tile a room, in the site's order; ``denied``: rooms without the right to a picture."""
     streams: Counter[str] = Counter()
     return [
         _tile(room, house, media.get(room.id, ()), streams, words, denied=room.id in denied)

@@ -11,7 +11,7 @@ NEXT_STEP: Final[dict[SessionState, str]] = {
     SessionState.SCHEDULED: "gather",
     SessionState.GATHERING: "seal",
     SessionState.SEALED: "release",
-    SessionState.SUSPENDED: "release",
+    SessionState.SUSPENDED: "resume",
 }
 
 _ENDED = (SessionState.RELEASED, SessionState.ARCHIVED)

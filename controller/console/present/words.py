@@ -14,10 +14,11 @@ Drawn = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One reader: a language, and the site's time zone."""
+    """One reader: a language, the site's time zone, and where pictures with a path alone are."""
 
     language: Language
     zone: ZoneInfo
+    pictures_url: str = ""
 
     def say(self, key: str) -> str:
         """A text of the table."""
@@ -26,6 +27,12 @@ class Words:
     def name(self, named: Named | Sentence) -> str:
         """A name or sentence that the controller gave in both languages."""
         return named.zh if self.language is Language.ZH else named.en
+
+    def picture(self, url: str | None) -> str:
+        """A picture's address as a browser can fetch it; empty for None."""
+        if url is None:
+            return ""
+        return self.pictures_url + url if url.startswith("/") else url
 
     def at(self, utc_ms: int | None) -> str:
         """``14:03:27`` in the site's zone; empty for None."""
@@ -47,4 +54,4 @@ class Words:
 
 def number(value: float) -> str:
     """A measured number without digits that say nothing."""
-    return f"{value:.1f}".removesuffix(".0")
+    return f"{value:.1f}".removesuffix(".0").replace("-", "\N{MINUS SIGN}")

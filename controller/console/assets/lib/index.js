@@ -137,6 +137,35 @@ export const Modal = {
     </dialog>`,
 };
 
+const PICTURE_TRIES = 20;
+const PICTURE_RETRY_MS = 1500;
+
+// An alert comes before its picture: the controller fetches that from the edge node meanwhile.
+export const Still = {
+  props: { src: String, label: String },
+  data: () => ({ tries: 0, timer: 0 }),
+  watch: {
+    src(now, before) {
+      if (now.split("?")[0] !== before.split("?")[0]) this.tries = 0;
+    },
+  },
+  computed: {
+    url() {
+      return this.tries ? this.src + "&try=" + this.tries : this.src;
+    },
+  },
+  methods: {
+    again() {
+      clearTimeout(this.timer);
+      if (this.tries < PICTURE_TRIES) this.timer = setTimeout(() => this.tries++, PICTURE_RETRY_MS);
+    },
+  },
+  beforeUnmount() {
+    clearTimeout(this.timer);
+  },
+  template: `<img :src="url" :alt="label || ''" @error="again">`,
+};
+
 export const typing = (event) => {
   const at = event.target;
   return at instanceof HTMLElement && (at.closest("input, textarea, select, dialog") || at.isContentEditable);

@@ -1,0 +1,258 @@
+"""What the pages are given to draw: the decisions that a person would notice."""
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from contracts.api import (
+    DeliveryState,
+    DeliveryView,
+    Handling,
+    Leg,
+    MediaLink,
+    OrderLine,
+    RoomView,
+    SessionState,
+    ZoneView,
+)
+from contracts.devices import Named, ZonePolicy
+from contracts.observations import CameraState
+from contracts.units import UtcMs
+from controller.console.house import ALERTS_MAX, House, changed, from_overview
+from controller.console.present import alerts, deliveries, floor, rooms, sessions
+from controller.console.present.words import Words, number
+from controller.console.texts import Language
+from runtime.clock import SimulatedClock
+from tests.fakes.console_controller import SITE, FakeController
+
+EN = Words(Language.EN, ZoneInfo("Asia/Shanghai"))
+ZH = Words(Language.ZH, ZoneInfo("Asia/Shanghai"))
+
+
+@pytest.fixture
+def fake() -> FakeController:
+    return FakeController(SimulatedClock(), origin="http://127.0.0.1:8001")
+
+
+def house_of(fake: FakeController) -> House:
+    return from_overview(fake.overview())
+
+
+def meal(state: DeliveryState, **more: object) -> DeliveryView:
+    return DeliveryView.model_validate(
+        {
+            "id": "d-1", "room_id": "room-1", "session_id": "s-1", "kind": "meal",
+            "lines": (OrderLine(dish="tea", count=2),), "state": state, "ordered_utc_ms": 1_000,
+            "ordered_by": "visitor", **more,
+        }
+    )  # fmt: skip
+
+
+def tile(fake: FakeController, **changes: object) -> dict[str, object]:
+    room: RoomView = fake.rooms["room-1"].model_copy(update=changes)
+    (drawn,) = rooms.tiles(
+        from_overview(fake.overview().model_copy(update={"rooms": (room,)})), {}, set(), EN
+    )
+    return drawn
+
+
+@pytest.mark.parametrize(
+    ("count", "admitted", "shown", "state"),
+    [
+        (5, 5, "5", "ok"),
+        (6, 5, "6", "over"),
+        (4, 5, "4", "under"),
+        (3, None, "3", "free"),
+        (0, 5, "0", "under"),
+        (None, 5, "–", "unseen"),
+    ],
+)
+def test_the_count_is_never_guessed(
+    fake: FakeController, count: int | None, admitted: int | None, shown: str, state: str
+) -> None:
+    drawn = tile(fake, head_count=count, admitted=admitted)
+    assert (drawn["count"], drawn["count_state"]) == (shown, state)
+
+
+def test_a_tile_is_outlined_by_its_gravest_standing_alert(fake: FakeController) -> None:
+    fake.raise_alert("room-1")
+    fake.warn()
+    by_room = {drawn["id"]: drawn for drawn in rooms.tiles(house_of(fake), {}, set(), ZH)}
+    assert by_room["room-1"]["alarm"] == "alarm"
+    assert by_room["room-1"]["alarm_label"] == "区域内人数超过准入人数"
+    assert by_room["room-2"]["alarm"] == "warning"
+    assert by_room["corridor-1"]["alarm"] is None
+
+
+def test_a_cleared_alert_that_somebody_has_seen_no_longer_outlines(fake: FakeController) -> None:
+    alert = fake.warn()
+    fake.put(alert.model_copy(update={"handling": Handling.ACKNOWLEDGED}))
+    by_room = {drawn["id"]: drawn for drawn in rooms.tiles(house_of(fake), {}, set(), EN)}
+    assert by_room["room-2"]["alarm"] is None
+
+
+def test_a_browser_is_given_few_streams_of_one_host(fake: FakeController) -> None:
+    six = {
+        f"room-{n}": fake.rooms["room-1"].model_copy(update={"id": f"room-{n}"}) for n in range(6)
+    }
+    fake.rooms = six
+    link = MediaLink(
+        camera_id="room-1-cam", snapshot_url="http://edge/s.jpg?ticket=t",
+        live_url="http://edge/l.mjpg?ticket=t", expires_utc_ms=UtcMs(1),
+    )  # fmt: skip
+    drawn = rooms.tiles(house_of(fake), dict.fromkeys(six, (link,)), set(), EN)
+    cameras = [one["cameras"] for one in drawn]
+    live = [camera[0]["src"] for camera in cameras if isinstance(camera, list)]
+    assert [bool(src) for src in live] == [True, True, True, True, False, False]
+    assert all(camera[0]["still"] for camera in cameras if isinstance(camera, list))
+
+
+def test_a_picture_without_the_right_is_said(fake: FakeController) -> None:
+    drawn = rooms.tiles(house_of(fake), {}, {"room-1"}, EN)[0]
+    assert (drawn["picture"], drawn["dark_label"]) == ("denied", "No right to this picture")
+
+
+def test_a_dead_camera_shows_no_old_picture(fake: FakeController) -> None:
+    camera = fake.rooms["room-1"].cameras[0].model_copy(update={"state": CameraState.OFFLINE})
+    drawn = tile(fake, cameras=(camera,))
+    assert (drawn["picture"], drawn["dark_label"]) == ("dark", "Camera offline")
+
+
+def test_boxes_are_asked_for_once() -> None:
+    assert (
+        rooms.with_boxes("http://e/l.mjpg?ticket=a%2Bb")
+        == "http://e/l.mjpg?ticket=a%2Bb&boxes=true"
+    )
+    assert (
+        rooms.with_boxes("http://e/l.mjpg?boxes=true&ticket=a")
+        == "http://e/l.mjpg?ticket=a&boxes=true"
+    )
+
+
+def test_an_alert_explains_itself(fake: FakeController) -> None:
+    alert = fake.raise_alert()
+    drawn = alerts.detail(alert, house_of(fake), EN)
+    assert drawn["rows"] == [{"name": "People", "value": "6", "limit": "5"}]
+    assert str(drawn["why"]).startswith("While sealed")
+    assert drawn["measured"] == "6 / 5"
+    assert drawn["camera"] == "Overview"
+    unknown = alerts.detail(alert.model_copy(update={"rule": "area.later"}), house_of(fake), EN)
+    assert unknown["why"] == ""
+
+
+def test_alerts_are_newest_first_and_bounded(fake: FakeController) -> None:
+    house = house_of(fake)
+    alert = fake.raise_alert()
+    for n in range(1, ALERTS_MAX + 5):
+        house = changed(house, alert.model_copy(update={"id": f"a-{n}", "number": n}))
+    numbers = [one.number for one in house.alerts_newest_first()]
+    assert numbers == list(range(ALERTS_MAX + 4, 4, -1))
+
+
+@pytest.mark.parametrize(
+    ("clear", "policy", "state"),
+    [
+        (True, ZonePolicy.CLOSED, "clear"),
+        (False, ZonePolicy.OPEN, "occupied"),
+        (None, ZonePolicy.CLOSED, "unseen"),
+        (None, ZonePolicy.OPEN, "open"),
+    ],
+)
+def test_a_zone_that_nobody_sees_is_never_clear(
+    clear: bool | None, policy: ZonePolicy, state: str
+) -> None:
+    zone = ZoneView(
+        id="z",
+        name=Named(zh="区", en="zone"),
+        policy=policy,
+        nodes=("c1",),
+        seen_by=None,
+        clear=clear,
+    )
+    assert floor.zone_state(zone) == state
+
+
+def test_a_robot_is_drawn_with_its_way(fake: FakeController) -> None:
+    fake.put(fake.robots["robot-1"].model_copy(update=fake.on_the_way()))
+    drawn = floor.robots(SITE, house_of(fake), EN)[0]
+    assert drawn["held_for"] == "Corridor west"
+    assert len(str(drawn["base"]).split()) == 2
+    assert len(str(drawn["horizon"]).split()) == 5
+    plan = floor.plan(SITE, house_of(fake), EN)
+    assert isinstance(plan["ways"], list)
+    assert len(plan["ways"]) == len(SITE.edges) // 2
+
+
+def test_a_site_without_a_map_has_no_drawing(fake: FakeController) -> None:
+    bare = SITE.model_copy(update={"nodes": (), "edges": ()})
+    assert floor.plan(bare, house_of(fake), EN)["width"] == 0
+    assert floor.robots(bare, house_of(fake), EN) == []
+
+
+@pytest.mark.parametrize("state", list(DeliveryState))
+def test_each_state_stands_somewhere_on_the_steps(
+    fake: FakeController, state: DeliveryState
+) -> None:
+    fake.put(meal(state, legs=(Leg(name="travelling", started_utc_ms=UtcMs(1)),)))
+    card = deliveries.card(fake.deliveries["d-1"], house_of(fake), SITE, EN)
+    steps = card["steps"]
+    assert isinstance(steps, list)
+    marks = [step["status"] for step in steps]
+    if state is DeliveryState.RETURNED:
+        assert marks == ["done"] * 8
+    elif state in (DeliveryState.CANCELLED, DeliveryState.FAILED):
+        assert marks == ["done"] * 3 + ["failed"] + ["todo"] * 4
+    else:
+        assert marks.count("active") == 1
+
+
+def test_a_held_delivery_says_so(fake: FakeController) -> None:
+    fake.put(meal(DeliveryState.TRAVELLING, held=True))
+    card = deliveries.card(fake.deliveries["d-1"], house_of(fake), SITE, ZH)
+    assert card["lines"] == "2 × 热茶"
+    assert isinstance(card["steps"], list)
+    assert card["steps"][3]["status"] == "held"
+
+
+@pytest.mark.parametrize(
+    ("state", "tries", "face"),
+    [
+        (DeliveryState.ARRIVED, 5, "enter"),
+        (DeliveryState.ARRIVED, 0, "locked"),
+        (DeliveryState.OPEN, 5, "open"),
+        (DeliveryState.RETURNING, 5, "thanks"),
+        (DeliveryState.TRAVELLING, 5, "travelling"),
+        (DeliveryState.RETURNED, 5, "idle"),
+    ],
+)
+def test_the_door_shows_the_right_face(state: DeliveryState, tries: int, face: str) -> None:
+    assert deliveries.door(meal(state, pin_tries_left=tries)) == face
+    assert deliveries.door(None) == "idle"
+
+
+def test_the_kitchen_sees_what_to_load_first_and_no_project(fake: FakeController) -> None:
+    fake.put(meal(DeliveryState.REQUESTED))
+    fake.put(
+        meal(
+            DeliveryState.LOADING, id="d-2", robot_id="robot-1", compartment=1, ordered_utc_ms=2_000
+        )
+    )
+    orders = deliveries.kitchen(house_of(fake), SITE, EN)
+    assert [order["id"] for order in orders] == ["d-2", "d-1"]
+    assert "标段" not in str(orders)
+
+
+def test_a_session_offers_its_next_step_only_to_the_supervisor(fake: FakeController) -> None:
+    house = house_of(fake)
+    steps = {row["id"]: row["step"] for row in sessions.listed(house, EN, may_control=True)}
+    assert steps == {"s-1": "release", "s-2": "seal"}
+    assert all(row["step"] is None for row in sessions.listed(house, EN, may_control=False))
+    fake.put(fake.sessions["s-2"].model_copy(update={"state": SessionState.CANCELLED}))
+    assert [row["id"] for row in sessions.listed(house_of(fake), EN, may_control=True)] == ["s-1"]
+
+
+def test_times_are_the_sites() -> None:
+    assert EN.at(1_767_229_200_000) == "09:00:00"
+    assert EN.day_and_time(1_767_229_200_412) == "2026-01-01 09:00:00.412"
+    assert EN.at(None) == ""
+    assert (number(-80.0), number(5.25)) == ("−80", "5.2")
