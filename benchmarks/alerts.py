@@ -22,7 +22,7 @@ from zeroentry.demo.plan import prepare
 
 ROUNDS_QUICK: Final = 2
 ROUNDS_FULL: Final = 50
-START_MS: Final = 60_000
+START_MS: Final = 120_000
 STEP_MS: Final = 30_000
 SETTLE_MS: Final = 3_000  # a duplicate would come within the outbox's first resend
 CAMERAS: Final = {"room-1": "room-1-cam", "room-2": "room-2-cam"}

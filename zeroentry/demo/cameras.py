@@ -49,6 +49,7 @@ class SimulatedCamera(Strict):
     scene: SceneKind
     seed: int = Field(ge=0)
     label: str = Field(max_length=40)
+    warm: bool = False
 
 
 class CamerasSettings(Strict):
@@ -222,7 +223,11 @@ async def running(
 
         cameras = {
             camera.id: LiveCamera(
-                camera.id, Scene(camera.scene, camera.seed, camera.label), clock, record
+                camera.id,
+                Scene(camera.scene, camera.seed, camera.label),
+                clock,
+                record,
+                warm=camera.warm,
             )
             for camera in settings.cameras
         }

@@ -49,7 +49,7 @@ STANDING: Final = (RobotCondition.PAUSED, RobotCondition.HELD)
 OVER_ADMITTED: Final = "area.over_admitted"
 PERSON_IN_ZONE: Final = "robot.person_in_zone"
 
-START_MS: Final = 60_000  # a cold start of eight processes on two cores takes about 20 s
+START_MS: Final = 120_000  # nine processes start cold on two cores, which others may share
 GATHER_MS: Final = 60_000
 SETTLED_MS: Final = 2_000  # a count that stands that long is what a seal demands
 ALERT_MS: Final = 15_000

@@ -38,7 +38,7 @@ from zeroentry.demo.stage import Stage, StageLost
 from zeroentry.demo.story import StepId, StepStatus
 from zeroentry.demo.verdict import ProcessLine, Verdict, judge
 
-READY_WITHIN_S: Final = 60.0
+READY_WITHIN_S: Final = 120.0
 READY_POLL_MS: Final = 200
 QUIET_AFTER_MS: Final = (
     3_000  # an alert that comes late or twice comes within this time of the day's end
@@ -108,7 +108,7 @@ async def running_site(plan: Plan, clock: Clock, pace: Pace) -> AsyncIterator[Si
 async def _start_late(
     supervisor: Supervisor, stage: Stage, clock: Clock, edges: list[ChildSpec]
 ) -> None:
-    """Start the edge nodes once the cameras answer: before that, "offline" would be a true alert."""
+    """Start the edge nodes once the cameras answer: before, "offline" would be a true alert."""
     while not await stage.ready():
         await clock.sleep_ms(READY_POLL_MS)
     for child in edges:

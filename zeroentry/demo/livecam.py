@@ -80,13 +80,16 @@ class LiveCamera:
     on_truth: Callable[[TruthChange], None]
     frozen: bool = False
     silent: bool = False
+    warm: bool = False
+    """Dress everybody before the first picture: seconds now instead of stutters later."""
     _viewers: set[asyncio.Queue[LivePacket]] = field(default_factory=set)
     _live: LiveScene = field(init=False)
     _cues: list[Cue] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._live = LiveScene(self.scene)
-        self._live.warm_up()
+        if self.warm:
+            self._live.warm_up()
 
     def cue(self, cue: Cue) -> None:
         """Play a cue from the next picture on."""

@@ -267,7 +267,13 @@ def _broker(folder: Path, ports: Ports) -> ChildSpec:
 
 def _cameras(folder: Path, ports: Ports, keys: Keys, *, without: str) -> ChildSpec:
     scenes = (
-        {"id": "room-1-cam", "scene": SceneKind.ROOM.value, "seed": 0, "label": "ROOM 1 / CAM 01"},
+        {
+            "id": "room-1-cam",
+            "scene": SceneKind.ROOM.value,
+            "seed": 0,
+            "label": "ROOM 1 / CAM 01",
+            "warm": True,
+        },
         {"id": "room-2-cam", "scene": SceneKind.ROOM.value, "seed": 3, "label": "ROOM 2 / CAM 02"},
         {
             "id": "corridor-1-cam",
