@@ -62,7 +62,7 @@ from runtime.tokens import KeyFormatError, run_key
 log = structlog.get_logger(__name__)
 
 NODE_KEYS_ENV: Final = "ZEROENTRY_NODE_KEYS"
-EDGE_TOKEN_ENV: Final = "ZEROENTRY_EDGE_TOKEN"
+EDGE_TOKEN_ENV: Final = "ZEROENTRY_EDGE_TOKEN"  # noqa: S105  # the name of a variable
 GOODBYE_S: Final = 1  # event streams never end by themselves; shutdown has 5 s for everything
 METRICS_PERIOD_MS: Final = 2_000
 
@@ -287,9 +287,8 @@ async def main(settings: ControllerSettings) -> None:
     """Run a controller until a signal.
 
     Raises:
-        ControllerError: it cannot start; says what to do.
+        ControllerError: it cannot start, or the broker guards nothing; says what to do.
         SettingsError: the site's files have mistakes.
-        NoAccessControlError: the broker guards nothing, and this is no demo.
     """
     logs.configure("controller", json=settings.log_json, level=settings.log_level)
     clock = SystemClock()
@@ -382,6 +381,11 @@ async def serve(app: FastAPI, bound: socket.socket) -> None:
         bound.close()
 
 
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
 def _version() -> str:
     try:
         return version("zero-entry")
@@ -403,7 +407,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             overrides={"site_dir": given.site_dir},
         )
         asyncio.run(main(settings))
-    except (SettingsError, ControllerError, NoAccessControlError, MqttSetupError) as error:
+    except (SettingsError, ControllerError, MqttSetupError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
