@@ -119,8 +119,10 @@ def encode_ack(ack: Ack) -> bytes:
 def decode(topic: str, payload: bytes) -> Message | Ack | Rejected:
     """Understand a payload that came on ``topic``; never raises on what a peer sent."""
 
+    place: Delivered | None = None
+
     def refuse(reason: RejectReason, detail: str) -> Rejected:
-        return Rejected(reason=reason, topic=topic[:200], detail=detail[:400])
+        return Rejected(reason=reason, topic=topic[:200], detail=detail[:400], delivered=place)
 
     parsed = topics.parse(topic)
     if parsed is None:
@@ -133,6 +135,7 @@ def decode(topic: str, payload: bytes) -> Message | Ack | Rejected:
         if parsed.kind is Kind.ACK:
             return _ack(parsed, payload)
         envelope = Envelope.model_validate_json(payload)
+        place = envelope.delivered if topics.SPECS[parsed.kind].durable else None
         problem = _version_problem(parsed.kind, envelope.schema_id)
         if problem is not None:
             return refuse(*problem)

@@ -86,10 +86,16 @@ class RejectReason(StrEnum):
 
 
 class Rejected(BaseModel):
-    """A payload not understood: what was wrong, where in it, and on which topic it came."""
+    """A payload not understood: what was wrong, where in it, and on which topic it came.
+
+    ``delivered`` is set when the envelope on a durable topic could be read and its body could not:
+    the receiver then counts the refusal and acknowledges it, or this one message would hold up
+    its stream for ever.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     reason: RejectReason
     topic: str
     detail: str
+    delivered: Delivered | None = None

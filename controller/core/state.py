@@ -162,7 +162,7 @@ class SealWasApplied:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A durable message that has no effect yet (segments, access events); its cursor moves."""
+    """A durable message without effect (segments, access events, refused); its cursor moves."""
 
     what: str
     kind: Literal["noted"] = "noted"

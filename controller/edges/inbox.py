@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import structlog
@@ -54,8 +54,8 @@ class EdgeInbox:
         self._clock = clock
         self._site = site
         self._cursors = {(row.stream, row.epoch): row for row in cursors}
-        self._held: dict[tuple[str, str], dict[int, Message]] = {}
-        self._arrived: asyncio.Queue[Message] = asyncio.Queue(INBOX_MAX)
+        self._held: dict[tuple[str, str], dict[int, Message | Rejected]] = {}
+        self._arrived: asyncio.Queue[Message | Rejected] = asyncio.Queue(INBOX_MAX)
         self._repeats = Repeats(clock)
         self.rejected: Counter[str] = Counter()
         """Payloads dropped, by reason: ``mqtt_rejected_total``."""
@@ -106,9 +106,12 @@ class EdgeInbox:
 
     async def _read_durable(self, inbox: Inbox) -> None:
         async for inbound in inbox:
-            message = self._decoded(inbound)
-            if message is not None:
-                await self._arrived.put(message)
+            found = decode(inbound.topic, inbound.payload)
+            if isinstance(found, Rejected):
+                self._reject(found.reason, found.topic, found.detail)
+            if isinstance(found, Message | Rejected) and found.delivered is not None:
+                # What cannot be read still takes its turn, or it would hold up its stream for ever.
+                await self._arrived.put(found)
 
     async def _store(self) -> None:
         while True:
@@ -122,7 +125,7 @@ class EdgeInbox:
                 self._held.clear()
                 await self._clock.sleep_ms(STORE_RETRY_MS)
 
-    async def _take(self, messages: list[Message]) -> None:
+    async def _take(self, messages: Sequence[Message | Rejected]) -> None:
         streams: dict[tuple[str, str], None] = {}
         for message in messages:
             if message.delivered is None:
@@ -183,7 +186,9 @@ class EdgeInbox:
             log.warning("mqtt_rejected", reason=reason, topic=topic, detail=detail, times=times)
 
 
-def _input(message: Message) -> Input:
+def _input(message: Message | Rejected) -> Input:
+    if isinstance(message, Rejected):
+        return Noted(f"refused: {message.reason}")
     match message.body:
         case Alert():
             return AlertCame(message.body)
