@@ -1,4 +1,4 @@
-"""One unreadable durable message must not hold up its stream, and must not be taken for a message."""
+"""One unreadable durable message must not hold up its stream."""
 
 import asyncio
 import json
