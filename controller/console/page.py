@@ -311,6 +311,9 @@ class Page:
         story = director.story if director else None
         steps = story.steps if story else ()
         active = next((step for step in steps if step.status is StepStatus.ACTIVE), None)
+        begun = any(step.status is StepStatus.DONE for step in steps)
+        waiting = (step for step in steps if begun and step.status is StepStatus.WAITING)
+        coming = next(waiting, None)
         words = self.words
         bar.show(
             t=group(("demo",), self.language),
@@ -322,6 +325,7 @@ class Page:
             ],
             todo=words.name(active.todo) if active and active.todo else "",
             now=words.name(active.title) if active else "",
+            next=words.name(coming.title) if coming else "",
             sent=self._cue_sent,
             refused=self._cue_refused,
             cues=[

@@ -324,6 +324,7 @@ _TABLE: Final[dict[str, tuple[str, str]]] = {
     "demo.day": ("第", "Day"),
     "demo.day_tail": ("天", ""),
     "demo.now": ("现在请您", "Your turn"),
+    "demo.next": ("接下来", "Next"),
     "demo.watch": ("正在进行", "Now"),
     "demo.waiting": ("演示即将开始…", "The day is about to begin…"),
     "demo.lost": ("演示程序没有回应", "The demonstration does not answer"),

@@ -200,9 +200,14 @@ async def test_nothing_comes_from_outside_and_nothing_complains(stage: Stage) ->
     page = await stage.enter()
     stage.house.raise_alert()
     await pictures_stand(page)
-    for path in ("/kitchen", "/tablet/room-1", "/door/robot-1", "/report/s-1"):
+    for path, part in (
+        ("/kitchen", "kitchen"),
+        ("/tablet/room-1", "dish-tea"),
+        ("/door/robot-1", "door"),
+        ("/report/s-1", "report-page"),
+    ):
         other = await stage.beside(page, path)
-        await other.wait_for_load_state("networkidle")
+        await expect(other.get_by_test_id(part)).to_be_visible()
     assert stage.hosts() == {"127.0.0.1"}
     assert stage.errors == []
 

@@ -71,6 +71,7 @@ PASSWORD = "open-sesame"
 PIN = "482913"
 BASE = "/api/v1"
 FRAME_MS = 200
+ALIVE_S = 10.0  # as the controller does
 
 NODES = {
     "kitchen": (2.0, 0.5), "dock-1": (0.0, 2.0), "dock-2": (0.0, 4.0), "bay-1": (4.5, 1.2),
@@ -79,9 +80,10 @@ NODES = {
     "room-1-door": (12.0, 4.5), "room-2-door": (17.0, 4.5), "park-east": (19.5, 1.2),
 }  # fmt: skip
 WAYS = (
-    ("dock-1", "c1"), ("dock-2", "c1"), ("kitchen", "c1"), ("bay-1", "c2"), ("c1", "c2"),
-    ("c2", "c3"), ("c3", "c4"), ("c4", "c5"), ("c5", "c6"), ("c6", "c7"), ("c7", "c8"), ("c3", "pass-1"),
-    ("pass-1", "c5"), ("c5", "room-1-door"), ("c7", "room-2-door"), ("c8", "park-east"),
+    ("dock-1", "c1"), ("dock-2", "c1"), ("kitchen", "c1"), ("bay-1", "c2"),
+    ("c1", "c2"), ("c2", "c3"), ("c3", "c4"), ("c4", "c5"), ("c5", "c6"), ("c6", "c7"),
+    ("c7", "c8"), ("c3", "pass-1"), ("pass-1", "c5"), ("c5", "room-1-door"),
+    ("c7", "room-2-door"), ("c8", "park-east"),
 )  # fmt: skip
 ROUTE = ("kitchen", "c1", "c2", "c3", "c4", "c5", "room-1-door")
 ROUNDS = ("c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8")
@@ -433,7 +435,13 @@ class FakeController:
         self.queues.add(queue)
         try:
             yield ": hello\n\n"
-            while (text := await queue.get()) is not None:
+            while True:
+                try:
+                    text = await asyncio.wait_for(queue.get(), ALIVE_S)
+                except TimeoutError:
+                    text = ": alive\n\n"
+                if text is None:
+                    return
                 yield text
         finally:
             self.queues.discard(queue)

@@ -2,7 +2,7 @@ import { Sign } from "zeroentry-console";
 
 export default {
   components: { ZeSign: Sign },
-  props: { t: Object, state: String, loop: Number, steps: Array, todo: String, now: String, sent: String, refused: String, cues: Array },
+  props: { t: Object, state: String, loop: Number, steps: Array, todo: String, now: String, next: String, sent: String, refused: String, cues: Array },
   emits: ["cue"],
   watch: {
     steps() {
@@ -25,7 +25,7 @@ export default {
         <span class="ze-chip">{{ t['demo.title'] }}<template v-if="loop"> · {{ t['demo.day'] }} {{ loop }} {{ t['demo.day_tail'] }}</template></span>
         <p v-if="state === 'lost'" data-testid="demo-lost">{{ t['demo.lost'] }}</p>
         <p v-else-if="todo" class="is-todo" data-testid="demo-todo"><ze-sign name="hand"/><b>{{ t['demo.now'] }}</b> {{ todo }}</p>
-        <p v-else data-testid="demo-now"><template v-if="now">{{ t['demo.watch'] }} · {{ now }}</template><template v-else>{{ t['demo.waiting'] }}</template></p>
+        <p v-else data-testid="demo-now"><template v-if="now">{{ t['demo.watch'] }} · {{ now }}</template><template v-else-if="next">{{ t['demo.next'] }} · {{ next }}</template><template v-else>{{ t['demo.waiting'] }}</template></p>
       </div>
       <ol class="ze-demo-track" ref="track" :aria-label="t['demo.steps']">
         <li v-for="step in steps" :key="step.id" :class="'is-' + step.status" :data-testid="'demo-step-' + step.id" :data-status="step.status">
