@@ -39,7 +39,7 @@ from edge.service import NodeService, Wiring, health_message
 from edge.settings import EdgeSettings, ModelSettings
 from edge.store import EdgeStore
 from runtime import logs, settings
-from runtime.clock import SystemClock
+from runtime.clock import Clock, SystemClock
 from runtime.metrics import Metrics
 from runtime.mqtt import MqttSession, MqttSetupError, Outgoing
 from runtime.outbox import Outbox, OutboxPump
@@ -191,69 +191,91 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
             wrong and what to do about it.
     """
     own_config(site, config.node)
-    clock, metrics, rng = SystemClock(), Metrics(), random.Random()
+    clock = SystemClock()
     config.data_dir.mkdir(parents=True, exist_ok=True)
     listener = listen(config.api.host, config.api.port)
     stack.callback(listener.close)
     gate = Gate(open_tokens(environ, config.data_dir, terminal()), node_key(environ), clock)
-    detector = open_detector(config.model)
-    store = EdgeStore(config.data_dir / "edge.sqlite3")
-    stack.callback(store.close)
-    outbox = Outbox(config.data_dir / "outbox.sqlite3", config.node, config.node, clock)
-    stack.callback(outbox.close)
-    mib = 1024 * 1024
-    pictures = Pictures(
-        config.data_dir / "pictures",
-        keep_bytes=config.pictures.keep_mib * mib,
-        hard_bytes=config.pictures.hard_mib * mib,
-    )
+    pictures = _pictures(config)
     hub = LiveHub(render, _pool(stack, "live", 1), clock, viewers_max=config.api.viewers_max)
-    site_id, key = site.config.id, run_key(environ)
 
     def birth() -> Sequence[Outgoing]:
         return service.birth()
 
-    lost = NodeHealth(
-        node_id=config.node, state=NodeState.LOST, utc_ms=clock.utc_ms(), boot_id=clock.boot_id
-    )
     session = MqttSession(
-        config.mqtt, clock, rng=rng, will=health_message(site_id, lost, new_id()), birth=birth
+        config.mqtt, clock, rng=random.Random(), will=_will(config, site, clock), birth=birth
     )
-    wiring = Wiring(
-        site_id=site_id,
-        node_id=config.node,
-        clock=clock,
-        bus=session,
-        store=store,
-        outbox=outbox,
-        shelf=pictures,
-        live=hub,
-        detector=detector,
-        metrics=metrics,
-        new_id=new_id,
-        workers=_pool(stack, "detect", config.model.workers),
-        disk=_pool(stack, "disk", 1),
-        run_key=key,
-    )
-    now = Instant(clock.mono_ms(), clock.utc_ms())
+    wiring = _shared(config, site, environ, stack, Ports(clock, session, pictures, hub))
     service = NodeService(
         wiring,
-        room_states(config, site, store, now),
+        room_states(config, site, wiring.store, Instant(clock.mono_ms(), clock.utc_ms())),
         version=product_version(),
         api_url=config.api.url or _url(config, listener),
         disk_free_bytes=lambda: shutil.disk_usage(config.data_dir).free,
     )
     _add_cameras(config, site, service, wiring, environ)
     pump = OutboxPump(
-        outbox,
+        wiring.outbox,
         session,
         clock,
-        rng,
-        ack_topic=topics.ack_topic(site_id, config.node),
-        signing_key=key,
+        random.Random(),
+        ack_topic=topics.ack_topic(site.config.id, config.node),
+        signing_key=wiring.run_key,
     )
-    view = NodeView(site, config.node, service, hub, metrics)
+    view = NodeView(site, config.node, service, hub, wiring.metrics)
     return Node(service, session, pump, view, hub, pictures, gate, listener)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Parts that both the API and the service use."""
+
+    clock: Clock
+    session: MqttSession
+    pictures: Pictures
+    hub: LiveHub
+
+
+def _shared(
+    config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: ExitStack, ports: Ports
+) -> Wiring:
+    detector = open_detector(config.model)
+    store = EdgeStore(config.data_dir / "edge.sqlite3")
+    stack.callback(store.close)
+    outbox = Outbox(config.data_dir / "outbox.sqlite3", config.node, config.node, ports.clock)
+    stack.callback(outbox.close)
+    return Wiring(
+        site_id=site.config.id,
+        node_id=config.node,
+        clock=ports.clock,
+        bus=ports.session,
+        store=store,
+        outbox=outbox,
+        shelf=ports.pictures,
+        live=ports.hub,
+        detector=detector,
+        metrics=Metrics(),
+        new_id=new_id,
+        workers=_pool(stack, "detect", config.model.workers),
+        disk=_pool(stack, "disk", 1),
+        run_key=run_key(environ),
+    )
+
+
+def _pictures(config: EdgeSettings) -> Pictures:
+    mib = 1024 * 1024
+    return Pictures(
+        config.data_dir / "pictures",
+        keep_bytes=config.pictures.keep_mib * mib,
+        hard_bytes=config.pictures.hard_mib * mib,
+    )
+
+
+def _will(config: EdgeSettings, site: Site, clock: Clock) -> Outgoing:
+    lost = NodeHealth(
+        node_id=config.node, state=NodeState.LOST, utc_ms=clock.utc_ms(), boot_id=clock.boot_id
+    )
+    return health_message(site.config.id, lost, new_id())
 
 
 def _add_cameras(

@@ -130,7 +130,8 @@ def build(
     problems.install(app)
     _add_node(app, node)
     _add_areas(app, node)
-    _add_cameras(app, node, hub)
+    _add_cameras(app, node)
+    _add_views(app, node, hub)
     _add_pictures(app, pictures)
     return app
 
@@ -178,13 +179,14 @@ def _add_areas(app: FastAPI, node: NodeReader) -> None:
         raise ProblemError(404, "No such area", f"area {area_id} is not on this node")
 
 
-def _add_cameras(app: FastAPI, node: NodeReader, hub: LiveHub) -> None:
-    def camera_or_404(camera_id: CameraId) -> CameraInfo:
-        for camera in node.cameras():
-            if camera.id == camera_id:
-                return camera
-        raise ProblemError(404, "No such camera", f"camera {camera_id} is not on this node")
+def _camera_or_404(node: NodeReader, camera_id: CameraId) -> CameraInfo:
+    for camera in node.cameras():
+        if camera.id == camera_id:
+            return camera
+    raise ProblemError(404, "No such camera", f"camera {camera_id} is not on this node")
 
+
+def _add_cameras(app: FastAPI, node: NodeReader) -> None:
     @app.get(f"{BASE}/cameras", tags=["cameras"], dependencies=[_View])
     async def get_cameras() -> list[CameraInfo]:
         """All cameras of this node."""
@@ -195,8 +197,10 @@ def _add_cameras(app: FastAPI, node: NodeReader, hub: LiveHub) -> None:
     )
     async def get_camera(camera_id: CameraIdPath) -> CameraInfo:
         """One camera."""
-        return camera_or_404(camera_id)
+        return _camera_or_404(node, camera_id)
 
+
+def _add_views(app: FastAPI, node: NodeReader, hub: LiveHub) -> None:
     @app.get(
         f"{BASE}/cameras/{{camera_id}}/snapshot.jpg",
         tags=["cameras"],
@@ -210,7 +214,7 @@ def _add_cameras(app: FastAPI, node: NodeReader, hub: LiveHub) -> None:
         width: WidthQuery = None,
     ) -> Response:
         """The newest analysed picture; also with `?ticket=`."""
-        camera_or_404(camera_id)
+        _camera_or_404(node, camera_id)
         try:
             content, frame = await hub.jpeg(camera_id, Variant(boxes, nearest_width(width)))
         except NoPictureError:
@@ -231,7 +235,7 @@ def _add_cameras(app: FastAPI, node: NodeReader, hub: LiveHub) -> None:
         width: WidthQuery = None,
     ) -> StreamingResponse:
         """Analysed pictures as they come, at most 8 a second; also with `?ticket=`."""
-        camera_or_404(camera_id)
+        _camera_or_404(node, camera_id)
         parts = hub.watch(camera_id, Variant(boxes, nearest_width(width)))
         try:
             first = await anext(parts)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from contracts.observations import CameraState
 from edge.core.people import Instant
 
-FROZEN_AFTER_MS = 2_700
+FROZEN_AFTER_MS = 2_500
 # Known within 3 s, with the watchdog's own period of 100 ms and a busy machine's delay on top.
 FROZEN_FRAMES = (
     3  # ... but a stream of less than one picture a second may be silent for three of its periods

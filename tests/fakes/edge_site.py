@@ -48,7 +48,7 @@ class Proxy:
     target_port: int
     port: int = 0
     frozen: bool = False
-    last_forwarded_mono_ms: int = 0
+    last_forwarded_utc_ms: int = 0
     connections: int = 0
     clock: SystemClock = field(default_factory=SystemClock)
 
@@ -81,7 +81,7 @@ class Proxy:
         while data := await source.read(65_536):
             if self.frozen:
                 continue
-            self.last_forwarded_mono_ms = self.clock.mono_ms()
+            self.last_forwarded_utc_ms = self.clock.utc_ms()
             sink.write(data)
             await sink.drain()
 
@@ -105,7 +105,6 @@ class ControllerSide:
             signing_key=key,
         )
         self.alerts: list[Alert] = []
-        self.arrived_mono_ms: list[int] = []
         self.applied: list[SealApplied] = []
         self.health: list[NodeHealth] = []
         self.observations: list[RoomObservation] = []
@@ -144,7 +143,6 @@ class ControllerSide:
         match body:
             case Alert():
                 self.alerts.append(body)
-                self.arrived_mono_ms.append(self.clock.mono_ms())
             case SealApplied():
                 self.applied.append(body)
             case NodeHealth():

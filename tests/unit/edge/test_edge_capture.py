@@ -59,7 +59,7 @@ def test_state_of_a_link(
 
 
 def test_a_slow_stream_may_be_silent_for_three_of_its_periods() -> None:
-    assert frozen_after_ms(25) == 2_700
+    assert frozen_after_ms(25) == 2_500
     assert frozen_after_ms(0.5) == 6_000
 
 
