@@ -82,7 +82,7 @@ DEMO_CHECK: Final = ("zeroentry", "demo", "--check", "--json")
 SUITES: Final = (
     whole("format", 15, "ruff", "format", "--check", "."),
     whole("lint", 20, "ruff", "check", "."),
-    whole("types", 90, "mypy"),
+    whole("types", 120, "mypy"),
     whole("imports", 20, "lint-imports"),
     tests("unit", 210, "tests/unit", "tests/test_house_rules.py"),
     tests("simulation", 150, "tests/simulation"),
