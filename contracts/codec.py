@@ -118,7 +118,6 @@ def encode_ack(ack: Ack) -> bytes:
 
 def decode(topic: str, payload: bytes) -> Message | Ack | Rejected:
     """Understand a payload that came on ``topic``; never raises on what a peer sent."""
-
     place: Delivered | None = None
 
     def refuse(reason: RejectReason, detail: str) -> Rejected:
