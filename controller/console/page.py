@@ -21,7 +21,7 @@ from controller.console.present.words import Drawn, Words
 from controller.console.texts import Language, group, say
 from runtime.clock import Clock
 
-REDRAW_MS = 80  # several events in one blink are one redrawing
+REDRAW_MS = 120  # rooms and robots report five times a second: one redrawing for all of them
 PROBLEM_SHOWN_MS = 12_000  # long enough to read two lines
 LANGUAGE_COOKIE = "ze_language"
 LANGUAGE_KEPT_S = 31_536_000  # a year: a tablet on a wall keeps its language
