@@ -300,8 +300,9 @@ async def _report(site: Site, day: Day, plan: Plan) -> str | None:
 
 def _print_check(console: Console, site: Site, verdict: Verdict, plan: Plan) -> None:
     table = Table(title="zeroentry demo --check" + (" --chaos" if verdict.chaos else ""))
-    for heading, justify in (("step", "left"), ("seconds", "right"), ("result", "left")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    table.add_column("step")
+    table.add_column("seconds", justify="right")
+    table.add_column("result")
     marks = {StepStatus.DONE: "[green]done[/]", StepStatus.FAILED: "[bold red]failed[/]"}
     for step in site.director.steps:
         seconds = "" if step.seconds is None else f"{step.seconds:.1f}"
