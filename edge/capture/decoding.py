@@ -28,6 +28,7 @@ FRAME_WIDTH_MAX = (
     1_920  # analysis and evidence gain nothing from more, and 8K would cost 100 MB a frame
 )
 PENDING_TIMES_MAX = 64  # pictures inside the decoder (reordering); H.264 allows 16
+LAG_MAX_MS = 700  # what an alert may be late; a key frame is the chance to leave older pictures out
 EVERY_FRAME_RATIO = 1.2  # a stream this close to the analysed rate is analysed picture by picture
 EARLY_SHARE = 0.25  # of a period: a picture this early is taken, or jitter would halve the rate
 
@@ -105,6 +106,8 @@ class Decoder:
                 return
             if is_video:
                 self._wait_for_key = False
+                if packet.is_keyframe:
+                    self._catch_up(at)
             self._jobs.append(_Job(packet, at))
             self._ready.notify()
 
@@ -114,6 +117,19 @@ class Decoder:
         self.dropped_packets += len(self._jobs) - len(links) + 1
         self._jobs = deque(links)
         self._wait_for_key = True
+
+    def _catch_up(self, at: Instant) -> None:
+        # The new key frame needs nothing of what came before it, so a late decoder may skip it all.
+        waiting = [job for job in self._jobs if isinstance(job, _Job)]
+        if not waiting or at.mono_ms - waiting[0].at.mono_ms <= LAG_MAX_MS:
+            return
+        kept = deque(
+            job
+            for job in self._jobs
+            if not isinstance(job, _Job) or job.packet.stream.type != "video"
+        )
+        self.dropped_packets += len(self._jobs) - len(kept)
+        self._jobs = kept
 
     def closed(self) -> None:
         """See ``PacketSink``."""

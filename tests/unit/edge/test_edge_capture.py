@@ -4,17 +4,19 @@ import asyncio
 import random
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from contracts.devices import CameraConfig, Named, StreamConfig
 from contracts.observations import CameraState
 from contracts.units import MonoMs, UtcMs
-from edge.capture.decoding import Pace
+from edge.capture.decoding import Decoder, Pace
 from edge.capture.link import Facts, Failure, Phase, frozen_after_ms, judge
 from edge.capture.rtsp import CameraLink, with_credentials
 from edge.core.people import Instant
-from edge.ports import CameraEvent, Latest, Level, LinkState
+from edge.ports import CameraEvent, Frame, Latest, Level, LinkState
 from runtime.clock import SystemClock
 from tests.fakes.waiting import until
 from zeroentry.composer.encode import write_clip
@@ -152,6 +154,55 @@ async def test_what_cannot_be_opened_is_offline_and_its_reason_holds_no_address(
     assert state.error
     assert "hidden-password" not in state.error
     assert "127.0.0.1" not in state.error
+
+
+class FakePacket:
+    """As much of a packet as the decoder's queue looks at."""
+
+    def __init__(self, kind: str, *, is_key: bool = False) -> None:
+        self.stream = SimpleNamespace(type=kind)
+        self.is_keyframe = is_key
+
+
+@pytest.fixture
+async def idle_decoder() -> Decoder:
+    """A decoder whose thread has ended: what is put stays in its queue."""
+    slot: Latest[Frame] = Latest(asyncio.get_running_loop())
+    decoder = Decoder("cam-1", slot, lambda event: None, analyse_fps=5)
+    decoder.stop()
+    await asyncio.to_thread(decoder._thread.join)
+    return decoder
+
+
+def put(decoder: Decoder, kind: str, ms: int, *, is_key: bool = False) -> None:
+    packet: Any = FakePacket(kind, is_key=is_key)
+    decoder.take(packet, at(ms))
+
+
+async def test_a_late_decoder_leaves_out_what_a_key_frame_makes_needless(
+    idle_decoder: Decoder,
+) -> None:
+    put(idle_decoder, "video", 0)  # no key frame yet: cannot be decoded
+    put(idle_decoder, "video", 100, is_key=True)
+    put(idle_decoder, "audio", 150)
+    for ms in range(200, 1_000, 100):
+        put(idle_decoder, "video", ms)
+    put(idle_decoder, "video", 1_100, is_key=True)
+    kinds = [(job.packet.stream.type, job.at.mono_ms) for job in idle_decoder._jobs]  # type: ignore[union-attr]  # jobs alone are in it
+    assert kinds == [("audio", 150), ("video", 1_100)]
+    assert idle_decoder.dropped_packets == 1 + 9
+
+
+async def test_a_stuck_decoder_holds_a_bounded_queue_and_begins_again_at_a_key_frame(
+    idle_decoder: Decoder,
+) -> None:
+    put(idle_decoder, "video", 0, is_key=True)
+    for ms in range(1, 1_000):
+        put(idle_decoder, "video", ms)
+    assert len(idle_decoder._jobs) == 0
+    assert idle_decoder.dropped_packets == 1_000
+    put(idle_decoder, "video", 2_000, is_key=True)
+    assert len(idle_decoder._jobs) == 1
 
 
 async def test_latest_keeps_the_newest_and_counts_the_rest() -> None:

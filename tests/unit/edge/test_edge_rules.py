@@ -318,12 +318,24 @@ def test_digital_silence_for_three_seconds_is_a_dead_pickup() -> None:
 def test_no_sound_at_all_is_dead_but_not_while_the_camera_is_away() -> None:
     driven = Room(sound=True)
     driven.link(CameraState.LIVE)
-    driven.wait(3_200)
+    driven.look(1, 16)
     assert driven.of(DEAD) == [("active", "id-1")]
     away = Room(sound=True)
     away.link(CameraState.FROZEN)
     away.wait(10_000)
     assert away.of(DEAD) == []
+
+
+def test_a_late_machine_is_no_dead_pickup() -> None:
+    driven = Room(sound=True)
+    driven.link(CameraState.LIVE)
+    driven.look(1, 1)
+    heard(driven, -50, 1_000)
+    driven.wait(10_000)  # neither picture nor sound: the decoder is behind, or the camera is
+    assert driven.of(DEAD) == []
+    heard(driven, -50, 100)
+    driven.look(1, 1)
+    assert driven.of(DEAD) == []
 
 
 def test_camera_without_declared_sound_has_no_dead_pickup() -> None:

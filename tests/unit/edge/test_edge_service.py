@@ -274,9 +274,12 @@ async def test_alert_carries_a_plain_picture_whose_hash_is_true(start: StartHous
     assert content is not None
     assert hashlib.sha256(content).hexdigest() == alert.picture.sha256
     assert len(alert.boxes) == 2
-    stored = house.service.rooms["room-1"].state.alerts
-    assert stored == (alert,)
-    assert house.live.captions[-1] == Caption(people=2, admitted=1, alarm=True)
+    room = house.service.rooms["room-1"]
+    await until(lambda: room.state.alerts == (alert,), what="the room knows its alert")
+    await until(
+        lambda: house.live.captions[-1] == Caption(people=2, admitted=1, alarm=True),
+        what="viewers see it",
+    )
     seen = house.sent(Kind.OBSERVATION)[-1]
     assert isinstance(seen, RoomObservation)
     assert (seen.head_count, len(seen.views[0].people)) == (2, 2)
