@@ -1,1 +1,1 @@
-"""One controller a site: takes alerts, seals sessions, sends robots, and answers people's questions."""
+"""One controller a site: takes alerts, seals sessions, sends robots, answers people."""

@@ -41,7 +41,7 @@ from controller.core.outputs import (
 )
 from controller.core.plan import plan_of
 from controller.core.state import Now, SiteState, restored
-from controller.edges.acl import NoAccessControlError, require_access_control
+from controller.edges.acl import require_access_control
 from controller.edges.commands import NodeCommands
 from controller.edges.inbox import EdgeInbox
 from controller.edges.pictures import PictureFetcher, PictureStore
@@ -170,7 +170,7 @@ class Controller:
             await self.clock.sleep_ms(METRICS_PERIOD_MS)
 
 
-def wire(
+def wire(  # noqa: PLR0913  # everything is passed by argument
     settings: ControllerSettings,
     site: Site,
     robot_map: RobotMap,
@@ -229,8 +229,8 @@ def wire(
         clock,
         Hands(commands, fetcher, fleet),
         (hub,),
-        database.open_outputs(),
-        blocking,
+        open_outputs=database.open_outputs(),
+        blocking=blocking,
     )
     api_urls.service = fetcher.service = service
     accounts = Accounts(database, clock, hasher or PasswordHasher())

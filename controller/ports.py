@@ -1,4 +1,4 @@
-"""Holds what the controller's service asks of the world: a store, a way out, somebody who listens."""
+"""Holds what the service asks of the world: a store, a way out, somebody who listens."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from controller.core.outputs import Answer, Lasting, PublishAction, PublishOrder
 from controller.core.sessions import Session
 from controller.core.state import Input, Now, SiteState
 from runtime.outbox import InboxCursor
-
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -77,7 +76,7 @@ class Intake(Protocol):
     """Where adapters put what they heard."""
 
     async def offer(self, given: Input) -> None:
-        """Put a live input in line; waits while the line is full, so that its reader keeps the newest."""
+        """Put a live input in line; waits while it is full, so that its reader keeps the newest."""
         ...
 
     async def ask(self, given: Input) -> Answer:
@@ -134,7 +133,7 @@ class AccountStore(Protocol):
 
 
 class Blocking(Protocol):
-    """How a call that waits for the disk is made: in a thread, or at once where time is simulated."""
+    """How a call that waits for the disk is made: in a thread, or at once in simulated time."""
 
     async def __call__(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """``function``'s result; what it raises is raised."""

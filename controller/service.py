@@ -1,7 +1,7 @@
 """Runs the site: one writer takes inputs in order, steps the core, commits, and only then acts.
 
-An input that changes nothing lasting and asks for nothing durable is not journaled: observations and
-robot states come many times a second, each replaces the last, and after a restart they come again.
+An input that changes nothing lasting and asks for nothing durable is not journaled: observations
+and robot states come many times a second, replace each other, and come again after a restart.
 """
 
 import asyncio
@@ -75,6 +75,7 @@ class Service:
         clock: Clock,
         performer: Performer,
         listeners: Iterable[Listener] = (),
+        *,
         open_outputs: Iterable[OpenOutput] = (),
         blocking: Blocking = asyncio.to_thread,
     ) -> None:
@@ -91,8 +92,8 @@ class Service:
         )
         self.counts: Counter[str] = Counter()
         """inputs, journaled, commits, refused_commits, published."""
-        # What a crash left open is done again: commands and pictures may be done twice without harm,
-        # and unlocks are never among them (they are not durable, and carry their own end).
+        # What a crash left open is done again: commands and pictures may be done twice without
+        # harm, and unlocks are never among them (not durable, and they carry their own end).
         for row in open_outputs:
             self._enqueue(row.id, row.output)
 
@@ -111,7 +112,7 @@ class Service:
                 group.create_task(self._fetch_pictures())
 
     async def offer(self, given: Input) -> None:
-        """Put a live input in line; waits while the line is full, so that its reader keeps the newest."""
+        """Put a live input in line; waits while it is full, so that its reader keeps the newest."""
         await self._queue.put(_Group((Given(given),), None))
 
     async def ask(self, given: Input) -> Answer:

@@ -1,4 +1,4 @@
-"""Schema of the controller's settings; the site's devices are in its site folder, keys in the environment."""
+"""Schema of the controller's settings; devices are in the site folder, keys in the environment."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -33,7 +33,7 @@ DEFAULT_MENU: Final = (
 
 
 class Deployment(StrEnum):
-    """``DEMO``: one machine, loopback, a broker without access control. ``SITE``: everything else."""
+    """``DEMO``: one machine, a broker without access control. ``SITE``: everything else."""
 
     DEMO = "demo"
     SITE = "site"
@@ -53,7 +53,7 @@ class ControllerSettings(Strict):
     site_dir: Path
     data_dir: Path = Path("var/controller")
     database_url: str | None = Field(default=None, max_length=500)
-    """SQLAlchemy's; left out: SQLite in ``data_dir``. A password belongs in ~/.pgpass or PGPASSWORD."""
+    """Left out: SQLite in ``data_dir``. A password belongs in ~/.pgpass or PGPASSWORD."""
     mqtt: MqttSettings = MqttSettings(client_id="controller")
     api: ApiSettings = ApiSettings()
     deployment: Deployment = Deployment.SITE

@@ -1,4 +1,4 @@
-"""Decides which events each listening client gets: lasting ones all and in order, live ones newest."""
+"""Decides which events a client gets: lasting ones all and in order, of live ones the newest."""
 
 import asyncio
 from collections import Counter, deque

@@ -1,4 +1,4 @@
-"""Turns what goes wrong in a request into problem+json (RFC 9457), in the asking person's language."""
+"""Turns what goes wrong in a request into problem+json (RFC 9457), in the asker's language."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -81,7 +81,8 @@ def _said(request: Request, detail: Sentence) -> str:
 
 
 async def _on_problem(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ProblemError)
+    if not isinstance(error, ProblemError):
+        raise error
     headers: dict[str, str] = {}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -91,12 +92,14 @@ async def _on_problem(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
+    if not isinstance(error, HTTPException):
+        raise error
     return _response(error.status_code, str(error.detail), headers=dict(error.headers or {}))
 
 
 async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
+    if not isinstance(error, RequestValidationError):
+        raise error
     rows = error.errors()[:ERRORS_SHOWN_MAX]
     errors = tuple(f"{'.'.join(str(part) for part in row['loc'])}: {row['msg']}" for row in rows)
     detail = Sentence(zh="请更正 errors 中列出的字段。", en="Correct what `errors` names.")

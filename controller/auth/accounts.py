@@ -56,7 +56,7 @@ class LoginRefused:
 
 
 class Accounts:
-    """Log-in, tokens and who they belong to. Methods block (hashing, database): call in a thread."""
+    """Log-in, tokens and whose they are. Methods block (hashing, database): call in a thread."""
 
     def __init__(self, store: AccountStore, clock: Clock, hasher: PasswordHasher) -> None:
         self._store = store

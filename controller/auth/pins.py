@@ -8,9 +8,7 @@ from typing import Final, Protocol
 from contracts.api import PIN_DIGITS
 
 SALT_BYTES: Final = 16
-COST: Final = (
-    2**14
-)  # 16 MiB and some 50 ms: a typed PIN may wait that long, a guesser waits a million times
+COST: Final = 2**14  # 16 MiB and some 50 ms: a typed PIN may wait that long
 BLOCK: Final = 8
 
 
@@ -30,7 +28,7 @@ class SecretPins:
 
 
 def pin_digest(pin: str) -> str:
-    """The slow, salted hash under which a PIN is kept: ``salt$hash`` in hex. Blocks for some 50 ms."""
+    """The slow, salted hash under which a PIN is kept: ``salt$hash`` in hex. Blocks some 50 ms."""
     salt = secrets.token_bytes(SALT_BYTES)
     return f"{salt.hex()}${_hash(pin, salt).hex()}"
 

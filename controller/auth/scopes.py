@@ -42,7 +42,7 @@ _FLOOR: Final = frozenset({Scope.OVERVIEW, Scope.ROOMS, Scope.ROBOTS, Scope.ZONE
 
 SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     Role.SUPERVISOR: frozenset(Scope) - {Scope.METRICS},
-    # Ops see that cameras work and where robots are; the picture of a sealed room is refused by its route.
+    # Ops see that cameras work and where robots are; a sealed room's picture its route refuses.
     Role.OPS: _EVERYBODY
     | _FLOOR
     | {Scope.MEDIA, Scope.ALERTS, Scope.ALERTS_ACT, Scope.SESSIONS}

@@ -70,7 +70,7 @@ def title_of(rule: RuleCode) -> Named:
 def receive(known: AlertRecord | None, alert: Alert, number: int, utc_ms: UtcMs) -> AlertRecord:
     """Take an alert's message: the first makes the record, later ones only move its condition on.
 
-    A message may come twice and late. Cleared is final: an ``active`` that arrives behind it is old.
+    It may come twice and late. Cleared is final: an ``active`` that arrives behind it is old.
     """
     if known is None:
         return AlertRecord(alert=alert, number=number, received_utc_ms=utc_ms)
@@ -102,7 +102,7 @@ def acknowledge(record: AlertRecord, by: str, utc_ms: UtcMs) -> AlertRecord | Re
     if record.handling in ENDED:
         detail = Sentence(
             zh=f"预警 {record.number} 已处置完毕，无需确认。",
-            en=f"Alert {record.number} is {record.handling} already; nothing is left to acknowledge.",
+            en=f"Alert {record.number} is {record.handling}; nothing is left to acknowledge.",
         )
         return Refused(Refusal.CONFLICT, detail)
     if record.handling is not Handling.NEW:
@@ -115,7 +115,7 @@ def acknowledge(record: AlertRecord, by: str, utc_ms: UtcMs) -> AlertRecord | Re
 def resolve(
     record: AlertRecord, by: str, disposition: Disposition, note: str, utc_ms: UtcMs
 ) -> AlertRecord | Refused:
-    """A person has found what it was. An alert nobody acknowledged is acknowledged by resolving it."""
+    """A person has found what it was; resolving acknowledges what nobody acknowledged."""
     if record.handling in ENDED:
         if (record.disposition, record.resolved_by) == (disposition, by):
             return record

@@ -10,9 +10,7 @@ from contracts.vda5050.profile import CompartmentState
 from controller.core.fleet import Duty, GoalKind, RobotLive
 from controller.core.plan import SitePlan, length_m, route
 
-BATTERY_MIN_PERCENT: Final = (
-    25.0  # a tour takes a few percent; below this a robot may not come home
-)
+BATTERY_MIN_PERCENT: Final = 25.0  # a tour takes a few percent; below it a robot may strand
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class Assigned:
 def assign(
     plan: SitePlan, duties: Iterable[Duty], lives: Mapping[RobotId, RobotLive], mono_ms: MonoMs
 ) -> Assigned | Sentence:
-    """The nearest robot that can go to the kitchen now; else the reason of each robot that cannot."""
+    """The nearest robot that can go to the kitchen now; else why each robot cannot."""
     best: tuple[float, Duty, int] | None = None
     reasons: list[tuple[Duty, Sentence]] = []
     for duty in sorted(duties, key=lambda row: row.robot_id):
@@ -53,7 +51,9 @@ def assign(
     return Assigned(duty.robot_id, compartment, why)
 
 
-def _fit(duty: Duty, live: RobotLive, mono_ms: MonoMs) -> int | Sentence:
+def _fit(  # noqa: PLR0911  # one reason each
+    duty: Duty, live: RobotLive, mono_ms: MonoMs
+) -> int | Sentence:
     report = live.report
     if report is None or not live.online(mono_ms):
         return Sentence(zh="离线", en="offline")

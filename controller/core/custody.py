@@ -1,4 +1,4 @@
-"""Decides what the custody record of a delivery says: who could have opened the compartment, from when."""
+"""Decides what a delivery's custody record says: who could have opened the compartment."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ def recorded(
     node_id: str | None = None,
     compartment: CompartmentState | None = None,
 ) -> tuple[CustodyEvent, ...]:
-    """The record with one event more; at the limit the newest is dropped, for the first tell the story."""
+    """The record with one event more; at the limit the newest is dropped."""
     if len(events) >= EVENTS_MAX:
         return events
     event = CustodyEvent(
@@ -39,7 +39,7 @@ def noticed(
     *,
     node_id: str | None,
 ) -> tuple[CustodyEvent, ...]:
-    """The record after a look at the sensors: a line for each change of lid or lock, none without."""
+    """The record after a look at the sensors: a line for each change of lid or lock."""
     if compartment is None:
         return events
     last = next((event for event in reversed(events) if event.lid is not None), None)

@@ -49,8 +49,8 @@ ENDED: Final = frozenset({DeliveryState.RETURNED, DeliveryState.CANCELLED, Deliv
 class Delivery:
     """One delivery as it is kept. ``pin_digest`` is a slow hash; the PIN itself is nowhere.
 
-    ``action_id`` is the compartment action it waits for; ``returns_as`` how it ends once the robot is
-    back; ``cargo`` whether the meal is still inside then.
+    ``action_id`` is the compartment action it waits for; ``returns_as`` how it ends once the robot
+    is back; ``cargo`` whether the meal is still inside then.
     """
 
     id: str
@@ -263,7 +263,7 @@ def cancel(
     return Refused(Refusal.CONFLICT, detail)
 
 
-def advance(
+def advance(  # noqa: C901, PLR0911  # one branch a state
     delivery: Delivery, facts: Facts, kitchen: str, door: str, mono_ms: MonoMs, utc_ms: UtcMs
 ) -> Step:
     """Move a delivery on by what its robot and the clock say."""

@@ -1,8 +1,8 @@
-"""Decides what all robots and deliveries do next, given one state of the site: holds, wishes, orders.
+"""Decides what all robots and deliveries do next, given one state: holds, wishes, orders.
 
 ``settle`` runs after every input that may matter to a robot, in a fixed order: zones, deliveries,
-driving, then what is to be sent. It is idempotent: without news it changes nothing and sends nothing
-before a resend is due.
+driving, then what is to be sent. It is idempotent: without news it changes nothing and sends
+nothing before a resend is due.
 """
 
 from collections.abc import Mapping
@@ -20,12 +20,10 @@ from controller.core.deliveries import ANSWER_MAX_MS, Answered, Delivery, Facts,
 from controller.core.fleet import ActionDuty, Duty, Goal, GoalKind, RobotLive
 from controller.core.interlock import Clearance
 from controller.core.outputs import ActionKind, FetchSnapshot, Output
-from controller.core.plan import nearest_node, route
+from controller.core.plan import AT_NODE_M, nearest_node, off_node_m, other_end, route
 from controller.core.state import Now, SiteState, changed, mark_of, own_alert_id
 
-RESEND_MS: Final = (
-    1_000  # QoS 0 may lose it; a robot answers within 0.3 s, and its state comes each second
-)
+RESEND_MS: Final = 1_000  # QoS 0 may lose it; a robot answers within 0.3 s
 PAUSE_RESEND_MS: Final = 300  # a person is in the way: do not wait for the next second
 RETRY_REFUSED_MS: Final = (
     15_000  # what made a robot refuse an order does not change by itself at once
@@ -70,12 +68,12 @@ def same_or(
 
 
 def with_duty(site: SiteState, duty: Duty) -> SiteState:
-    """The state with one duty set; unchanged duties keep their identity, so that nothing is stored."""
+    """The state with one duty set; an unchanged one keeps its identity: nothing is stored."""
     duties = same_or(site.duties, duty.robot_id, duty)
     return site if duties is site.duties else replace(site, duties=duties)
 
 
-# --- zones -----------------------------------------------------------------------------------------
+# --- zones -------------------------------------------------------------------------------------
 
 
 def _hold(site: SiteState, states: Mapping[ZoneId, Clearance], now: Now) -> Result:
@@ -163,7 +161,7 @@ def _raise_in_area(site: SiteState, area: RoomId, now: Now) -> Result:
     return site, (FetchSnapshot(alert.alert_id, node_id, view.camera_id),)
 
 
-# --- alerts of ours --------------------------------------------------------------------------------
+# --- alerts of ours ----------------------------------------------------------------------------
 
 
 def raise_alert(site: SiteState, alert: Alert, subject: str, now: Now) -> SiteState:
@@ -237,7 +235,7 @@ def _is_over(site: SiteState, rule: str, duty: Duty, mono_ms: MonoMs) -> bool:
             return False
 
 
-# --- deliveries ------------------------------------------------------------------------------------
+# --- deliveries --------------------------------------------------------------------------------
 
 
 def with_delivery(
@@ -296,7 +294,7 @@ def _facts(site: SiteState, delivery: Delivery, now: Now) -> Facts:
     action = duty.action(delivery.action_id)
     silent_since = max(live.silent_since_mono_ms, live.report_mono_ms)
     return Facts(
-        standing_at=_standing_at(duty, live, now.mono_ms),
+        standing_at=_standing_at(site, duty, live, now.mono_ms),
         at_node=duty.at_node,
         compartment=report.compartment(delivery.compartment or 1) if report else None,
         answered=_answer(action, now.utc_ms),
@@ -306,11 +304,13 @@ def _facts(site: SiteState, delivery: Delivery, now: Now) -> Facts:
     )
 
 
-def _standing_at(duty: Duty, live: RobotLive, mono_ms: MonoMs) -> str | None:
+def _standing_at(site: SiteState, duty: Duty, live: RobotLive, mono_ms: MonoMs) -> str | None:
     report = live.report
     if duty.goal is None or duty.mission is not None or report is None:
         return None
     there = report.standing and duty.at_node == duty.goal.node and live.online(mono_ms)
+    # A cancelled order may leave it between two nodes, the goal being the last it passed.
+    there = there and _off_m(site, duty.goal.node, report) <= AT_NODE_M
     return duty.goal.node if there else None
 
 
@@ -402,7 +402,7 @@ def _proven(
     return delivery if zones is delivery.zones else replace(delivery, zones=zones)
 
 
-# --- driving ---------------------------------------------------------------------------------------
+# --- driving -----------------------------------------------------------------------------------
 
 
 def _drive(
@@ -441,18 +441,46 @@ def _start(
         return site
     if duty.at_node != here:
         duty = replace(duty, at_node=here)
-    if here == goal.node:
+    if here == goal.node and _off_m(site, here, report) <= AT_NODE_M:
         return with_duty(site, duty)
     if not _may_leave(duty, report) or site.sent.get(_retry_key(duty), 0) > now.mono_ms:
         return with_duty(site, _shutting(duty, report, now))
+    beside = _beside(site, here, report)
+    if beside is None:
+        return with_duty(site, duty)
     held = traffic.reservations(site.duties.values())
     others = frozenset(node for node, robot in held.items() if robot != duty.robot_id)
     way = route(site.plan, here, goal.node, others) or route(site.plan, here, goal.node)
-    if way is None or traffic.obstacle(way, duty.robot_id, held) is not None:
+    if way is None:
+        return with_duty(site, duty)
+    end, off_m = beside
+    if end and end not in way[1:2]:
+        # It stands on the way to `end` and must go back first: an order from there leads it back.
+        way, off_m = (end, *way), _off_m(site, end, report)
+    if traffic.obstacle(("", *way), duty.robot_id, held) is not None:
         return with_duty(site, duty)
     order_id = _new_id(duty, now)
     count = traffic.releasable(site.plan, fleet.Mission(order_id, way, 1), cleared)
-    return with_duty(site, fleet.begin(duty, way, count, order_id))
+    deviation_m = off_m + AT_NODE_M if end else None
+    return with_duty(site, fleet.begin(duty, way, count, order_id, start_deviation_m=deviation_m))
+
+
+def _off_m(site: SiteState, node: str, report: fleet.RobotReport) -> float:
+    if report.pose is None:
+        return 0.0
+    return off_node_m(site.plan, node, report.pose.x_m, report.pose.y_m)
+
+
+def _beside(site: SiteState, here: str, report: fleet.RobotReport) -> tuple[str, float] | None:
+    """Where a standing robot is beside its last node: the other end of its way, and how far off.
+
+    ``("", 0)``: at the node itself. None: on no way of the map, so a person must move it.
+    """
+    off_m = _off_m(site, here, report)
+    if off_m <= AT_NODE_M or report.pose is None:
+        return "", 0.0
+    end = other_end(site.plan, here, report.pose.x_m, report.pose.y_m)
+    return None if end is None else (end, off_m)
 
 
 def _here(site: SiteState, duty: Duty, report: fleet.RobotReport) -> str | None:
@@ -470,7 +498,7 @@ def _may_leave(duty: Duty, report: fleet.RobotReport) -> bool:
 
 
 def _shutting(duty: Duty, report: fleet.RobotReport, now: Now) -> Duty:
-    """Bolt what is closed but not locked before the robot drives; an open lid waits for a person."""
+    """Bolt what is closed but not locked before driving; an open lid waits for a person."""
     if fleet.pending(duty, ActionKind.LOCK) is not None:
         return duty
     for box in report.compartments:
@@ -482,7 +510,7 @@ def _shutting(duty: Duty, report: fleet.RobotReport, now: Now) -> Duty:
 
 
 def _refused(site: SiteState, duty: Duty, now: Now) -> SiteState:
-    """The robot cannot take its order: another try from where it stands, later; then tell people."""
+    """The robot cannot take its order: another try from where it stands; then tell people."""
     again = replace(duty, mission=None, refusals=duty.refusals + 1)
     site = with_duty(site, again)
     site = replace(
@@ -499,7 +527,7 @@ def _retry_key(duty: Duty) -> str:
 
 
 def _cancelling(duty: Duty, live: RobotLive, now: Now) -> Duty:
-    """cancelOrder is done when the robot says FINISHED (or FAILED: it had none), not before."""
+    """A cancelOrder is done when the robot says FINISHED (or FAILED: it had none), not before."""
     mission, report = duty.mission, live.report
     if mission is None or report is None:
         return duty
@@ -509,13 +537,13 @@ def _cancelling(duty: Duty, live: RobotLive, now: Now) -> Duty:
     )
     if ended is not None and ended.action_id.startswith(f"{mission.order_id}-x"):
         return replace(duty, mission=None) if not report.driving else duty
-    # Sent even if the robot never showed the order: it may still be on its way, and would come after.
+    # Sent even if the robot never showed the order: it may still be on its way.
     if fleet.pending(duty, ActionKind.CANCEL) is not None:
         return duty
     return fleet.with_action(duty, ActionDuty(f"{mission.order_id}-x", ActionKind.CANCEL))
 
 
-# --- sending ---------------------------------------------------------------------------------------
+# --- sending -----------------------------------------------------------------------------------
 
 
 def _due(site: SiteState, now: Now) -> Result:

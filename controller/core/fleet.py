@@ -1,7 +1,7 @@
-"""Decides what one robot is told next: missions as base and horizon, actions until they are answered.
+"""Decides what one robot is told next: orders as base and horizon, actions until answered.
 
-A robot has an order only when its state says so; publishing is not delivery. So what is unanswered is
-sent again with the same content, one thing at a time, and nothing is built upon it before.
+A robot has an order only when its state says so; publishing is not delivery. So what is unanswered
+is sent again with the same content, one thing at a time, and nothing is built upon it before.
 """
 
 from collections.abc import Iterable
@@ -15,6 +15,7 @@ from contracts.vda5050.profile import CompartmentState, LockCompartment, OpenCom
 from contracts.vda5050.state import ActionStatus, ConnectionState
 from controller.core.outputs import ActionKind, OrderNode, PublishAction, PublishOrder
 
+_START: Final = MonoMs(0)
 SILENT_AFTER_MS: Final = 35_000  # VDA 5050: a state at least every 30 s
 REFUSALS_MAX: Final = 3  # the same way refused three times is no bad luck
 ACTIONS_KEPT: Final = 16  # answers that a delivery may still ask for
@@ -94,10 +95,10 @@ class RobotReport:
 
 @dataclass(frozen=True, slots=True)
 class Mission:
-    """One order. ``released`` nodes from the start are base; ``passed`` is the index of the last reached.
+    """One order. ``released`` nodes from the start are base, ``passed`` the index last reached.
 
-    ``from_index`` is where the last update begins: the last base node before it. ``answered`` is the
-    highest update that the robot has shown, -1 before it has shown the order at all.
+    ``from_index`` is where the last update begins: the last base node before it. ``answered`` is
+    the highest update that the robot has shown, -1 before it has shown the order at all.
     """
 
     order_id: str
@@ -108,6 +109,7 @@ class Mission:
     passed: int = 0
     answered: int = -1
     cancelling: bool = False
+    start_deviation_m: float | None = None
 
     @property
     def taken(self) -> bool:
@@ -169,8 +171,8 @@ class RobotLive:
     connection: ConnectionState | None = None
     report: RobotReport | None = None
     report_header_id: int = -1
-    report_mono_ms: MonoMs = MonoMs(0)
-    silent_since_mono_ms: MonoMs = MonoMs(0)
+    report_mono_ms: MonoMs = _START
+    silent_since_mono_ms: MonoMs = _START
     seen_utc_ms: UtcMs | None = None
     pose: Pose | None = None
 
@@ -204,8 +206,8 @@ def heard(duty: Duty, report: RobotReport) -> Duty:
     if report.order_id == mission.order_id:
         return _progress(duty, mission, report)
     if mission.taken and report.standing:
-        # The robot has forgotten its order (a reboot without memory): it gets a new one from where it
-        # stands, because the goal is still set. Never the old one: its first node may lie behind.
+        # The robot has forgotten its order (a reboot without memory): it gets a new one from where
+        # it stands, for the goal is still set. Never the old one: its first node may lie behind.
         return replace(duty, mission=None)
     return duty
 
@@ -232,9 +234,18 @@ def arrived(duty: Duty, report: RobotReport) -> bool:
     )
 
 
-def begin(duty: Duty, route: tuple[str, ...], released: int, order_id: str) -> Duty:
+def begin(
+    duty: Duty,
+    route: tuple[str, ...],
+    released: int,
+    order_id: str,
+    *,
+    start_deviation_m: float | None = None,
+) -> Duty:
     """A new order along ``route``, whose first ``released`` nodes may be driven at once."""
-    mission = Mission(order_id=order_id, route=route, released=released)
+    mission = Mission(
+        order_id=order_id, route=route, released=released, start_deviation_m=start_deviation_m
+    )
     return replace(duty, mission=mission, made=duty.made + 1)
 
 
@@ -286,7 +297,12 @@ def order_of(duty: Duty) -> PublishOrder | None:
     if mission is None or mission.settled or mission.cancelling:
         return None
     nodes = tuple(
-        OrderNode(node, 2 * index, released=index < mission.released)
+        OrderNode(
+            node,
+            2 * index,
+            released=index < mission.released,
+            deviation_m=mission.start_deviation_m if index == 0 else None,
+        )
         for index, node in enumerate(mission.route)
         if index >= mission.from_index
     )

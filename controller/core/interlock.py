@@ -1,8 +1,8 @@
-"""Decides when a robot may be in a zone: only while cameras show that nobody is there who may not be.
+"""Decides when a robot may be in a zone: while cameras show nobody who may not be there.
 
-A zone is a resource. Its clearance is a lease that each fresh observation renews; when none comes for
-two seconds it lapses, and a zone nobody can see counts as occupied. This is no safety function: the
-robot's own certified scanner is.
+A zone is a resource. Its clearance is a lease that each fresh observation renews; when none comes
+for two seconds it lapses, and a zone nobody can see counts as occupied. This is no safety function:
+the robot's own certified scanner is.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ class Clearance(StrEnum):
 
 
 def look(zone: Zone, before: ZoneSight | None, seen: RoomObservation, mono_ms: MonoMs) -> ZoneSight:
-    """Take an observation of the area that sees ``zone``; an older one than is known changes nothing."""
+    """Take an observation of the area that sees ``zone``; an old one changes nothing."""
     if before is not None and _older(before, seen):
         return before
     whole = is_whole(seen)
@@ -107,9 +107,9 @@ class Hold:
 def hold(plan: SitePlan, mission: Mission | None, states: Mapping[ZoneId, Clearance]) -> Hold:
     """Judge one robot's way.
 
-    Base that reaches into a zone cannot be taken back, so a robot that has some is stopped wherever it
-    is: that covers the robot inside, and the one for which braking would still stop short. A robot
-    whose base ends before the zone just gets no more.
+    Base that reaches into a zone cannot be taken back, so a robot that has some is stopped wherever
+    it is: that covers the robot inside, and the one for which braking would still stop short. A
+    robot whose base ends before the zone just gets no more.
     """
     if mission is None:
         return Hold()
@@ -147,8 +147,8 @@ def _older(before: ZoneSight, seen: RoomObservation) -> bool:
 def _count(zone: Zone, seen: RoomObservation) -> tuple[int, int]:
     """People in the zone, and those of them who may not be there.
 
-    The same person may show in two cameras: the larger of the fused count and the fullest view counts.
-    A person counted but not shown has no known appearance, and so is unadmitted.
+    The same person may show in two cameras: the larger of fused count and fullest view counts. A
+    person counted but not shown has no known appearance, and so is unadmitted.
     """
     most = max((len(view.people) for view in seen.views), default=0)
     people = max(most, seen.head_count or 0)

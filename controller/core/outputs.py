@@ -66,16 +66,20 @@ class FetchSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class OrderNode:
-    """One stop of an order; ``sequence_id`` is even."""
+    """One stop of an order; ``sequence_id`` is even.
+
+    ``deviation_m``: how far from it the robot counts as there, where it starts between two nodes.
+    """
 
     node_id: str
     sequence_id: int
     released: bool
+    deviation_m: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PublishOrder:
-    """Send or send again an order or its update; the same content is ignored by a robot that has it."""
+    """Send (again) an order or its update; a robot that has it ignores the same content."""
 
     robot_id: RobotId
     order_id: str

@@ -1,6 +1,8 @@
-"""Holds what does not change while the controller runs: the site, its map as ways, who sees which zone."""
+"""Holds what does not change while the controller runs: site, map as ways, who sees which zone."""
 
 import heapq
+import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +14,12 @@ from contracts.units import NodeId, RobotId, RoomId, ZoneId
 NEAR_NODE_M: Final = 1.5
 # A robot that does not say at which node it stands counts as there within this distance: less than
 # half of the shortest way between two nodes of a building.
+
+
+AT_NODE_M: Final = 0.5  # a robot this near to a node stands at it; nodes lie farther apart
+
+ON_WAY_M: Final = 0.5
+# Detour over a point against the way itself: a robot keeps to its line within some decimetres.
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +100,39 @@ def route(
 
 def length_m(plan: SitePlan, nodes: tuple[str, ...]) -> float:
     """How long a way along ``nodes`` is."""
-    return sum(plan.ways[start][end].length_m for start, end in zip(nodes, nodes[1:], strict=False))
+    return sum(plan.ways[start][end].length_m for start, end in itertools.pairwise(nodes))
 
 
 def nearest_node(plan: SitePlan, x_m: float, y_m: float) -> str | None:
     """The map node within NEAR_NODE_M of a point, nearest first; None when there is none."""
     distances = [
-        (((node.x_m - x_m) ** 2 + (node.y_m - y_m) ** 2) ** 0.5, node.id)
-        for node in plan.map.nodes.values()
+        (math.hypot(node.x_m - x_m, node.y_m - y_m), node.id) for node in plan.map.nodes.values()
     ]
     near = min(distances, default=(NEAR_NODE_M + 1, ""))
     return near[1] if near[0] <= NEAR_NODE_M else None
+
+
+def off_node_m(plan: SitePlan, node: str, x_m: float, y_m: float) -> float:
+    """How far a point lies from a map node, metres."""
+    place = plan.map.nodes[node]
+    return math.hypot(place.x_m - x_m, place.y_m - y_m)
+
+
+def other_end(plan: SitePlan, node: str, x_m: float, y_m: float) -> str | None:
+    """The node at the other end of the way that a point beside ``node`` lies on; None when on none.
+
+    Only ways that lead back to ``node`` count, since the robot may have to go back.
+    """
+    best: tuple[float, str] | None = None
+    for there in plan.ways.get(node, {}):
+        back = plan.ways.get(there, {}).get(node)
+        if back is None:
+            continue
+        reach_m = off_node_m(plan, node, x_m, y_m) + off_node_m(plan, there, x_m, y_m)
+        detour_m = reach_m - back.length_m
+        if detour_m <= ON_WAY_M and (best is None or detour_m < best[0]):
+            best = detour_m, there
+    return best[1] if best is not None else None
 
 
 def _walk_back(before: Mapping[str, str], start: str, goal: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Decides what the cameras prove of each zone that a delivery passed: "no unadmitted person", or less."""
+"""Decides what cameras prove of each zone a delivery passed: "no unadmitted person", or less."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,9 +8,7 @@ from contracts.units import UtcMs, ZoneId
 from controller.core.interlock import Clearance
 from controller.core.plan import SitePlan
 
-PASSAGES_MAX: Final = (
-    100  # a tour passes a handful of zones twice; more is a robot that goes in circles
-)
+PASSAGES_MAX: Final = 100  # a tour passes a handful of zones twice; more goes in circles
 
 _RANK: Final[Mapping[ZoneVerdict, int]] = {
     ZoneVerdict.NO_UNADMITTED_PERSON: 0,

@@ -57,8 +57,8 @@ STATE_NAMES: Final[Mapping[SessionState, Named]] = {
 class Session:
     """One evaluation session in one room.
 
-    ``command_id`` is the last seal or release sent to the room's node; ``seal_confirmed`` turns true
-    when the node says that it enforces exactly that one.
+    ``command_id`` is the last seal or release sent to the room's node; ``seal_confirmed`` turns
+    true when the node says that it enforces exactly that one.
     """
 
     id: SessionId
@@ -99,8 +99,8 @@ def act(
 ) -> tuple[Session, Command | None] | Refused:
     """Do ``verb``: the session after it and the command for the room's node, or why not.
 
-    A suspended room is released at its node: people leave it overnight or in an evacuation, and a head
-    count of zero is right then. Resuming seals it anew.
+    A suspended room is released at its node: people leave it overnight or in an evacuation, and a
+    head count of zero is right then. Resuming seals it anew.
     """
     after = TRANSITIONS.get((session.state, verb))
     if after is None:

@@ -1,4 +1,4 @@
-"""Decides what one input does to the whole site: ``step`` composes all other cores, and nothing else may.
+"""Decides what one input does to the whole site: ``step`` alone composes the other cores.
 
 The same state, input and clock reading give the same result, so the journal replays an incident.
 """
@@ -33,13 +33,13 @@ from controller.core.sessions import Session
 from controller.core.state import Input, NodeLive, Now, RoomLive, SiteState, changed
 
 NODE_SILENT_MS: Final = 20_000
-# Health comes every few seconds. A broker killed with -9 sends no last will, so silence must count too;
-# and its restart takes less than this.
+# Health comes every few seconds. A broker killed with -9 sends no last will, so silence must count
+# too; and its restart takes less than this.
 
 Result = tuple[SiteState, tuple[Output, ...]]
 
 
-def step(site: SiteState, given: Input, now: Now) -> Result:
+def step(site: SiteState, given: Input, now: Now) -> Result:  # noqa: PLR0911  # one a kind
     """Apply one input: the state after it, and what is to be done once that is committed."""
     match given:
         case state.AlertCame():

@@ -1,7 +1,7 @@
 """Holds a site's state as the controller knows it, and every input that can change it.
 
-Half of the state is lasting: sessions, alerts, deliveries and duties are committed before anybody hears
-of them. The other half is live: what is seen and reported comes again within seconds of a restart.
+Half of the state is lasting: sessions, alerts, deliveries and duties are committed before anybody
+hears of them. The other half is live: it is seen and reported again within seconds of a restart.
 """
 
 from collections.abc import Mapping

@@ -35,7 +35,7 @@ from controller.core.sessions import HOLDS_ROOM, Session
 from controller.core.state import SiteState
 
 STALE_MS: Final = 5_000
-# After this an observation no longer says how the room is now: the count shows as unknown, not as old.
+# After this an observation no longer says how the room is now: the count shows as unknown.
 
 
 def session_view(session: Session) -> SessionView:

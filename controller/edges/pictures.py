@@ -1,4 +1,4 @@
-"""Copies alerts' pictures from the edge nodes into the controller's own store, checked by their hash."""
+"""Copies alerts' pictures from the edge nodes into a store of its own, checked by their hash."""
 
 import asyncio
 import hashlib
@@ -71,7 +71,7 @@ class PictureStore:
 
 
 class PictureFetcher:
-    """Fetches over the edge nodes' API; tries again with backoff, and after a restart of ours too."""
+    """Fetches over the edge nodes' API; tries again with backoff, and after a restart too."""
 
     def __init__(
         self,

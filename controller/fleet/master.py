@@ -81,7 +81,7 @@ class FleetMaster:
                 group.create_task(self._read(inbox, service))
 
     async def publish(self, output: PublishOrder | PublishAction, utc_ms: UtcMs) -> None:
-        """Send to a robot once. What gets lost the core sends again; what is too late is dropped."""
+        """Send to a robot once. What is lost the core sends again; what is too late is dropped."""
         robot = self._plan.robots.get(output.robot_id)
         if robot is None:
             return

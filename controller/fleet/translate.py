@@ -22,7 +22,7 @@ from contracts.vda5050.state import (
 )
 from contracts.vda5050.timestamps import timestamp_of
 from controller.core.fleet import ActionReport, RobotProblem, RobotReport, Unpassed
-from controller.core.outputs import ActionKind, PublishAction, PublishOrder
+from controller.core.outputs import ActionKind, OrderNode, PublishAction, PublishOrder
 from controller.core.plan import SitePlan
 from runtime.tokens import sign_message
 
@@ -84,7 +84,7 @@ def order_message(
             node_id=stop.node_id,
             sequence_id=stop.sequence_id,
             released=stop.released,
-            node_position=_position(plan, stop.node_id),
+            node_position=_position(plan, stop),
             actions=(),
         )
         for stop in wanted.nodes
@@ -120,9 +120,11 @@ def order_message(
     )
 
 
-def _position(plan: SitePlan, node_id: str) -> NodePosition:
-    node = plan.map.nodes[node_id]
-    return NodePosition(x=node.x_m, y=node.y_m, map_id=node.map_id)
+def _position(plan: SitePlan, stop: OrderNode) -> NodePosition:
+    node = plan.map.nodes[stop.node_id]
+    return NodePosition(
+        x=node.x_m, y=node.y_m, map_id=node.map_id, allowed_deviation_xy=stop.deviation_m
+    )
 
 
 def actions_message(

@@ -1,4 +1,4 @@
-"""Writes the draft of a witness report as one page to print, in either language; no I/O but its template."""
+"""Writes the draft of a witness report as one page to print, in either language."""
 
 import base64
 from collections.abc import Mapping

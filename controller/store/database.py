@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import (
     Connection,
     Engine,
+    Executable,
     Table,
     create_engine,
     delete,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
 from contracts.api import Role
@@ -66,10 +68,10 @@ class Loaded:
 
 
 class Database:
-    """The store. One writer (the service) and any number of readers, each call its own connection."""
+    """The store: one writer (the service), any number of readers, a connection for each call."""
 
     def __init__(self, url: str, boot_id: str) -> None:
-        """Open ``url`` (``sqlite:///PATH`` or any other of SQLAlchemy) and migrate it to this version.
+        """Open ``url`` (``sqlite:///PATH`` or another of SQLAlchemy), migrate it to this version.
 
         Raises:
             StoreLost: it cannot be opened; says why.
@@ -94,7 +96,7 @@ class Database:
         """Let go of all connections."""
         self._engine.dispose()
 
-    # --- the service's side ------------------------------------------------------------------------
+    # --- the service's side ---------------------------------------------------------------------
 
     def commit(self, batch: Batch) -> tuple[tuple[OutputId, ...], ...]:
         """See ``ports.StateStore``."""
@@ -139,7 +141,7 @@ class Database:
         return tuple(OutputId(seq, position) for position in range(len(rows)))
 
     def performed(self, outputs: Sequence[OutputId]) -> None:
-        """See ``ports.StateStore``. Performed rows are deleted: the journal row tells what was decided."""
+        """See ``ports.StateStore``. The rows are deleted: the journal tells what was decided."""
         table = schema.OUTPUT
         with self._writing, self._engine.begin() as connection:
             for row in outputs:
@@ -188,7 +190,7 @@ class Database:
                 for row in connection.execute(select(schema.INBOX_CURSOR))
             )
 
-    # --- reading -----------------------------------------------------------------------------------
+    # --- reading --------------------------------------------------------------------------------
 
     def find_alert(self, alert_id: str) -> AlertRecord | None:
         """One alert; None when there is none."""
@@ -257,17 +259,17 @@ class Database:
     def _find(self, table: Table, adapter: TypeAdapter[T], key: str) -> T | None:
         return self._one(adapter, select(table.c.body).where(table.c.id == key))
 
-    def _one(self, adapter: TypeAdapter[T], query: Any) -> T | None:
+    def _one(self, adapter: TypeAdapter[T], query: Executable) -> T | None:
         with self._engine.connect() as connection:
             body = connection.execute(query).scalar()
         return None if body is None else adapter.validate_json(body)
 
-    def _all(self, adapter: TypeAdapter[T], query: Any) -> tuple[T, ...]:
+    def _all(self, adapter: TypeAdapter[T], query: Executable) -> tuple[T, ...]:
         with self._engine.connect() as connection:
             bodies = connection.execute(query).scalars().all()
         return tuple(adapter.validate_json(body) for body in bodies)
 
-    # --- accounts and tokens -----------------------------------------------------------------------
+    # --- accounts and tokens --------------------------------------------------------------------
 
     def find_account(self, username: str) -> Account | None:
         """The account of this name."""
@@ -333,7 +335,7 @@ def _engine(url: str) -> Engine:
     engine = create_engine(parsed)
 
     @event.listens_for(engine, "connect")
-    def _durable(connection: Any, _record: object) -> None:
+    def _durable(connection: DBAPIConnection, _record: object) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")

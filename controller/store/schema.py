@@ -1,4 +1,4 @@
-"""Holds the tables: a journal of inputs, the entities with what is searched beside their JSON body."""
+"""Holds the tables: a journal of inputs, and entities with what is searched beside their JSON."""
 
 from typing import Final
 

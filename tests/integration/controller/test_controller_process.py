@@ -1,4 +1,4 @@
-"""A real broker and a controller in its own process; an edge node's outbox; a client of the events."""
+"""A real broker, a controller in its own process, an edge node's outbox, a client of the events."""
 
 import asyncio
 import contextlib
@@ -12,6 +12,7 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -276,6 +277,10 @@ async def test_alert_picture_and_seal_go_through_real_processes(
     assert await machine.stop() == 0
 
 
+def _below(outbox: Outbox, depth: int) -> bool:
+    return outbox.depth < depth
+
+
 async def test_no_alert_is_lost_or_doubled_when_the_controller_is_killed(
     machine: Machine, edge: Edge
 ) -> None:
@@ -287,9 +292,7 @@ async def test_no_alert_is_lost_or_doubled_when_the_controller_is_killed(
         for index in range(60):
             wanted.append(f"k{burst}-{index}")
             send(edge, wanted[-1])
-        await until(
-            lambda least=before + 60: edge.outbox.depth < least, within_s=30, what="some are taken"
-        )
+        await until(partial(_below, edge.outbox, before + 60), within_s=30, what="some are taken")
         await machine.stop(signal.SIGKILL)
         await machine.start()
     client = await machine.log_in()

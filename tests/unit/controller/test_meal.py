@@ -14,7 +14,7 @@ from contracts.topics import Kind
 from contracts.vda5050.topics import VehicleAddress
 from controller.core.deliveries import Delivery
 from controller.core.outputs import Accepted, Refused
-from controller.core.state import DeliveryLoaded, DeliveryOrdered, PinTried
+from controller.core.state import DeliveryCancelled, DeliveryLoaded, DeliveryOrdered, PinTried
 from robot_bridge.core.mission import Mission
 from robot_bridge.core.orders import Progress
 from robot_bridge.core.report import Body
@@ -66,7 +66,32 @@ class House:
 
     made: Bench
     corridor: Corridor
+    folder: Path
     robots: dict[str, SimVehicle] = field(default_factory=dict)
+    process: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self.process = asyncio.create_task(self.made.controller.run())
+
+    async def kill(self) -> None:
+        if self.process is not None:
+            self.process.cancel()
+            await asyncio.gather(self.process, return_exceptions=True)
+
+    async def restart(self, *, away_ms: int = 3_000) -> None:
+        """As after kill -9: a new process on the same disk; robots drove on meanwhile."""
+        robots = len(self.robots)
+        await self.kill()
+        await self.clock.run_ms(away_ms)
+        self.made = bench(
+            self.folder,
+            clock=self.clock,
+            broker=self.made.broker,
+            robots=robots,
+            run_key=KEY,
+            blocking=at_once,
+        )
+        self.start()
 
     @property
     def clock(self) -> SimulatedClock:
@@ -87,7 +112,7 @@ class House:
         assert isinstance(answer.result(), Accepted)
         return "d-1"
 
-    async def ask(self, given: DeliveryLoaded | PinTried) -> Accepted | Refused:
+    async def ask(self, given: DeliveryLoaded | PinTried | DeliveryCancelled) -> Accepted | Refused:
         answer = asyncio.ensure_future(self.made.controller.service.ask(given))
         await until_simulated(self.clock, answer.done, within_ms=2_000, what="answered")
         return answer.result()
@@ -149,11 +174,10 @@ async def house(
 ) -> AsyncIterator[House]:
     clock = SimulatedClock()
     broker = MemoryBroker(clock, faults=faults, seed=seed)
-    made = bench(
-        tmp_path, clock=clock, broker=broker, robots=robots, run_key=KEY, blocking=at_once
-    )
-    site = House(made, Corridor())
-    tasks = [asyncio.create_task(made.controller.run())]
+    made = bench(tmp_path, clock=clock, broker=broker, robots=robots, run_key=KEY, blocking=at_once)
+    site = House(made, Corridor(), tmp_path)
+    site.start()
+    tasks = []
     tasks.append(asyncio.create_task(watch(made, site.corridor)))
     for number in range(1, robots + 1):
         sim, service = robot(made, number, KEY)
@@ -163,6 +187,7 @@ async def house(
     try:
         yield site
     finally:
+        await site.kill()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -232,10 +257,14 @@ async def test_a_person_in_the_corridor_stops_the_robot_and_it_goes_on(tmp_path:
             what="the robot is in the corridor",
         )
         site.corridor.people = (person(),)
-        live_robot = lambda: service.state.robots["robot-1"].report  # noqa: E731
+
+        def paused() -> bool:
+            report = service.state.robots["robot-1"].report
+            return report is not None and report.paused
+
         await until_simulated(
             site.clock,
-            lambda: (report := live_robot()) is not None and report.paused,
+            paused,
             within_ms=1_500,
             what="the robot is paused",
         )
@@ -273,3 +302,122 @@ async def test_a_meal_arrives_over_a_bus_that_loses_doubles_and_reorders(
     async with house(tmp_path, faults=faults, seed=seed) as site:
         delivery = await deliver(site)
         assert delivery.state is DeliveryState.RETURNED
+
+
+@pytest.mark.parametrize(
+    "killed_in",
+    [
+        DeliveryState.TO_KITCHEN,
+        DeliveryState.LOADING,
+        DeliveryState.TRAVELLING,
+        DeliveryState.ARRIVED,
+        DeliveryState.OPEN,
+        DeliveryState.RETURNING,
+    ],
+)
+async def test_the_meal_goes_on_after_the_controller_was_killed(
+    tmp_path: Path, killed_in: DeliveryState
+) -> None:
+    async with house(tmp_path) as site:
+        delivery_id = await site.order()
+        for state, word in (
+            (DeliveryState.TO_KITCHEN, None),
+            (DeliveryState.LOADING, DeliveryLoaded(delivery_id, 1, "cook")),
+            (DeliveryState.TRAVELLING, None),
+            (DeliveryState.ARRIVED, PinTried(delivery_id, True, "panel")),
+            (DeliveryState.OPEN, None),
+            (DeliveryState.RETURNING, None),
+        ):
+            await site.reach(state)
+            if state is killed_in:
+                await site.restart()
+            if word is not None:
+                assert isinstance(await site.ask(word), Accepted)
+        await site.reach(DeliveryState.RETURNED)
+        told = [event.what for event in site.delivery().custody if event.what != "sensors"]
+        assert told == [
+            "ordered",
+            "loaded",
+            "locked",
+            "arrived",
+            "pin_right",
+            "collected",
+        ]
+        assert not site.made.controller.service.state.alerts
+
+
+@pytest.mark.parametrize("state", [DeliveryState.TO_KITCHEN, DeliveryState.TRAVELLING])
+async def test_a_delivery_called_off_ends_with_the_robot_free_at_home(
+    tmp_path: Path, state: DeliveryState
+) -> None:
+    async with house(tmp_path, robots=1) as site:
+        delivery_id = await site.order()
+        if state is DeliveryState.TRAVELLING:
+            await site.reach(DeliveryState.LOADING)
+            await site.ask(DeliveryLoaded(delivery_id, 1, "cook"))
+        await site.reach(state)
+        await site.clock.run_ms(2_000)
+        done = await site.ask(DeliveryCancelled(delivery_id, "too late", "sup"))
+        assert isinstance(done, Accepted)
+        await site.reach(DeliveryState.CANCELLED, within_ms=180_000)
+        service = site.made.controller.service
+
+        def home() -> bool:
+            duty = service.state.duties["robot-1"]
+            return duty.at_node == "home-1" and duty.mission is None
+
+        await until_simulated(
+            site.clock, home, within_ms=60_000, what="the robot is home", step_ms=100
+        )
+        boxes = site.robots["robot-1"].reading().compartments
+        assert not any(box.occupied for box in boxes)
+        assert all(box.shut for box in boxes)
+
+
+async def test_what_nobody_collects_goes_back_to_the_kitchen(tmp_path: Path) -> None:
+    async with house(tmp_path, robots=1) as site:
+        delivery_id = await site.order()
+        await site.reach(DeliveryState.LOADING)
+        await site.ask(DeliveryLoaded(delivery_id, 1, "cook"))
+        await site.reach(DeliveryState.ARRIVED)
+        await site.reach(DeliveryState.RETURNING, within_ms=700_000)
+        await site.reach(DeliveryState.FAILED, within_ms=180_000)
+        explanation = site.delivery().explanation
+        assert explanation is not None
+        assert site.delivery().ended_utc_ms is not None
+        assert not site.robots["robot-1"].reading().compartments[0].occupied
+
+
+async def test_two_rooms_order_at_once_and_both_are_served(tmp_path: Path) -> None:
+    async with house(tmp_path) as site:
+        service = site.made.controller.service
+        for number in (1, 2):
+            given = DeliveryOrdered(
+                f"d-{number}",
+                DeliveryBody(room_id=f"room-{number}", lines=(OrderLine(dish="tea", count=1),)),
+                "sup",
+                "salt$hash",
+            )
+            answer = asyncio.ensure_future(service.ask(given))
+            await until_simulated(site.clock, answer.done, within_ms=2_000, what="ordered")
+        said: set[tuple[str, DeliveryState]] = set()
+
+        async def serve() -> None:
+            for row in tuple(service.state.deliveries.values()):
+                if (row.id, row.state) in said:
+                    continue
+                said.add((row.id, row.state))
+                if row.state is DeliveryState.LOADING:
+                    await site.ask(DeliveryLoaded(row.id, row.compartment or 1, "cook"))
+                if row.state is DeliveryState.ARRIVED:
+                    await site.ask(PinTried(row.id, True, "panel"))
+
+        for _ in range(400):
+            await serve()
+            await site.clock.run_ms(1_000)
+            if all(row.ended for row in service.state.deliveries.values()):
+                break
+        states = {row.id: row.state for row in service.state.deliveries.values()}
+        assert states == {"d-1": DeliveryState.RETURNED, "d-2": DeliveryState.RETURNED}
+        robots = {row.robot_id for row in service.state.deliveries.values()}
+        assert robots == {"robot-1", "robot-2"}
