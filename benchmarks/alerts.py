@@ -1,8 +1,9 @@
 """Measures the time from a sixth person in the picture to the alert on the event stream.
 
 Real parts all the way: composed pictures as H.264 over RTSP, the shipped detector, a broker, the
-outbox, the controller's SQLite, its event stream. Truth is the cameras' own log; the rule's dwell
-is taken off. Each room plays its intrusions on its own; both share this machine.
+outbox, the controller's SQLite, its event stream. Truth is the cameras' own log: the first picture
+that shows half of the person (and, as a second figure, the first that shows anything at all). The
+rule's dwell is taken off. Each room plays its intrusions on its own; both share this machine.
 """
 
 import asyncio

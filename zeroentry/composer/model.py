@@ -83,9 +83,9 @@ class PersonTruth:
     """One person who can be seen in a frame.
 
     `box` holds all that the camera would show of this person if nobody else were there: cut by
-    furniture and by the frame, not by other people. `whole` says that neither the frame's edge nor
-    the door cuts the person; `steady` that, besides, the person neither walks nor rises nor sits
-    down.
+    furniture and by the frame, not by other people. `half` says that at least half of the person's
+    pixels show; `steady` that the person neither walks nor rises nor sits down, and is not cut by
+    the frame's edge or the door.
     """
 
     id: str
@@ -93,7 +93,7 @@ class PersonTruth:
     vest: Vest
     pose: Pose
     box: Box
-    whole: bool
+    half: bool
     steady: bool
 
 

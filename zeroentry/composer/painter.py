@@ -227,22 +227,28 @@ class Painter:
         if mask is not None:
             shown = cast(Sprite, cv2.bitwise_and(shown, shown, mask=mask[top:bottom, left:right]))
         blend(image, shown, left, top)
-        return self._truth(actor, pose, shown, (left, top), t_ms, place)
+        solid_px = cv2.countNonZero((sprite[..., 3] > VISIBLE_ALPHA).astype(np.uint8))
+        return self._truth(
+            actor, pose, shown, (left, top), t_ms, place, full_px=solid_px * wide * high
+        )
 
     def _truth(
         self, actor: ActorTimeline, pose: Pose, shown: Sprite, at: tuple[int, int], t_ms: int,
-        place: Place,
+        place: Place, *, full_px: float,
     ) -> PersonTruth | None:  # fmt: skip
-        """Measure what was drawn."""
+        """Measure what was drawn, against the pixels that the person has when nothing hides any."""
         solid = (shown[..., 3] > VISIBLE_ALPHA).astype(np.uint8)
-        if cv2.countNonZero(solid) < MIN_VISIBLE_PX * self.zoom**2:
+        visible_px = cv2.countNonZero(solid)
+        if visible_px < MIN_VISIBLE_PX * self.zoom**2:
             return None
         x, y, width, height = cv2.boundingRect(solid)
         box = Box(at[0] + x, at[1] + y, at[0] + x + width, at[1] + y + height)
         frame_w = self.scene.size_px[0]
         whole = box.x1 > 0 and box.x2 < frame_w and place.z_m <= self.plan.wall_z_m
         steady = whole and not actor.moving(t_ms)
-        return PersonTruth(actor.id, actor.role, actor.vest, pose, box, whole, steady)
+        return PersonTruth(
+            actor.id, actor.role, actor.vest, pose, box, visible_px >= full_px / 2, steady
+        )
 
     def _shade_floor(self, image: Image, x: float, y: float, metre_px: float) -> None:
         """Lay the shadow of a standing person on the floor."""

@@ -90,8 +90,8 @@ class Expected:
 class Latency:
     """How long an alert took, beyond its rule's dwell, until it left the event stream.
 
-    ``latency_ms`` counts from the first picture that showed the whole person, and
-    ``first_pixel_ms`` from the first that showed anything of the person, by the camera's own log.
+    ``latency_ms`` counts from the first picture that showed half of the person (before that it is a
+    hand on a door), ``first_pixel_ms`` from the first that showed anything, by the camera's log.
     """
 
     rule: str
@@ -278,17 +278,17 @@ class Director:
             what=f"alert {rule} in {room}",
         )
         arrived = self.feed.arrived_utc_ms[alert.id]
-        first = self.stage.seen_utc_ms(camera, person, cued_utc_ms, whole=False)
+        first = self.stage.seen_utc_ms(camera, person, cued_utc_ms, half=False)
         if first is None or arrived < first:
             raise DeadlineError(f"{rule}: an alert came before {person} was in {camera}'s picture")
-        whole = await self.feed.until(
-            lambda: self.stage.seen_utc_ms(camera, person, cued_utc_ms, whole=True),
+        began = await self.feed.until(
+            lambda: self.stage.seen_utc_ms(camera, person, cued_utc_ms, half=True),
             within_ms=SHORT_MS,
-            what=f"{person} wholly in the picture of {camera}",
+            what=f"half of {person} in the picture of {camera}",
         )
         late = arrived - alert.dwell_ms
         return Provoked(
-            alert, Expected(rule, room, whole, alert.id), Latency(rule, late - whole, late - first)
+            alert, Expected(rule, room, began, alert.id), Latency(rule, late - began, late - first)
         )
 
     async def _settled(self, camera: CameraId, room: RoomId, count: int) -> None:

@@ -66,7 +66,7 @@ class TruthChange:
     frame_index: int
     count: int
     persons: tuple[str, ...]
-    whole: tuple[str, ...]
+    half: tuple[str, ...]
     steady: bool
 
 
@@ -170,8 +170,8 @@ class LiveCamera:
 
 def _truth_of(frame: Frame) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
     persons = tuple(sorted(person.id for person in frame.truth))
-    whole = tuple(sorted(person.id for person in frame.truth if person.whole))
-    return persons, whole, frame.steady
+    half = tuple(sorted(person.id for person in frame.truth if person.half))
+    return persons, half, frame.steady
 
 
 def _osd(utc_ms: UtcMs) -> str:

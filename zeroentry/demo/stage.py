@@ -74,16 +74,16 @@ class Stage:
         return True
 
     def seen_utc_ms(
-        self, camera: CameraId, person: str, after_utc_ms: UtcMs, *, whole: bool
+        self, camera: CameraId, person: str, after_utc_ms: UtcMs, *, half: bool
     ) -> UtcMs | None:
         """When a person came into a camera's picture after a moment, by the camera's own log.
 
-        ``whole``: the first picture that shows all of the person; else the first that shows any.
+        ``half``: the first picture with at least half of the person; else the first with any.
         """
         for row in self._truth():
             if row["camera_id"] != camera or row["utc_ms"] < after_utc_ms:
                 continue
-            if person in row["whole" if whole else "persons"]:
+            if person in row["half" if half else "persons"]:
                 return UtcMs(row["utc_ms"])
         return None
 
