@@ -41,7 +41,7 @@ from controller.core.outputs import (
 )
 from controller.core.plan import plan_of
 from controller.core.state import Now, SiteState, restored
-from controller.edges.acl import require_access_control
+from controller.edges.acl import NoAccessControlError, require_access_control
 from controller.edges.commands import NodeCommands
 from controller.edges.inbox import EdgeInbox
 from controller.edges.pictures import PictureFetcher, PictureStore
@@ -330,7 +330,13 @@ async def main(settings: ControllerSettings) -> None:
     connected = asyncio.Event()
     bus.on_connect(connected.set)
     log.info("controller_starts", api=base_url, site=site.config.id)
-    await run_service([bus.run(), controller.run(), serve(controller.app, bound), after_connect()])
+    parts = (bus.run(), controller.run(), serve(controller.app, bound), after_connect())
+    try:
+        await run_service(parts)
+    except BaseExceptionGroup as failed:
+        if failed.subgroup(NoAccessControlError) is None:
+            raise
+        raise ControllerError(str(_first(failed))) from failed
 
 
 def listen(api: ApiSettings) -> socket.socket:

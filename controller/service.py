@@ -221,13 +221,20 @@ class Service:
         while True:
             output_id, output = await self._commands.get()
             await self._performer.lasting(output)
-            await self._blocking(self._store.performed, (output_id,))
+            await self._done(output_id)
 
     async def _fetch_pictures(self) -> None:
         while True:
             output_id, output = await self._pictures.get()
             await self._performer.lasting(output)
+            await self._done(output_id)
+
+    async def _done(self, output_id: OutputId) -> None:
+        try:
             await self._blocking(self._store.performed, (output_id,))
+        except StoreLost as lost:
+            # It stays open and is done again after the next start, which does no harm.
+            log.warning("output_left_open", seq=output_id.seq, error=str(lost))
 
 
 def _answer(outputs: Sequence[Output]) -> Answer | None:

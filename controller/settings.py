@@ -47,6 +47,14 @@ class ApiSettings(Strict):
     url: str | None = Field(default=None, pattern=r"^https?://[^@\s]+$", max_length=200)
 
 
+class ControllerMqtt(MqttSettings):
+    """The broker; our name there has a default, for a site has one controller."""
+
+    client_id: str = Field(
+        default="controller", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$"
+    )
+
+
 class ControllerSettings(Strict):
     """One controller."""
 
@@ -54,7 +62,7 @@ class ControllerSettings(Strict):
     data_dir: Path = Path("var/controller")
     database_url: str | None = Field(default=None, max_length=500)
     """Left out: SQLite in ``data_dir``. A password belongs in ~/.pgpass or PGPASSWORD."""
-    mqtt: MqttSettings = MqttSettings(client_id="controller")
+    mqtt: ControllerMqtt = ControllerMqtt()
     api: ApiSettings = ApiSettings()
     deployment: Deployment = Deployment.SITE
     menu: tuple[Dish, ...] = Field(default=DEFAULT_MENU, min_length=1, max_length=100)

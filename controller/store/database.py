@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -103,14 +104,11 @@ class Database:
         with self._writing:
             seq = self._next_seq
             ids: list[tuple[OutputId, ...]] = []
-            try:
-                with self._engine.begin() as connection:
-                    for entry in batch.journal:
-                        ids.append(self._journal(connection, seq, entry))
-                        seq += 1
-                    _store_entities(connection, batch)
-            except DBAPIError as error:
-                raise StoreLost(f"the database refused a commit: {error.orig}") from error
+            with _reachable(), self._engine.begin() as connection:
+                for entry in batch.journal:
+                    ids.append(self._journal(connection, seq, entry))
+                    seq += 1
+                _store_entities(connection, batch)
             self._next_seq = seq
             return tuple(ids)
 
@@ -143,7 +141,7 @@ class Database:
     def performed(self, outputs: Sequence[OutputId]) -> None:
         """See ``ports.StateStore``. The rows are deleted: the journal tells what was decided."""
         table = schema.OUTPUT
-        with self._writing, self._engine.begin() as connection:
+        with self._writing, _reachable(), self._engine.begin() as connection:
             for row in outputs:
                 connection.execute(
                     delete(table).where(table.c.seq == row.seq, table.c.position == row.position)
@@ -153,7 +151,7 @@ class Database:
         """What was committed and perhaps not performed, oldest first."""
         table = schema.OUTPUT
         query = select(table).where(~table.c.performed).order_by(table.c.seq, table.c.position)
-        with self._engine.connect() as connection:
+        with _reachable(), self._engine.connect() as connection:
             return tuple(
                 OpenOutput(OutputId(row.seq, row.position), _OUTPUT.validate_json(row.payload))
                 for row in connection.execute(query)
@@ -161,7 +159,7 @@ class Database:
 
     def load(self) -> Loaded:
         """What a restarted service begins with."""
-        with self._engine.connect() as connection:
+        with _reachable(), self._engine.connect() as connection:
             last = connection.execute(
                 select(schema.JOURNAL.c.boot_id).order_by(schema.JOURNAL.c.seq.desc()).limit(1)
             ).scalar()
@@ -184,7 +182,7 @@ class Database:
 
     def cursors(self) -> tuple[InboxCursor, ...]:
         """How far each stream is committed."""
-        with self._engine.connect() as connection:
+        with _reachable(), self._engine.connect() as connection:
             return tuple(
                 InboxCursor(row.stream, row.epoch, row.seq)
                 for row in connection.execute(select(schema.INBOX_CURSOR))
@@ -260,12 +258,12 @@ class Database:
         return self._one(adapter, select(table.c.body).where(table.c.id == key))
 
     def _one(self, adapter: TypeAdapter[T], query: Executable) -> T | None:
-        with self._engine.connect() as connection:
+        with _reachable(), self._engine.connect() as connection:
             body = connection.execute(query).scalar()
         return None if body is None else adapter.validate_json(body)
 
     def _all(self, adapter: TypeAdapter[T], query: Executable) -> tuple[T, ...]:
-        with self._engine.connect() as connection:
+        with _reachable(), self._engine.connect() as connection:
             bodies = connection.execute(query).scalars().all()
         return tuple(adapter.validate_json(body) for body in bodies)
 
@@ -274,7 +272,7 @@ class Database:
     def find_account(self, username: str) -> Account | None:
         """The account of this name."""
         query = select(schema.ACCOUNT).where(schema.ACCOUNT.c.username == username)
-        with self._engine.connect() as connection:
+        with _reachable(), self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
             return None
@@ -297,13 +295,13 @@ class Database:
             "failed": account.failed,
             "locked_until_utc_ms": account.locked_until_utc_ms,
         }
-        with self._writing, self._engine.begin() as connection:
+        with self._writing, _reachable(), self._engine.begin() as connection:
             _put(connection, schema.ACCOUNT, ("username",), values)
 
     def add_token(self, sha256: str, username: str, expires_utc_ms: UtcMs, now: UtcMs) -> None:
         """Keep a bearer token's digest; expired ones are forgotten on the way."""
         table = schema.TOKEN
-        with self._writing, self._engine.begin() as connection:
+        with self._writing, _reachable(), self._engine.begin() as connection:
             connection.execute(delete(table).where(table.c.expires_utc_ms <= now))
             connection.execute(
                 insert(table),
@@ -316,14 +314,23 @@ class Database:
         query = select(table.c.username).where(
             table.c.sha256 == sha256, table.c.expires_utc_ms > now
         )
-        with self._engine.connect() as connection:
+        with _reachable(), self._engine.connect() as connection:
             found = connection.execute(query).scalar()
         return None if found is None else str(found)
 
     def drop_token(self, sha256: str) -> None:
         """Log-out."""
-        with self._writing, self._engine.begin() as connection:
+        with self._writing, _reachable(), self._engine.begin() as connection:
             connection.execute(delete(schema.TOKEN).where(schema.TOKEN.c.sha256 == sha256))
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    """Turn what the driver raises when the database is away or refuses into ``StoreLost``."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StoreLost(f"the database refused: {error.orig}") from error
 
 
 def _engine(url: str) -> Engine:

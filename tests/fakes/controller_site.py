@@ -47,7 +47,7 @@ from controller.core.state import Now, SiteState, restored
 from controller.ports import Blocking, P, T
 from controller.settings import ControllerSettings, Deployment
 from runtime.clock import SimulatedClock
-from runtime.mqtt import MqttSettings, Outgoing
+from runtime.mqtt import Outgoing
 from tests.fakes.bus import MemoryBroker, MemoryBus
 
 NODE_KEY = bytes(range(32))
@@ -286,7 +286,6 @@ def bench(
     settings = ControllerSettings(
         site_dir=data_dir,
         data_dir=data_dir / "data",
-        mqtt=MqttSettings(client_id="controller"),
         deployment=Deployment.DEMO,
     )
     controller = wire(

@@ -70,7 +70,6 @@ class Machine:
             **os.environ,
             "ZEROENTRY_API__PORT": str(self.api_port),
             "ZEROENTRY_MQTT__PORT": str(self.broker_port),
-            "ZEROENTRY_MQTT__CLIENT_ID": "controller",
             "ZEROENTRY_DATA_DIR": str(self.data_dir),
             "ZEROENTRY_DEPLOYMENT": self.deployment,
             "ZEROENTRY_BOOTSTRAP_ACCOUNTS": json.dumps(accounts),
