@@ -23,6 +23,7 @@ import uvicorn
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 
+from contracts.api import Dish
 from contracts.devices import Site
 from contracts.layout import RobotMap
 from contracts.units import NodeId, UtcMs
@@ -39,7 +40,7 @@ from controller.core.outputs import (
     PublishOrder,
     SendCommand,
 )
-from controller.core.plan import plan_of
+from controller.core.plan import SitePlan, plan_of
 from controller.core.state import Now, SiteState, restored
 from controller.edges.acl import NoAccessControlError, require_access_control
 from controller.edges.commands import NodeCommands
@@ -193,18 +194,7 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     plan = plan_of(site, robot_map)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.database, clock.boot_id)
-    loaded = database.load()
-    state = restored(
-        plan,
-        sessions=loaded.sessions,
-        alerts=loaded.alerts,
-        deliveries=loaded.deliveries,
-        duties=loaded.duties,
-        next_number=loaded.next_number,
-        now=Now(clock.mono_ms(), clock.utc_ms()),
-        same_boot=loaded.boot_id == clock.boot_id,
-    )
-    signing = keys.run_key if settings.deployment is Deployment.DEMO else None
+    signing = keys.run_key if (demo := settings.deployment is Deployment.DEMO) else None
     commands = NodeCommands(
         settings.data_dir / "outbox",
         bus,
@@ -215,16 +205,16 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
         run_key=signing,
         blocking=blocking,
     )
-    pictures = PictureStore(settings.data_dir / "pictures")
     client = httpx.AsyncClient(follow_redirects=False, trust_env=False)
-    hub = EventHub(clock)
+    pictures = PictureStore(settings.data_dir / "pictures")
     fleet = FleetMaster(bus, clock, plan, run_key=signing)
     api_urls = _ApiUrls()
     fetcher = PictureFetcher(
         pictures, client, clock, rng=rng, edge_token=keys.edge_token, api_url=api_urls
     )
+    hub = EventHub(clock)
     service = Service(
-        state,
+        _kept_state(plan, database, clock),
         database,
         clock,
         Hands(commands, fetcher, fleet),
@@ -235,7 +225,50 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     api_urls.service = fetcher.service = service
     accounts = Accounts(database, clock, hasher or PasswordHasher())
     metrics = Metrics()
-    context = Context(
+    outside = Outside(keys.node_keys, base_url, broker_connected, settings.menu, demo=demo)
+    context = _context(service, database, pictures, accounts, hub, clock, metrics, outside)
+    inbox, app = EdgeInbox(bus, service, clock, site.config.id, database.cursors()), build(context)
+    return Controller(
+        service, inbox, commands, fleet, hub, app, database, accounts, metrics, clock, client
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the API needs to know of the world around the controller."""
+
+    node_keys: Mapping[NodeId, bytes]
+    base_url: str
+    broker_connected: Callable[[], bool]
+    menu: tuple[Dish, ...]
+    demo: bool
+
+
+def _kept_state(plan: SitePlan, database: Database, clock: Clock) -> SiteState:
+    loaded = database.load()
+    return restored(
+        plan,
+        sessions=loaded.sessions,
+        alerts=loaded.alerts,
+        deliveries=loaded.deliveries,
+        duties=loaded.duties,
+        next_number=loaded.next_number,
+        now=Now(clock.mono_ms(), clock.utc_ms()),
+        same_boot=loaded.boot_id == clock.boot_id,
+    )
+
+
+def _context(  # noqa: PLR0917  # everything is passed by argument
+    service: Service,
+    database: Database,
+    pictures: PictureStore,
+    accounts: Accounts,
+    hub: EventHub,
+    clock: Clock,
+    metrics: Metrics,
+    outside: Outside,
+) -> Context:
+    return Context(
         intake=service,
         state=lambda: service.state,
         queue=lambda: service.waiting,
@@ -246,28 +279,15 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
         hub=hub,
         clock=clock,
         metrics=metrics,
-        menu=settings.menu,
-        node_keys=keys.node_keys,
+        menu=outside.menu,
+        node_keys=outside.node_keys,
         ticket_key=secrets.token_bytes(32),
-        base_url=base_url,
+        base_url=outside.base_url,
         version=_version(),
-        demo=settings.deployment is Deployment.DEMO,
-        broker_connected=broker_connected,
+        demo=outside.demo,
+        broker_connected=outside.broker_connected,
         new_id=lambda: uuid.uuid4().hex[:16],
         started_mono_ms=clock.mono_ms(),
-    )
-    return Controller(
-        service=service,
-        inbox=EdgeInbox(bus, service, clock, site.config.id, database.cursors()),
-        commands=commands,
-        fleet=fleet,
-        hub=hub,
-        app=build(context),
-        database=database,
-        accounts=accounts,
-        metrics=metrics,
-        clock=clock,
-        client=client,
     )
 
 

@@ -270,7 +270,7 @@ async def test_alert_picture_and_seal_go_through_real_processes(
     assert "Authorization: Bearer edge-token" in edge.fetched[0]
     await until(lambda: edge.outbox.depth == 0, within_s=10, what="the alert is acknowledged")
     with contextlib.suppress(RuntimeError):
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()  # type: ignore[attr-defined]  # it is an async generator
     await seal_is_confirmed(client, edge)
     await client.aclose()
     assert await machine.stop() == 0

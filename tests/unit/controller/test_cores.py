@@ -123,7 +123,7 @@ def a_delivery(state: DeliveryState, **changes: object) -> Delivery:
         mono_ms=MonoMs(0),
         utc_ms=UtcMs(0),
     )
-    return replace(made, state=state, robot_id="robot-1", compartment=1, **changes)  # type: ignore[arg-type]
+    return replace(made, state=state, robot_id="robot-1", compartment=1, **changes)  # type: ignore[arg-type]  # a row of a table
 
 
 def box(*, lid: str = "closed", lock: str = "locked", occupied: bool = False) -> CompartmentState:
@@ -268,7 +268,7 @@ def sight(policy: ZonePolicy, *looks: object, at_ms: int = 0) -> Clearance:
         seen = observation(
             index=index,
             utc_ms=index * 200,
-            people=() if people == "blind" else people,  # type: ignore[arg-type]
+            people=() if people == "blind" else people,  # type: ignore[arg-type]  # a row of a table
             camera=camera,
         )
         known = interlock.look(zone, known, seen, MonoMs(index * 200))

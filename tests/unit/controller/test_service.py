@@ -46,7 +46,7 @@ EPOCH = "0" * 16
 
 @asynccontextmanager
 async def running(tmp_path: Path, **how: object) -> AsyncIterator[Bench]:
-    made = bench(tmp_path, blocking=at_once, **how)  # type: ignore[arg-type]
+    made = bench(tmp_path, blocking=at_once, **how)  # type: ignore[arg-type]  # passed through
     task = asyncio.create_task(made.controller.run())
     await made.clock.settle()
     try:
@@ -87,7 +87,7 @@ async def test_nothing_is_acknowledged_that_is_not_committed(tmp_path: Path) -> 
                 raise StoreLost("the disk is full (test)")
             return commit(batch)
 
-        store.commit = sometimes  # type: ignore[method-assign]
+        store.commit = sometimes  # type: ignore[method-assign]  # a disk that fails
         letter = durable(Kind.ALERT, "room-1", an_alert(), 1)
         await made.edge.publish(letter)
         await made.clock.run_ms(2_000)
