@@ -2,16 +2,13 @@
 
 import argparse
 import asyncio
-import contextlib
-import errno
 import json
 import os
 import random
 import secrets
-import socket
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,7 +16,6 @@ from typing import Final
 
 import httpx
 import structlog
-import uvicorn
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 
@@ -49,10 +45,11 @@ from controller.edges.pictures import PictureFetcher, PictureStore
 from controller.fleet.master import FleetMaster
 from controller.ports import Blocking, StoreLost
 from controller.service import Service
-from controller.settings import ApiSettings, ControllerSettings, Deployment
+from controller.settings import ControllerSettings, Deployment
 from controller.store.database import Database
 from runtime import logs
 from runtime.clock import Clock, SystemClock
+from runtime.http import PortTakenError, listen, serve
 from runtime.metrics import Metrics
 from runtime.mqtt import Bus, MqttSession, MqttSetupError
 from runtime.settings import SettingsError, load
@@ -64,12 +61,15 @@ log = structlog.get_logger(__name__)
 
 NODE_KEYS_ENV: Final = "ZEROENTRY_NODE_KEYS"
 EDGE_TOKEN_ENV: Final = "ZEROENTRY_EDGE_TOKEN"  # noqa: S105  # the name of a variable
-GOODBYE_S: Final = 1  # event streams never end by themselves; shutdown has 5 s for everything
 METRICS_PERIOD_MS: Final = 2_000
 
 
 class ControllerError(Exception):
     """The controller cannot start with these settings; says which and what to do."""
+
+
+START_ERRORS: Final = (ControllerError, MqttSetupError)
+"""What ``main`` raises with a text for the person who starts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +315,10 @@ async def main(settings: ControllerSettings) -> None:
     keys = keys_from(os.environ)
     site = load_site(settings.site_dir)
     robot_map = load_map(settings.site_dir, site)
-    bound = listen(settings.api)
+    try:
+        bound = listen(settings.api.host, settings.api.port)
+    except PortTakenError as error:
+        raise ControllerError(str(error)) from error
     host, port = bound.getsockname()[:2]
     base_url = (settings.api.url or f"http://{host}:{port}").rstrip("/")
     rng = random.Random()
@@ -350,61 +353,14 @@ async def main(settings: ControllerSettings) -> None:
     connected = asyncio.Event()
     bus.on_connect(connected.set)
     log.info("controller_starts", api=base_url, site=site.config.id)
-    parts = (bus.run(), controller.run(), serve(controller.app, bound), after_connect())
+    serving = serve(controller.app, bound, before_stop=controller.hub.end_all)
+    parts = (bus.run(), controller.run(), serving, after_connect())
     try:
         await run_service(parts)
     except BaseExceptionGroup as failed:
         if failed.subgroup(NoAccessControlError) is None:
             raise
         raise ControllerError(str(_first(failed))) from failed
-
-
-def listen(api: ApiSettings) -> socket.socket:
-    """A bound socket; port 0 takes a free one.
-
-    Raises:
-        ControllerError: the port is in use or the address is not of this machine.
-    """
-    family = socket.AF_INET6 if ":" in api.host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((api.host, api.port))
-    except OSError as error:
-        bound.close()
-        if error.errno == errno.EADDRINUSE:
-            raise ControllerError(
-                f"port {api.port} on {api.host} is in use by another process (setting api.port). "
-                f"Choose another, or find out who has it: ss -ltnp 'sport = :{api.port}'"
-            ) from None
-        raise ControllerError(
-            f"cannot listen on {api.host}:{api.port} (settings api.host, api.port): "
-            f"{error.strerror}"
-        ) from None
-    return bound
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # Signals belong to the process (runtime.supervise.run_service), not to its web server.
-        yield
-
-
-async def serve(app: FastAPI, bound: socket.socket) -> None:
-    """Serve the API until cancelled."""
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        timeout_graceful_shutdown=GOODBYE_S,
-    )
-    try:
-        await _Server(config).serve(sockets=[bound])
-    finally:
-        bound.close()
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -26,7 +26,6 @@ from edge.api.access import AccessError, Gate, node_key, open_tokens, terminal
 from edge.api.app import build
 from edge.api.live import LiveHub
 from edge.api.node import NodeView, product_version
-from edge.api.server import listen, serve
 from edge.capture.rtsp import CameraLink, Credentials
 from edge.core.people import Instant
 from edge.core.state import CameraSetup, RoomSetup, RoomState, restore, rule_settings
@@ -40,6 +39,7 @@ from edge.settings import EdgeSettings, ModelSettings
 from edge.store import EdgeStore
 from runtime import logs, settings
 from runtime.clock import Clock, SystemClock
+from runtime.http import listen, serve
 from runtime.metrics import Metrics
 from runtime.mqtt import MqttSession, MqttSetupError, Outgoing
 from runtime.outbox import Outbox, OutboxPump
@@ -203,7 +203,12 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
         return service.birth()
 
     session = MqttSession(
-        config.mqtt, clock, rng=random.Random(), will=_will(config, site, clock), birth=birth
+        config.mqtt,
+        clock,
+        rng=random.Random(),
+        will=_last_word(config, site, clock, NodeState.LOST),
+        birth=birth,
+        farewell=lambda: _last_word(config, site, clock, NodeState.STOPPED),
     )
     wiring = _shared(config, site, environ, stack, Ports(clock, session, pictures, hub))
     service = NodeService(
@@ -271,11 +276,11 @@ def _pictures(config: EdgeSettings) -> Pictures:
     )
 
 
-def _will(config: EdgeSettings, site: Site, clock: Clock) -> Outgoing:
-    lost = NodeHealth(
-        node_id=config.node, state=NodeState.LOST, utc_ms=clock.utc_ms(), boot_id=clock.boot_id
+def _last_word(config: EdgeSettings, site: Site, clock: Clock, state: NodeState) -> Outgoing:
+    word = NodeHealth(
+        node_id=config.node, state=state, utc_ms=clock.utc_ms(), boot_id=clock.boot_id
     )
-    return health_message(site.config.id, lost, new_id())
+    return health_message(site.config.id, word, new_id())
 
 
 def _add_cameras(

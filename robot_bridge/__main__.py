@@ -50,6 +50,7 @@ class RobotSession(MqttSession):
             rng=rng,
             will=self._connection(ConnectionState.CONNECTION_BROKEN),
             birth=self._greet,
+            farewell=lambda: self._connection(ConnectionState.OFFLINE),
         )
 
     def announce_with(self, greeting: Callable[[], Sequence[Outgoing]]) -> None:
@@ -61,17 +62,6 @@ class RobotSession(MqttSession):
 
     def _connection(self, state: ConnectionState) -> Outgoing:
         return connection_message(self._address, state, stamp(self._address, 0, self._wall))
-
-    async def run(self) -> None:
-        """Stay connected until cancelled, then say OFFLINE."""
-        inner = asyncio.create_task(super().run())
-        try:
-            await asyncio.shield(inner)
-        except asyncio.CancelledError:
-            self._will = self._connection(ConnectionState.OFFLINE)
-            inner.cancel()
-            await asyncio.wait([inner])
-            raise
 
 
 async def main(settings: BridgeSettings) -> None:

@@ -17,6 +17,10 @@ REPEAT_PERIOD_MS = (
     60_000  # one line a minute for one fault: visible, and the disk survives a week of it
 )
 REPEAT_KEYS_MAX = 1_000  # a peer that invents topics must not fill the memory
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    # Without local variables: a traceback would carry whatever secret a function held.
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
 DEPTH_MAX = 6  # nothing of ours nests deeper; a cycle ends
 
 _SECRET_KEY = re.compile(
@@ -91,9 +95,14 @@ def configure(
         name_process,
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, redact, structlog.processors.JSONRenderer()]
+        [_TRACEBACKS, redact, structlog.processors.JSONRenderer()]
         if json
-        else [redact, structlog.dev.ConsoleRenderer(colors=out.isatty())]
+        else [
+            redact,
+            structlog.dev.ConsoleRenderer(
+                colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -347,8 +347,8 @@ class MqttSession:
     """A session that survives its broker: subscribe and publish any time, ``run`` keeps the link.
 
     On every connection it subscribes, publishes the birth messages, then counts as connected. A
-    clean stop publishes the will itself, since a broker drops the will of a client that says
-    goodbye.
+    clean stop publishes ``farewell``, or the will itself where there is none, since a broker drops
+    the will of a client that says goodbye.
     """
 
     def __init__(
@@ -359,7 +359,9 @@ class MqttSession:
         rng: random.Random,
         will: Outgoing | None = None,
         birth: Callable[[], Sequence[Outgoing]] | None = None,
+        farewell: Callable[[], Outgoing] | None = None,
     ) -> None:
+        self._farewell = farewell
         self._settings = settings
         self._clock = clock
         self._rng = rng
@@ -520,9 +522,10 @@ class MqttSession:
         was_up = self.connected
         self._up.clear()
         self._link = None
-        if was_up and self._will is not None and _is_being_cancelled():
+        goodbye = self._farewell() if self._farewell is not None else self._will
+        if was_up and goodbye is not None and _is_being_cancelled():
             try:
-                await asyncio.wait_for(link.send(self._will), GOODBYE_TIMEOUT_S)
+                await asyncio.wait_for(link.send(goodbye), GOODBYE_TIMEOUT_S)
             except (TimeoutError, MqttLost, PublishRefusedError) as error:
                 log.warning("mqtt_goodbye_failed", error=str(error))
         link.fail_pending()

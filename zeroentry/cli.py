@@ -134,13 +134,19 @@ def _service(
             hint=f"pip install 'zero-entry[{extra}]', or `zeroentry doctor` to see what is missing",
         )
     settings = load_settings(getattr(settings_module, settings_name), config, pairs)
-    run_until_stopped(main_module.main, settings)
+    run_until_stopped(main_module.main, settings, getattr(main_module, "START_ERRORS", ()))
 
 
 def run_until_stopped(
-    service: Callable[[Any], Coroutine[Any, Any, None]], settings: BaseModel
+    service: Callable[[Any], Coroutine[Any, Any, None]],
+    settings: BaseModel,
+    start_errors: tuple[type[Exception], ...] = (),
 ) -> None:
-    """Run a service; a bad setting or an occupied port ends in one clear line, not a traceback."""
+    """Run a service; a bad setting or an occupied port ends in one clear line, not a traceback.
+
+    ``start_errors`` are the service's own, whose text is written for whoever starts it.
+    """
+    expected: tuple[type[Exception], ...] = (OSError, *start_errors)
     try:
         asyncio.run(service(settings))
     except KeyboardInterrupt:
@@ -148,7 +154,7 @@ def run_until_stopped(
     except SettingsError as error:
         print_problems(error)
         raise typer.Exit(EXIT_USAGE) from None
-    except OSError as error:
+    except expected as error:
         fail(str(error))
 
 

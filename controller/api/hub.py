@@ -118,6 +118,12 @@ class EventHub:
         if client in self._clients:
             self._clients.remove(client)
 
+    def end_all(self) -> None:
+        """End every stream, because the process stops; clients come back to whoever follows."""
+        for client in self._clients:
+            client.dropped = True
+            client.filled.set()
+
     def changed(self, before: SiteState, after: SiteState) -> None:
         """See ``ports.Listener``."""
         self._state = after

@@ -11,7 +11,7 @@ from aio_rtsp_toolkit.server import RtspServer
 
 from edge.__main__ import wire
 from edge.api.app import build
-from edge.api.server import serve
+from runtime.http import serve
 from edge.settings import ApiSettings, EdgeSettings
 from runtime import broker
 from runtime.clock import SystemClock
