@@ -131,10 +131,14 @@ _MEMORY: Final = TypeAdapter(SimMemory)
 
 @dataclass(slots=True)
 class _Motion:
-    """The route under way. ``clear_m``: how far straight on the robot may still roll."""
+    """The route under way. ``clear_m``: how far straight on the robot may still roll.
+
+    ``halted``: the rest of a route that was given up, of which braking may still pass some.
+    """
 
     order_id: str = ""
     route: deque[Waypoint] = field(default_factory=deque)
+    halted: deque[Waypoint] = field(default_factory=deque)
     speed_mps: float = 0.0
     turn_radps: float = 0.0
     clear_m: float = 0.0
@@ -242,7 +246,8 @@ class SimVehicle:
             case Drive(order_id, route):
                 self._drive(order_id, route)
             case Halt():
-                self._motion.route.clear()
+                if self._motion.route:
+                    self._motion.halted, self._motion.route = self._motion.route, deque()
             case SetPose(pose):
                 self._pose, self._localised = pose, True
                 self._faults.discard(FaultKind.LOSE_LOCALISATION)
@@ -264,6 +269,7 @@ class SimVehicle:
         self._charging = False
         self._motion.order_id = order_id
         self._motion.route = deque(route)
+        self._motion.halted.clear()
 
     def _move_bolt(self, number: int, *, locked: bool) -> None:
         for index, row in enumerate(self._compartments):
@@ -469,11 +475,24 @@ class SimVehicle:
         if motion.clear_m <= 0:
             motion.speed_mps = 0.0
         theta = self._pose.theta_rad
+        left_m = self._left_m()
         self._pose = replace(
             self._pose,
             x_m=self._pose.x_m + cos(theta) * travel_m,
             y_m=self._pose.y_m + sin(theta) * travel_m,
         )
+        if left_m is not None and travel_m >= left_m - ARRIVED_M:
+            # Whoever gave the order must know that the robot is beyond this node.
+            point = motion.halted.popleft()
+            self._node_id = point.node_id
+            self._events.append(Passed(motion.order_id, point.sequence_id))
+
+    def _left_m(self) -> float | None:
+        """How far it is to the next node of a route that was given up; None without one."""
+        if not self._motion.halted:
+            return None
+        point = self._motion.halted[0]
+        return self._pose.distance_m(point.x_m, point.y_m)
 
     def _pass(self) -> None:
         motion = self._motion

@@ -239,3 +239,17 @@ def test_it_remembers_where_it_stood_and_what_it_carries() -> None:
     assert after.compartments[0].occupied
     assert after.battery_percent == before.battery_percent
     assert after.speed_mps == 0
+
+
+def test_a_node_that_braking_rolls_over_is_passed_although_the_route_was_given_up() -> None:
+    vehicle = robot()
+    vehicle.perform(Drive("o", (point(2, 3.0, 0.0), point(4, 9.0, 0.0))))
+    events: list[VehicleEvent] = []
+    for now_ms in range(50, 20_000, 50):
+        observation = vehicle.observe(MonoMs(now_ms))
+        events += observation.events
+        if observation.reading.pose.x_m >= 2.8:
+            vehicle.perform(Halt())
+    assert events == [Passed("o", 2)]
+    assert 3.0 < vehicle.reading().pose.x_m < 4.5
+    assert not vehicle.reading().driving
