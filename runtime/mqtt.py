@@ -362,6 +362,7 @@ class MqttSession:
         farewell: Callable[[], Outgoing] | None = None,
     ) -> None:
         self._farewell = farewell
+        self._stopping = False
         self._settings = settings
         self._clock = clock
         self._rng = rng
@@ -425,8 +426,21 @@ class MqttSession:
 
     async def run(self) -> None:
         """Keep the session connected until cancelled."""
+        keeper = asyncio.create_task(self._keep_connected())
+        try:
+            await asyncio.shield(keeper)
+        except asyncio.CancelledError:
+            # Told in a flag, not only by the cancel: a link that breaks in the same moment raises
+            # in the cancel's place, and before Python 3.13 a TaskGroup that has failed leaves
+            # Task.cancelling() above zero, so that cannot be asked either.
+            self._stopping = True
+            keeper.cancel()
+            await asyncio.wait({keeper})
+            raise
+
+    async def _keep_connected(self) -> None:
         attempt = 0
-        while True:
+        while not self._stopping:
             since = self._clock.mono_ms()
             delay_ms = BACKOFF_FIRST_MS
             try:
@@ -437,10 +451,6 @@ class MqttSession:
                 delay_ms = backoff_ms(attempt, self._rng)
                 self._log_loss(str(_first(lost)), attempt, delay_ms)
                 attempt += 1
-            if _is_being_cancelled():
-                # The link broke in the very moment of the cancel, and its error took the cancel's
-                # place: a session that went on here would outlive its process's shutdown.
-                raise asyncio.CancelledError
             await self._clock.sleep_ms(delay_ms)
 
     def _log_loss(self, error: str, attempt: int, delay_ms: int) -> None:
@@ -523,7 +533,7 @@ class MqttSession:
         self._up.clear()
         self._link = None
         goodbye = self._farewell() if self._farewell is not None else self._will
-        if was_up and goodbye is not None and _is_being_cancelled():
+        if was_up and goodbye is not None and self._stopping:
             try:
                 await asyncio.wait_for(link.send(goodbye), GOODBYE_TIMEOUT_S)
             except (TimeoutError, MqttLost, PublishRefusedError) as error:
@@ -539,11 +549,6 @@ class MqttSession:
             if wanted:
                 for inbox in subscription.inboxes:
                     inbox.put(message)
-
-
-def _is_being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 async def _until_lost(link: _Link) -> None:

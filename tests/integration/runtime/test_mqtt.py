@@ -313,3 +313,19 @@ async def test_a_served_broker_goes_with_its_task(free_port: int) -> None:
         await task
     assert elapsed_s(since) < 5
     assert not await broker.listening(free_port)
+
+
+async def test_a_cancel_ends_a_session_even_in_the_moment_its_broker_dies(
+    free_port: int, start_broker: StartBroker
+) -> None:
+    process = await start_broker()
+    session = MqttSession(
+        MqttSettings(port=free_port, client_id="both"), SystemClock(), rng=random.Random(2)
+    )
+    running = asyncio.create_task(session.run())
+    await until(lambda: session.connected, within_s=10, what="connected")
+    process.kill()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running, 3)
+    assert running.cancelled()
