@@ -38,7 +38,10 @@ def settle(site: SiteState, now: Now) -> Result:
     site, snapshots = _hold(site, states, now)
     site = _advance(site, states, now)
     for robot_id in site.duties:
+        site = with_duty(site, _placed(site, site.duties[robot_id]))
+    for robot_id in site.duties:
         site = _drive(site, robot_id, states, now)
+        site = with_duty(site, _placed(site, site.duties[robot_id]))
     site = _lower_robot_alerts(site, now)
     site, sends = _due(site, now)
     return site, (*snapshots, *sends)
@@ -422,10 +425,13 @@ def _drive(
         return with_duty(site, duty)
     cleared = {zone: state is Clearance.CLEAR for zone, state in states.items()}
     if duty.mission is not None:
+        count = traffic.releasable(site.plan, duty.mission, cleared)
+        if not report.driving:
+            # An unlock that was on its way when the delivery was called off opened after the order.
+            duty = _shutting(duty, report, now)
         free = duty.pause_wanted is None and not report.paused
         if not free or not live.online(now.mono_ms):
-            return site
-        count = traffic.releasable(site.plan, duty.mission, cleared)
+            return with_duty(site, duty)
         return with_duty(site, fleet.extend(duty, count))
     return _start(site, duty, live, cleared, now)
 
@@ -451,6 +457,9 @@ def _start(
     held = traffic.reservations(site.duties.values())
     others = frozenset(node for node, robot in held.items() if robot != duty.robot_id)
     way = route(site.plan, here, goal.node, others) or route(site.plan, here, goal.node)
+    if goal.node in others:
+        # Who stands there may itself wait for this robot to make way: it waits at home instead.
+        way = _way_home(site, duty, here, others) or way
     if way is None:
         return with_duty(site, duty)
     end, off_m = beside
@@ -463,6 +472,24 @@ def _start(
     count = traffic.releasable(site.plan, fleet.Mission(order_id, way, 1), cleared)
     deviation_m = off_m + AT_NODE_M if end else None
     return with_duty(site, fleet.begin(duty, way, count, order_id, start_deviation_m=deviation_m))
+
+
+def _way_home(
+    site: SiteState, duty: Duty, here: str, others: frozenset[str]
+) -> tuple[str, ...] | None:
+    home = site.plan.robots[duty.robot_id].home_node
+    return None if here == home else route(site.plan, here, home, others)
+
+
+def _placed(site: SiteState, duty: Duty) -> Duty:
+    """A robot without an order that stands between two nodes keeps both from the others."""
+    report = site.robots.get(duty.robot_id, RobotLive()).report
+    if duty.mission is not None:
+        return replace(duty, towards=None)
+    if report is None or duty.at_node is None:
+        return duty  # not heard since the start: what was kept holds
+    beside = _beside(site, duty.at_node, report)
+    return duty if beside is None else replace(duty, towards=beside[0] or None)
 
 
 def _off_m(site: SiteState, node: str, report: fleet.RobotReport) -> float:

@@ -144,6 +144,7 @@ class Duty:
     """What a robot has to do; kept over a restart of the controller.
 
     ``at_node`` is the last node that it reported: its place stays taken until it reports another.
+    ``towards``: it stands off that node without an order, on the way to this one: both are taken.
     ``pause_wanted``: True pause it, False let it go on, None: not our matter.
     """
 
@@ -152,6 +153,7 @@ class Duty:
     goal: Goal | None = None
     mission: Mission | None = None
     at_node: str | None = None
+    towards: str | None = None
     actions: tuple[ActionDuty, ...] = ()
     pause_wanted: bool | None = None
     held_for: tuple[ZoneId, ...] = ()

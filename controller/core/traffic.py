@@ -26,6 +26,8 @@ def reservations(duties: Iterable[Duty]) -> Mapping[str, RobotId]:
     for duty in duties:
         if duty.at_node is not None:
             held[duty.at_node] = duty.robot_id
+        if duty.towards is not None:
+            held[duty.towards] = duty.robot_id
         if duty.mission is not None:
             for node in duty.mission.route[duty.mission.passed :]:
                 held[node] = duty.robot_id

@@ -1,0 +1,78 @@
+"""Days on which the simulation once found a fault, written out: they stay when the draw changes."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.fakes.site_day import CLEAN, SLOW, Day, Trouble, TroublePlan, Walk
+from tests.fakes.site_people import Ending, MealPlan, SessionPlan
+from tests.fakes.site_world import demo_place, run_day
+
+SEALED: Final = (SessionPlan("s-room-1", "room-1", 2_000, None, None),)
+
+QUIET: Final = Day(
+    seed=1,
+    faults=CLEAN,
+    period_ms=400,
+    collect_after_ms=600,
+    sessions=SEALED,
+    meals=(),
+    walks=(),
+    unplugs=(),
+    troubles=(),
+)
+
+
+def meal(number: int, at_ms: int, ending: Ending, called_off_after_ms: int = 0) -> MealPlan:
+    return MealPlan(f"d-{number}", "room-1", at_ms, ending, called_off_after_ms=called_off_after_ms)
+
+
+OPENS_AFTER_CALLED_OFF: Final = replace(
+    QUIET,
+    faults=SLOW,
+    seed=12,
+    meals=(meal(0, 2_000, Ending.NEVER_LOADED), meal(1, 4_000, Ending.COLLECTED)),
+)
+"""The kitchen's compartment opened after its delivery was called off: the robot had an order, might
+not drive with a compartment open, and nobody bolted it; it held the corridor for ever."""
+
+BOTH_WANT_THE_KITCHEN: Final = replace(
+    QUIET,
+    faults=SLOW,
+    seed=24,
+    meals=(
+        meal(0, 29_926, Ending.COLLECTED),
+        meal(1, 2_846, Ending.CALLED_OFF_EARLY, called_off_after_ms=32_198),
+    ),
+    walks=(
+        Walk("corridor-1-cam", 70, 25_670, 6_355),
+        Walk("corridor-1-cam", 71, 45_023, 2_220),
+    ),
+    troubles=(TroublePlan(Trouble.DISK_KILL, "controller", 16_006, 2_000, 24),),
+)
+"""Called off in the corridor, a robot wanted the kitchen, where another waited for the corridor.
+And braking had rolled it over a node that it never reported: it counted as off every way."""
+
+STOPS_BEFORE_A_NODE: Final = replace(
+    QUIET,
+    seed=2,
+    period_ms=200,
+    meals=(
+        meal(0, 29_224, Ending.CALLED_OFF_EARLY, called_off_after_ms=47_383),
+        meal(1, 36_663, Ending.NEVER_LOADED),
+        meal(2, 2_798, Ending.COLLECTED),
+    ),
+)
+"""Cancelled just before a node, a robot kept only the node behind it: another drove into it."""
+
+
+@pytest.mark.parametrize(
+    "day",
+    [OPENS_AFTER_CALLED_OFF, BOTH_WANT_THE_KITCHEN, STOPS_BEFORE_A_NODE],
+    ids=lambda day: f"seed {day.seed}",
+)
+def test_a_day_that_once_went_wrong_ends_well(day: Day, tmp_path: Path) -> None:
+    ran = run_day(day, demo_place(), tmp_path)
+    assert ran.counts["meal"] == len(day.meals)
