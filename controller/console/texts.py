@@ -195,7 +195,7 @@ _TABLE: Final[dict[str, tuple[str, str]]] = {
     "appearance.red": ("红马甲", "Red vest"),
     "appearance.blue": ("蓝马甲", "Blue vest"),
     "appearance.none": ("无马甲", "No vest"),
-    "appearance.unknown": ("未判定", "Not settled"),
+    "appearance.unknown": ("外观未判定", "Vest unknown"),
     "measured.people": ("人数", "People"),
     "measured.level": ("声级", "Sound level"),
     # floor map

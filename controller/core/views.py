@@ -174,7 +174,7 @@ def _held(site: SiteState, duty: Duty) -> Sentence:
     en = ", ".join(name.en for name in names)
     return Sentence(
         zh=f"机器人等待：{zh} 有人或无法确认无人。"[:400],
-        en=f"The robot waits: {en} is not seen to be clear."[:400],
+        en=f"The robot waits until these are seen to be clear: {en}."[:400],
     )
 
 
@@ -310,8 +310,8 @@ def _statement(session: Session, alerts: int, carried: tuple[DeliveryView, ...])
             f"所经区域 {len(passages)} 段中，{proven} 段有影像证明无未准入人员。"
         ),
         en=(
-            f"The session is {ended_en}. While it was sealed there were {alerts} alerts and "
-            f"{len(carried)} deliveries by robot. Of {len(passages)} passages through zones, "
-            f"{proven} are shown by cameras to have had no unadmitted person."
+            f"The session is {ended_en}. Alerts while it was sealed: {alerts}. Deliveries by robot: "
+            f"{len(carried)}. Passages through zones: {len(passages)}, of which cameras prove "
+            f"{proven} to have had no unadmitted person."
         ),
     )

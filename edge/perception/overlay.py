@@ -1,4 +1,4 @@
-"""Draws what was seen onto a copy of a picture: thin boxes, head count at the upper left."""
+"""Draws what was seen onto a copy of a picture: thin boxes, head count at the lower left."""
 
 from typing import Final
 
@@ -50,12 +50,11 @@ def _count(picture: Rgb, caption: Caption, unit: float) -> None:
         text = f"{caption.people} / {caption.admitted}"
     scale, thick, pad = 0.7 * unit, max(round(1.5 * unit), 1), round(8 * unit)
     (width, height), below = cv2.getTextSize(text, FONT, scale, thick)
-    right, bottom = (
-        min(width + 2 * pad, picture.shape[1]),
-        min(height + below + 2 * pad, picture.shape[0]),
-    )
-    plate = picture[:bottom, :right]
+    # At the lower left: cameras write their clock at the top and their name at the right.
+    rows, columns = picture.shape[:2]
+    right, top = min(width + 2 * pad, columns), max(rows - height - below - 2 * pad, 0)
+    plate = picture[top:, :right]
     plate[:] = (plate * 0.25 + np.array(PLATE) * 0.75).astype(np.uint8)
     if caption.alarm:
-        cv2.rectangle(picture, (0, 0), (right - 1, bottom - 1), ALARM, thick, cv2.LINE_AA)
-    cv2.putText(picture, text, (pad, pad + height), FONT, scale, INK, thick, cv2.LINE_AA)
+        cv2.rectangle(picture, (0, top), (right - 1, rows - 1), ALARM, thick, cv2.LINE_AA)
+    cv2.putText(picture, text, (pad, top + pad + height), FONT, scale, INK, thick, cv2.LINE_AA)

@@ -81,6 +81,11 @@ def judge(
     duplicated = sum(count for key, count in unexpected.items() if key in expected)
     problems += [f"alert {rule} in {room}: lost" for rule, room in (expected - stored).elements()]
     problems += [f"alert {rule} in {room}: not expected" for rule, room in unexpected.elements()]
+    problems += [
+        f"process {row.name} was started {row.starts} times, killed {kills.count(row.name)} times"
+        for row in processes
+        if row.starts != 1 + kills.count(row.name)
+    ]
     latencies = [float(row.latency_ms) for row in day.latencies] if day else []
     p95 = percentile(latencies, 0.95)
     if p95 is not None and p95 > LATENCY_P95_MAX_MS and not kills:

@@ -2,7 +2,7 @@
 
 from contracts.api import AlertView, Disposition, Handling
 from contracts.catalogue import CATALOGUE
-from contracts.observations import Condition, Measured
+from contracts.observations import Appearance, Condition, Measured, SeenPerson
 from controller.console.house import House
 from controller.console.present.words import Drawn, Words, number
 from controller.console.texts import TEXTS
@@ -46,6 +46,13 @@ def line(alert: AlertView, house: House, words: Words) -> Drawn:
     }
 
 
+def _label(person: SeenPerson, words: Words) -> str:
+    """What a box says: the vest where it is known, else how sure the detector is."""
+    if person.appearance is Appearance.UNKNOWN:
+        return f"{person.score:.0%}"
+    return words.say(f"appearance.{person.appearance.value}")
+
+
 def detail(alert: AlertView, house: House, words: Words) -> Drawn:
     """An alert with everything that explains it."""
     spec = CATALOGUE.get(alert.rule)
@@ -58,7 +65,7 @@ def detail(alert: AlertView, house: House, words: Words) -> Drawn:
                 "w": person.box.x2 - person.box.x1,
                 "h": person.box.y2 - person.box.y1,
                 "look": person.appearance.value,
-                "label": words.say(f"appearance.{person.appearance.value}"),
+                "label": _label(person, words),
                 "share": f"{person.score:.0%}",
             }
             for person in alert.boxes
