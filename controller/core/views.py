@@ -310,8 +310,8 @@ def _statement(session: Session, alerts: int, carried: tuple[DeliveryView, ...])
             f"所经区域 {len(passages)} 段中，{proven} 段有影像证明无未准入人员。"
         ),
         en=(
-            f"The session is {ended_en}. Alerts while it was sealed: {alerts}. Deliveries by robot: "
-            f"{len(carried)}. Passages through zones: {len(passages)}, of which cameras prove "
+            f"The session is {ended_en}. Alerts while it was sealed: {alerts}. Deliveries by "
+            f"robot: {len(carried)}. Passages through zones: {len(passages)}, of which cameras prove "
             f"{proven} to have had no unadmitted person."
         ),
     )
