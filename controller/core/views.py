@@ -311,7 +311,7 @@ def _statement(session: Session, alerts: int, carried: tuple[DeliveryView, ...])
         ),
         en=(
             f"The session is {ended_en}. Alerts while it was sealed: {alerts}. Deliveries by "
-            f"robot: {len(carried)}. Passages through zones: {len(passages)}, of which cameras prove "
-            f"{proven} to have had no unadmitted person."
+            f"robot: {len(carried)}. Passages through zones: {len(passages)}, of which cameras "
+            f"prove {proven} to have had no unadmitted person."
         ),
     )
