@@ -121,13 +121,16 @@ def _zone_alerts(
 def _pausing(duty: Duty, live: RobotLive, now: Now) -> Duty:
     """Keep the pause action that is wanted under way until the robot's state says so."""
     report = live.report
-    if duty.pause_wanted is None or report is None:
+    if report is None:
+        return duty
+    duty = fleet.stray_arrived(duty, report)
+    if duty.pause_wanted is None:
         return duty
     if duty.pause_wanted:
         duty = fleet.without_open(duty, ActionKind.RESUME)
         kind = ActionKind.PAUSE
     else:
-        duty = fleet.without_open(duty, ActionKind.PAUSE)
+        duty = fleet.pause_given_up(duty)
         kind = ActionKind.RESUME
     if report.paused is duty.pause_wanted:
         duty = fleet.without_open(duty, kind)
@@ -416,10 +419,10 @@ def _drive(
     report = live.report
     if report is None:
         return site
-    if duty.mission is not None and fleet.refused(duty, report):
-        return _refused(site, duty, now)
     if duty.mission is not None and duty.mission.cancelling:
         return with_duty(site, _cancelling(duty, live, now))
+    if duty.mission is not None and fleet.refused(duty, report):
+        return _refused(site, duty, now)
     if fleet.arrived(duty, report):
         duty = replace(duty, mission=None)
         return with_duty(site, duty)
@@ -484,12 +487,13 @@ def _way_home(
 def _placed(site: SiteState, duty: Duty) -> Duty:
     """A robot without an order that stands between two nodes keeps both from the others."""
     report = site.robots.get(duty.robot_id, RobotLive()).report
-    if duty.mission is not None:
-        return replace(duty, towards=None)
-    if report is None or duty.at_node is None:
-        return duty  # not heard since the start: what was kept holds
-    beside = _beside(site, duty.at_node, report)
-    return duty if beside is None else replace(duty, towards=beside[0] or None)
+    towards = None
+    if duty.mission is None:
+        if report is None or duty.at_node is None:
+            return duty  # not heard since the start: what was kept holds
+        beside = _beside(site, duty.at_node, report)
+        towards = duty.towards if beside is None else beside[0] or None
+    return duty if duty.towards == towards else replace(duty, towards=towards)
 
 
 def _off_m(site: SiteState, node: str, report: fleet.RobotReport) -> float:
@@ -538,7 +542,10 @@ def _shutting(duty: Duty, report: fleet.RobotReport, now: Now) -> Duty:
 
 def _refused(site: SiteState, duty: Duty, now: Now) -> SiteState:
     """The robot cannot take its order: another try from where it stands; then tell people."""
-    again = replace(duty, mission=None, refusals=duty.refusals + 1)
+    mission = duty.mission
+    # A robot that refuses an update still has the order as it was, and takes no other meanwhile.
+    left = replace(mission, cancelling=True) if mission is not None and mission.taken else None
+    again = replace(duty, mission=left, refusals=duty.refusals + 1)
     site = with_duty(site, again)
     site = replace(
         site, sent=changed(site.sent, _retry_key(duty), MonoMs(now.mono_ms + RETRY_REFUSED_MS))

@@ -18,6 +18,7 @@ from controller.core.outputs import ActionKind, OrderNode, PublishAction, Publis
 _START: Final = MonoMs(0)
 SILENT_AFTER_MS: Final = 35_000  # VDA 5050: a state at least every 30 s
 REFUSALS_MAX: Final = 3  # the same way refused three times is no bad luck
+STRAYS_MAX: Final = 8  # a message that comes later than eight others did is lost
 ACTIONS_KEPT: Final = 16  # answers that a delivery may still ask for
 
 
@@ -57,12 +58,13 @@ class ActionReport:
 
 @dataclass(frozen=True, slots=True)
 class RobotProblem:
-    """An error in a robot's state; ``order_id`` when it speaks of an order."""
+    """An error in a robot's state; ``order_id`` when it speaks of an order, and which update."""
 
     type: str
     fatal: bool
     text: str = ""
     order_id: str | None = None
+    order_update_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class Duty:
     ``at_node`` is the last node that it reported: its place stays taken until it reports another.
     ``towards``: it stands off that node without an order, on the way to this one: both are taken.
     ``pause_wanted``: True pause it, False let it go on, None: not our matter.
+    ``strays``: pauses given up unanswered; one that arrives all the same is our matter again.
     """
 
     robot_id: RobotId
@@ -156,6 +159,7 @@ class Duty:
     towards: str | None = None
     actions: tuple[ActionDuty, ...] = ()
     pause_wanted: bool | None = None
+    strays: tuple[str, ...] = ()
     held_for: tuple[ZoneId, ...] = ()
     made: int = 0
     """Orders and actions made so far; numbers them."""
@@ -215,12 +219,19 @@ def heard(duty: Duty, report: RobotReport) -> Duty:
 
 
 def refused(duty: Duty, report: RobotReport) -> bool:
-    """Whether the robot says that it cannot take the present order or update."""
+    """Whether the robot says that it cannot take the present order or update.
+
+    A late copy of an earlier update is refused too: that says nothing about the present one.
+    """
     mission = duty.mission
     return (
         mission is not None
         and not mission.settled
-        and any(problem.order_id == mission.order_id for problem in report.problems)
+        and any(
+            problem.order_id == mission.order_id
+            and problem.order_update_id in (None, mission.update_id)
+            for problem in report.problems
+        )
     )
 
 
@@ -286,6 +297,25 @@ def without_open(duty: Duty, kind: ActionKind) -> Duty:
     """Forget unanswered actions of a kind: what they asked for is no longer wanted."""
     kept = tuple(row for row in duty.actions if row.ended or row.action is not kind)
     return duty if kept == duty.actions else replace(duty, actions=kept)
+
+
+def pause_given_up(duty: Duty) -> Duty:
+    """Forget an unanswered pause, but not that it may still be on its way."""
+    stray = pending(duty, ActionKind.PAUSE)
+    if stray is None:
+        return duty
+    strays = (*duty.strays, stray.action_id)[-STRAYS_MAX:]
+    return without_open(replace(duty, strays=strays), ActionKind.PAUSE)
+
+
+def stray_arrived(duty: Duty, report: RobotReport) -> Duty:
+    """A pause that was given up has reached the robot: it is to go on."""
+    shown = {row.action_id for row in report.actions}
+    left = tuple(stray for stray in duty.strays if stray not in shown)
+    if left == duty.strays:
+        return duty
+    wanted = False if report.paused and duty.pause_wanted is None else duty.pause_wanted
+    return replace(duty, strays=left, pause_wanted=wanted)
 
 
 def pending(duty: Duty, kind: ActionKind) -> ActionDuty | None:

@@ -1,6 +1,7 @@
 """Decides how the standard's messages and the cores' values become each other; no I/O."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from contracts.api import Pose
 from contracts.devices import RobotConfig
@@ -59,6 +60,9 @@ def report_of(state: State) -> RobotReport:
     )
 
 
+DIGITS_MAX: Final = 10  # orderUpdateId is an unsigned 32-bit number
+
+
 def pose_of(position: AgvPosition | None) -> Pose | None:
     """Where a robot is; None when it does not know."""
     if position is None or not position.position_initialized:
@@ -72,7 +76,13 @@ def _problem(error: VehicleError) -> RobotProblem:
         fatal=error.error_level is ErrorLevel.FATAL,
         text=(error.error_description or "")[:200],
         order_id=error.reference("orderId"),
+        order_update_id=_number(error.reference("orderUpdateId")),
     )
+
+
+def _number(text: str | None) -> int | None:
+    digits = text is not None and text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
+    return int(text) if text is not None and digits else None
 
 
 def order_message(

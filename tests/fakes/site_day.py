@@ -9,12 +9,13 @@ from contracts.units import CameraId, RoomId
 from tests.fakes.bus import Faults
 from tests.fakes.site_people import Ending, MealPlan, SessionPlan
 
-CHAOS_MS: Final = 60_000  # then the network heals, everybody comes back, and order must return
+CHAOS_MS: Final = 35_000  # then the network heals, everybody comes back, and order must return
 ROOMS: Final[tuple[RoomId, ...]] = ("room-1", "room-2")
 MACHINES: Final = ("controller", "edge-1", "edge-2", "robot-1", "robot-2")
 CAMERAS: Final[tuple[CameraId, ...]] = ("room-1-cam", "room-2-cam", "corridor-1-cam")
 ADMITTED: Final = 5
-NOBODY_EVERY: Final = 40  # a meal that nobody collects waits ten minutes: one seed in so many
+NOBODY_EVERY: Final = 100  # a meal that nobody collects waits ten minutes: one seed in so many
+FULL_SIZE_EVERY: Final = 8  # the other seeds' corridors are shorter
 
 CLEAN: Final = Faults()
 LOSSY: Final = Faults(
@@ -70,6 +71,8 @@ class Day:
 
     seed: int
     faults: Faults
+    compact: bool
+    """The same site with shorter ways: more happens in less time."""
     period_ms: int
     collect_after_ms: int
     sessions: tuple[SessionPlan, ...]
@@ -85,6 +88,7 @@ def day_of(seed: int) -> Day:
     return Day(
         seed=seed,
         faults=rng.choice((CLEAN, LOSSY, LOSSY, SLOW)),
+        compact=seed % FULL_SIZE_EVERY != 0,
         period_ms=rng.choice((200, 400, 400, 500)),
         collect_after_ms=rng.choice((600, 1_500, 3_000)),
         sessions=_sessions(rng),
@@ -98,12 +102,12 @@ def day_of(seed: int) -> Day:
 def _sessions(rng: random.Random) -> tuple[SessionPlan, ...]:
     plans: list[SessionPlan] = []
     for room in ROOMS[: rng.randint(1, 2)]:
-        seals_ms = rng.randint(500, 8_000)
-        suspends_ms = rng.randint(15_000, 40_000) if rng.random() < 0.3 else None
-        releases_ms = rng.randint(42_000, CHAOS_MS) if rng.random() < 0.5 else None
+        seals_ms = rng.randint(500, 5_000)
+        suspends_ms = rng.randint(10_000, 25_000) if rng.random() < 0.3 else None
+        releases_ms = rng.randint(24_000, CHAOS_MS) if rng.random() < 0.5 else None
         plans.append(SessionPlan(f"s-{room}", room, seals_ms, suspends_ms, releases_ms))
         if releases_ms is not None and rng.random() < 0.5:
-            plans.append(SessionPlan(f"t-{room}", room, releases_ms + 5_000, None, None))
+            plans.append(SessionPlan(f"t-{room}", room, releases_ms + 3_000, None, None))
     return tuple(plans)
 
 
@@ -111,7 +115,7 @@ def _meals(rng: random.Random, seed: int) -> tuple[MealPlan, ...]:
     plans: list[MealPlan] = []
     endings = [*[Ending.COLLECTED] * 10, Ending.CALLED_OFF_EARLY, Ending.CALLED_OFF_AT_DOOR]
     endings += [Ending.LOCKED_OUT, Ending.NEVER_LOADED]
-    for number in range(rng.choice((1, 1, 2, 2, 3))):
+    for number in range(rng.choice((1, 1, 1, 2, 2, 3))):
         ending = rng.choice(endings)
         if seed % NOBODY_EVERY == 0 and number == 0:
             ending = Ending.NOBODY
@@ -119,10 +123,10 @@ def _meals(rng: random.Random, seed: int) -> tuple[MealPlan, ...]:
             MealPlan(
                 id=f"d-{number}",
                 room_id=rng.choice(ROOMS),
-                at_ms=rng.randint(1_000, 40_000),
+                at_ms=rng.randint(500, 20_000),
                 ending=ending,
                 wrong_pins=rng.choice((0, 0, 1, 2)),
-                called_off_after_ms=rng.randint(0, 50_000),
+                called_off_after_ms=rng.randint(0, 30_000),
             )
         )
     return tuple(plans)
@@ -131,19 +135,19 @@ def _meals(rng: random.Random, seed: int) -> tuple[MealPlan, ...]:
 def _walks(rng: random.Random) -> tuple[Walk, ...]:
     walks: list[Walk] = []
     for number in range(rng.randint(0, 2)):
-        at_ms = rng.randint(9_000, 45_000)
-        walks.append(Walk(f"{rng.choice(ROOMS)}-cam", 60 + number, at_ms, rng.randint(800, 15_000)))
+        at_ms = rng.randint(5_000, 30_000)
+        walks.append(Walk(f"{rng.choice(ROOMS)}-cam", 60 + number, at_ms, rng.randint(800, 10_000)))
     for number in range(rng.randint(0, 2)):
-        at_ms = rng.randint(5_000, CHAOS_MS + 20_000)
-        walks.append(Walk("corridor-1-cam", 70 + number, at_ms, rng.randint(1_000, 12_000)))
+        at_ms = rng.randint(2_000, CHAOS_MS + 10_000)
+        walks.append(Walk("corridor-1-cam", 70 + number, at_ms, rng.randint(1_000, 8_000)))
     return tuple(walks)
 
 
 def _unplugs(rng: random.Random) -> tuple[Unplug, ...]:
     if rng.random() < 0.7:
         return ()
-    at_ms = rng.randint(5_000, 45_000)
-    return (Unplug(rng.choice(CAMERAS), at_ms, rng.randint(1_500, 12_000)),)
+    at_ms = rng.randint(3_000, 30_000)
+    return (Unplug(rng.choice(CAMERAS), at_ms, rng.randint(1_500, 8_000)),)
 
 
 def _troubles(rng: random.Random) -> tuple[TroublePlan, ...]:

@@ -22,8 +22,8 @@ from runtime.clock import SimulatedClock
 from tests.fakes.site_controller import ControllerMachine
 from tests.fakes.site_truth import Truth
 
-AGAIN_MS = 400  # between two looks of a person at a screen
-READS_MS = 1_500  # from the robot's arrival to the typing of the PIN
+AGAIN_MS = 300  # between two looks of a person at a screen
+READS_MS = 800  # from the robot's arrival to the typing of the PIN
 
 
 class Ending(StrEnum):
@@ -69,6 +69,7 @@ class People:
     truth: Truth
     meals_over: int = 0
     sessions_over: int = 0
+    walks_over: int = 0
 
     async def wait_until(self, at_ms: int) -> None:
         """Wait for a time of the day."""
@@ -192,4 +193,5 @@ class People:
         where.append(number)
         await self.clock.sleep_ms(for_ms)
         where.remove(number)
+        self.walks_over += 1
         self.truth.tell(f"person {number} leaves")

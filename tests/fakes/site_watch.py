@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import hypot
 from typing import Final
 
@@ -24,11 +25,11 @@ from tests.fakes.site_controller import ControllerMachine
 from tests.fakes.site_edge import EdgeMachine
 from tests.fakes.site_machine import Ground, Machine
 
-SAMPLE_MS: Final = 50  # the vehicle moves in steps of this length
+SAMPLE_MS: Final = 100  # a robot moves 12 cm meanwhile
 QUEUES_MS: Final = 1_000
 STOP_MS: Final = 700  # issue 2: from the observation to the robot's brakes
 BRAKING_MS: Final = 1_500  # from 1.2 m/s at 0.8 m/s2
-LOOSE_MS: Final = 4 * SAMPLE_MS  # looks of edge, bridge and of this watcher
+LOOSE_MS: Final = 2 * SAMPLE_MS  # looks of edge, bridge and of this watcher
 LEASE_MS: Final = 2_000 + 200  # what nobody sees lapses after this, at the controller's next tick
 AFTER_TROUBLE_MS: Final = 2_500  # whoever was away hears the others' next words within this
 LOSSY_MS: Final = 4_000  # one of ten messages lost: ten repeats of 300 ms fail in no seed
@@ -61,6 +62,7 @@ class SiteWatch:
     sights: dict[RoomId, Sight] = field(default_factory=dict)
     troubled_ms: dict[str, int] = field(default_factory=dict)
     """When each machine was last dead or without its link."""
+    _judged: SiteState | None = None
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -81,16 +83,19 @@ class SiteWatch:
         for machine in self.machines:
             if not machine.linked:
                 self.troubled_ms[machine.name] = now_ms
-        for area, edge in self._watchers().items():
+        for area, edge in self._watchers.items():
             self._see(area, edge, now_ms)
         readings = {name: robot.reading for name, robot in self.robots.items()}
         for name, reading in readings.items():
             if reading is not None and abs(reading.speed_mps) > STANDING_MPS:
                 self._judge_motion(self.robots[name], reading, now_ms)
         self._judge_distance(readings)
-        if self.controller.state is not None:
-            self._judge_state(self.controller.state)
+        state = self.controller.state
+        if state is not None and state is not self._judged:
+            self._judged = state
+            self._judge_state(state)
 
+    @cached_property
     def _watchers(self) -> Mapping[RoomId, EdgeMachine]:
         return {
             zone.seen_by: self.edges[self.plan.watcher[zone.seen_by]]

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -30,23 +30,42 @@ from tests.fakes.site_watch import SiteWatch
 
 SITE_DIR: Final = Path(__file__).resolve().parents[2] / "firmware_configs" / "demo"
 LOOK_MS: Final = 500
+ROOM_PERIOD_MS: Final = 800  # two rooms' cameras tell of people who sit
+COMPACT: Final = 0.6  # ways of 1.5 m: a robot still reaches full speed and brakes within 0.9 m
 HEALED_MAX_MS: Final = 20 * 60_000  # ten minutes at a door, ten of everything else
 EXPERTS: Final = tuple(range(1, ADMITTED + 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The site's files, read once for many days."""
+    """The site's files, read once for many days. ``compact``: its map, the ways shortened."""
 
     site: Site
     robot_map: RobotMap
+    compact: RobotMap
     map_file: Path
 
 
 def demo_place() -> Place:
     """The demo's site, as it ships."""
     site = load_site(SITE_DIR)
-    return Place(site, load_map(SITE_DIR, site), SITE_DIR / site.config.map)
+    robot_map = load_map(SITE_DIR, site)
+    return Place(site, robot_map, scaled(robot_map), SITE_DIR / site.config.map)
+
+
+def scaled(robot_map: RobotMap) -> RobotMap:
+    """The same graph with shorter ways."""
+    return RobotMap(
+        nodes={
+            name: replace(node, x_m=node.x_m * COMPACT, y_m=node.y_m * COMPACT)
+            for name, node in robot_map.nodes.items()
+        },
+        edges={
+            name: replace(edge, length_m=edge.length_m * COMPACT)
+            for name, edge in robot_map.edges.items()
+        },
+        stations=robot_map.stations,
+    )
 
 
 @dataclass
@@ -88,6 +107,7 @@ class World:
         self.day = day
         self.clock = clock
         self.truth = truth
+        robot_map = place.compact if day.compact else place.robot_map
         self.broker = SiteBroker(clock, faults=day.faults, seed=day.seed)
         self.ground = Ground(
             clock=clock,
@@ -96,13 +116,13 @@ class World:
             rng=random.Random(day.seed + 1),
             truth=truth,
             site=place.site,
-            robot_map=place.robot_map,
+            robot_map=robot_map,
             map_file=place.map_file,
         )
         self.scenes = {
             camera.id: Scene(
                 people=list(EXPERTS) if camera.area.startswith("room") else [],
-                period_ms=day.period_ms if camera.area.startswith("corridor") else 500,
+                period_ms=day.period_ms if camera.area.startswith("corridor") else ROOM_PERIOD_MS,
             )
             for camera in place.site.cameras
         }
@@ -110,7 +130,7 @@ class World:
         self.edges = {
             node.id: EdgeMachine(node.id, self.ground, self.scenes) for node in place.site.nodes
         }
-        plan = plan_of(place.site, place.robot_map)
+        plan = plan_of(place.site, robot_map)
         self.watch = SiteWatch(self.ground, plan, self.controller, self.edges)
         sim = SimSettings(
             load_nodes=(plan.kitchen_node,),
@@ -256,6 +276,8 @@ class World:
             missing.append(f"meals: {told}")
         if self.people.sessions_over < len(self.day.sessions):
             missing.append("sessions")
+        if self.people.walks_over < len(self.day.walks):
+            missing.append("somebody still walks about")
         missing += [
             f"seal of {row.id} unconfirmed"
             for row in state.sessions.values()

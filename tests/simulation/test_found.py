@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from tests.fakes.site_day import CLEAN, SLOW, Day, Trouble, TroublePlan, Walk
+from tests.fakes.site_day import CLEAN, LOSSY, SLOW, Day, Trouble, TroublePlan, Unplug, Walk
 from tests.fakes.site_people import Ending, MealPlan, SessionPlan
 from tests.fakes.site_world import demo_place, run_day
 
@@ -15,6 +15,7 @@ SEALED: Final = (SessionPlan("s-room-1", "room-1", 2_000, None, None),)
 QUIET: Final = Day(
     seed=1,
     faults=CLEAN,
+    compact=False,
     period_ms=400,
     collect_after_ms=600,
     sessions=SEALED,
@@ -67,10 +68,59 @@ STOPS_BEFORE_A_NODE: Final = replace(
 )
 """Cancelled just before a node, a robot kept only the node behind it: another drove into it."""
 
+LATE_COPY_REFUSED: Final = replace(
+    QUIET,
+    seed=51,
+    faults=LOSSY,
+    compact=True,
+    sessions=(SessionPlan("s-room-1", "room-1", 2_595, None, 31_595),),
+    meals=(
+        MealPlan("d-0", "room-2", 19_704, Ending.COLLECTED, wrong_pins=1),
+        MealPlan("d-1", "room-2", 749, Ending.COLLECTED),
+    ),
+    walks=(
+        Walk("room-1-cam", 60, 13_460, 8_627),
+        Walk("room-1-cam", 61, 27_150, 6_489),
+        Walk("corridor-1-cam", 70, 21_640, 4_008),
+        Walk("corridor-1-cam", 71, 31_428, 7_436),
+    ),
+    unplugs=(Unplug("corridor-1-cam", 27_973, 3_083),),
+)
+"""A robot refused a late copy of an old update: the controller took it for a refusal of the newest
+and forgot the order, which the robot still had; it stood before its horizon for ever."""
+
+PAUSED_TOO_LATE: Final = replace(
+    QUIET,
+    seed=102,
+    faults=LOSSY,
+    compact=True,
+    sessions=(SessionPlan("s-room-1", "room-1", 3_648, 17_030, None),),
+    meals=(MealPlan("d-0", "room-1", 12_857, Ending.CALLED_OFF_AT_DOOR, wrong_pins=2),),
+    walks=(
+        Walk("room-1-cam", 60, 9_195, 1_666),
+        Walk("room-1-cam", 61, 27_602, 8_037),
+        Walk("corridor-1-cam", 70, 16_550, 6_851),
+        Walk("corridor-1-cam", 71, 36_760, 5_306),
+    ),
+    troubles=(
+        TroublePlan(Trouble.DISK_KILL, "robot-1", 23_964, 500, 20),
+        TroublePlan(Trouble.BROKER_CRASH, "broker", 29_147, 5_000),
+    ),
+)
+"""A pause that was no longer wanted, and so forgotten, arrived all the same: nobody ended it."""
+
+FOUND: Final = (
+    OPENS_AFTER_CALLED_OFF,
+    BOTH_WANT_THE_KITCHEN,
+    STOPS_BEFORE_A_NODE,
+    LATE_COPY_REFUSED,
+    PAUSED_TOO_LATE,
+)
+
 
 @pytest.mark.parametrize(
     "day",
-    [OPENS_AFTER_CALLED_OFF, BOTH_WANT_THE_KITCHEN, STOPS_BEFORE_A_NODE],
+    FOUND,
     ids=lambda day: f"seed {day.seed}",
 )
 def test_a_day_that_once_went_wrong_ends_well(day: Day, tmp_path: Path) -> None:
