@@ -74,7 +74,7 @@ async def test_kill_9_of_anything_loses_nothing_doubles_nothing_and_keeps_order(
         victim = rng.choice(["broker", "sender", "receiver"])
         floor = stored() + PROGRESS
         await until(
-            lambda floor=floor: stored() >= min(floor, COUNT),  # type: ignore[misc]
+            lambda floor=floor: stored() >= min(floor, COUNT),  # type: ignore[misc]  # a default of a lambda
             within_s=WITHIN_S,
             what=f"progress before kill {kill} of {victim}, seed {seed}",
         )
