@@ -27,8 +27,8 @@ CONTRACTS_FILES: Final = {
     "layout", "observations", "topics", "units", "vda5050",
 }  # fmt: skip
 RUNTIME_FILES: Final = {
-    "__init__", "broker", "clock", "http", "logs", "metrics", "mqtt", "outbox", "secrets", "settings",
-    "site", "supervise", "tokens",
+    "__init__", "broker", "clock", "http", "logs", "metrics", "mqtt", "outbox", "secrets",
+    "settings", "site", "supervise", "tokens",
 }  # fmt: skip
 
 

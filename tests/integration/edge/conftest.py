@@ -11,10 +11,10 @@ from aio_rtsp_toolkit.server import RtspServer
 
 from edge.__main__ import wire
 from edge.api.app import build
-from runtime.http import serve
 from edge.settings import ApiSettings, EdgeSettings
 from runtime import broker
 from runtime.clock import SystemClock
+from runtime.http import serve
 from runtime.mqtt import MqttSettings
 from tests.fakes.edge_site import (
     ENVIRON,

@@ -18,10 +18,10 @@ from contracts.units import MonoMs, UtcMs
 from edge.api.access import AccessError, Gate, node_key, open_tokens, tokens_from_environ
 from edge.api.app import AreaInfo, CameraInfo, NodeInfo, build
 from edge.api.live import LiveHub, TooManyViewersError, Variant, nearest_width
-from runtime.http import PortTakenError, listen
 from edge.core.people import Instant
 from edge.ports import Caption, Frame, Rgb
 from runtime.clock import SimulatedClock
+from runtime.http import PortTakenError, listen
 from runtime.tokens import issue_ticket
 
 NAME = Named(zh="室", en="Room")
