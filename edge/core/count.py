@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from edge.core.people import Track
 
-CONFIRM_HITS = 3
-CONFIRM_OF = 5
-# A track counts once 3 of its latest 5 pictures show the person: at 5 fps that is 0.4 s at best,
-# within the shortest dwell of a rule; a false detection seldom comes back at the same place.
+CONFIRM_HITS = 2
+CONFIRM_OF = 3
+# A track counts once 2 of its latest 3 pictures show the person: at 5 fps that is 0.2 s at best. A
+# false detection seldom comes back at the same place, and rules that sound have a dwell besides; a
+# third picture would cost the interlock, which has no dwell, another 0.2 s before a robot stops.
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,12 +187,12 @@ def track(number: int, *, detected: bool = True) -> Track:
     return Track(number, Rect(0, 0, 0.1, 0.1), 0.5, detected, at(0), MonoMs(0))
 
 
-def test_a_track_counts_after_three_of_five_frames_and_then_stays() -> None:
+def test_a_track_counts_after_two_of_three_frames_and_then_stays() -> None:
     state, seen = count.Counted(), []
     for detected in (True, False, True, False, True, False, False, False):
         state, people = count.step(state, (track(1, detected=detected),))
         seen.append(len(people))
-    assert seen == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert seen == [0, 0, 1, 1, 1, 1, 1, 1]
     state, people = count.step(state, ())
     assert (people, state.sightings) == ((), {})
 
