@@ -12,6 +12,9 @@ has mosquitto || missing="$missing mosquitto"
 has git || missing="$missing git"
 [ -n "$(find /usr/share/fonts /usr/local/share/fonts "$HOME/.fonts" -iname 'NotoSansCJK*' 2>/dev/null |
     head -n 1)" ] || missing="$missing fonts-noto-cjk"
+# The driver that Playwright brings is a Node.js that a minimal Debian cannot load without this.
+[ -n "$(find /usr/lib /lib -name 'libatomic.so.1*' 2>/dev/null | head -n 1)" ] ||
+    missing="$missing libatomic1"
 if [ -n "$missing" ]; then
     # shellcheck disable=SC2086  # a list of words
     need_packages "what tests drive: a browser, a broker, git, Chinese fonts" $missing
