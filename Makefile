@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: demo test check bench clean help lock
 
-export CAMERA UPGRADE
+export CAMERA PORT UPGRADE
 
 help: ## what there is (this page)
 	@echo "Zero Entry: guards closed bid-evaluation rooms"
@@ -11,10 +11,11 @@ help: ## what there is (this page)
 	@echo
 	@echo "  make demo CAMERA=rtsp://HOST/PATH    your own camera in a room of the demo;"
 	@echo "                                       a video file or /dev/video0 works as well"
+	@echo "  make demo PORT=8081                  another port for the console (8080)"
 	@echo "  make test SUITES='unit browser'      only these suites; make test SUITES=list lists them"
 
 demo: ## install into .venv and run a whole site in your browser, until Ctrl-C
-	@deploy/setup/bootstrap.sh demo && exec .venv/bin/zeroentry demo $${CAMERA:+--camera "$$CAMERA"}
+	@deploy/setup/bootstrap.sh demo && exec .venv/bin/zeroentry demo $${CAMERA:+--camera "$$CAMERA"} $${PORT:+--port "$$PORT"}
 
 test: ## everything that CI runs, in under 20 minutes; installs a browser and a broker by apt-get
 	@deploy/setup/test-system.sh && deploy/setup/bootstrap.sh dev && exec .venv/bin/python tests/run.py $(SUITES)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 import typer
 from pydantic import BaseModel
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from runtime.settings import SettingsError, load
@@ -60,15 +61,19 @@ def main() -> None:
 def fail(text: str, *, hint: str = "") -> NoReturn:
     """Say what is wrong and what to do, and leave with 2."""
     err = Console(stderr=True, highlight=False)
-    err.print(f"[bold red]error:[/] {text}", soft_wrap=True)
+    err.print(f"[bold red]error:[/] {escape(text)}", soft_wrap=True)
     if hint:
-        err.print(f"[dim]{hint}[/]", soft_wrap=True)
+        err.print(f"[dim]{escape(hint)}[/]", soft_wrap=True)
     raise typer.Exit(EXIT_USAGE)
 
 
 def _version(*, value: bool) -> None:
     if value:
-        typer.echo(f"zeroentry {metadata.version('zero-entry')}")
+        try:
+            version = metadata.version("zero-entry")
+        except metadata.PackageNotFoundError:
+            version = "from a source folder that is not installed"
+        typer.echo(f"zeroentry {version}")
         raise typer.Exit
 
 
@@ -117,7 +122,8 @@ def print_problems(error: SettingsError) -> None:
         table.add_column(heading, overflow="fold")
     for problem in error.problems:
         place = f"{problem.file or 'settings'}\n{problem.path}"
-        table.add_row(place, problem.message, problem.allowed or "")
+        # escaped: patterns like [a-z] are not markup
+        table.add_row(escape(place), escape(problem.message), escape(problem.allowed or ""))
     err.print(table)
 
 
