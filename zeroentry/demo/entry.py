@@ -194,10 +194,16 @@ async def _console_ready(plan: Plan, site: Site, stop: asyncio.Event) -> bool:
                 _explain_failure(plan, failed[0].name)
                 return False
             with contextlib.suppress(httpx.HTTPError):
-                if (await http.get(plan.console_url + "/")).status_code < 500:
+                answer = await http.get(plan.console_url + "/")
+                # a console without its controller would only show that it waits
+                if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR and _controller_up(site):
                     return True
             await site.clock.sleep_ms(300)
     return False
+
+
+def _controller_up(site: Site) -> bool:
+    return bool(site.director.feed.rooms)
 
 
 def _explain_failure(plan: Plan, name: str) -> None:
