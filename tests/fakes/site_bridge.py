@@ -72,6 +72,7 @@ class BridgeMachine(Machine):
         self._watcher = watcher
         self.service: BridgeService | None = None
         self.vehicle: SimVehicle | None = None
+        self.perform: Callable[[VehicleCommand], None] = self._show
         self.settings = BridgeSettings(
             identity=RobotIdentity(
                 manufacturer=robot.manufacturer, serial_number=robot.serial_number
@@ -95,12 +96,14 @@ class BridgeMachine(Machine):
         will = connection_message(address, ConnectionState.CONNECTION_BROKEN, header)
         bus = self.ground.broker.connect(self.name, self.life, will=will, birth=self._birth)
         self.bus = bus
+        watched = WatchedVehicle(self.vehicle, self._show)
+        self.perform = watched.perform
         service = BridgeService(
             robot_of(self.settings, RUN_KEY),
             mission,
             bus=bus,
             clock=self.clock,
-            vehicle=WatchedVehicle(self.vehicle, self._show),
+            vehicle=watched,
             memory=MortalMemory(memory, self.life),
             metrics=Metrics(),
         )

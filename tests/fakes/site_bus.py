@@ -19,6 +19,8 @@ class SiteBroker(MemoryBroker):
         super().__init__(clock, faults=faults, seed=seed)
         self.released: dict[str, dict[int, str]] = defaultdict(dict)
         """Order id -> sequence id -> node, of all nodes that were ever released."""
+        self.swallows: Callable[[Outgoing], bool] = lambda _: False
+        """Messages that never arrive: a fault planted on purpose."""
 
     def connect(
         self,
@@ -40,6 +42,8 @@ class SiteBroker(MemoryBroker):
             bus.disconnect()
 
     def accept(self, message: Outgoing) -> None:
+        if self.swallows(message):
+            return
         if message.topic.endswith("/order"):
             order = json.loads(message.payload)
             for node in order["nodes"]:

@@ -44,7 +44,7 @@ class JumpingSelector(selectors.SelectSelector):
 class OneThreadLoop(asyncio.SelectorEventLoop):
     """A loop that no other thread calls."""
 
-    def call_soon_threadsafe(  # type: ignore[override]
+    def call_soon_threadsafe(  # type: ignore[override]  # without typeshed's type variables
         self, callback: Callable[..., object], *args: object, context: None = None
     ) -> asyncio.Handle:
         return self.call_soon(callback, *args, context=context)
@@ -62,7 +62,7 @@ class InlineExecutor(Executor):
         future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001  # handed to who waits, PowerCut too
+        except BaseException as error:  # noqa: BLE001  # boundary: handed to who waits
             future.set_exception(error)
         return future
 

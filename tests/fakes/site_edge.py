@@ -182,7 +182,7 @@ class MortalStore(EdgeStore):
 
     def forget_unsent(self, message_ids: object) -> None:
         self.disk.life.touch()
-        super().forget_unsent(message_ids)  # type: ignore[arg-type]
+        super().forget_unsent(message_ids)  # type: ignore[arg-type]  # handed on as it came
         self.disk.life.touch()
 
 
@@ -193,7 +193,7 @@ class MortalOutbox(Outbox):
 
     def append_many(self, entries: object) -> list[int]:
         self.disk.life.touch()
-        seqs = super().append_many(entries)  # type: ignore[arg-type]
+        seqs = super().append_many(entries)  # type: ignore[arg-type]  # handed on as it came
         self.disk.life.touch()
         return seqs
 

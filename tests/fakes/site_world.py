@@ -1,12 +1,17 @@
 """A whole site in one process: runs the day of a seed, heals, and demands that order returns."""
 
 import asyncio
+import logging
 import random
+import tempfile
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Final
+
+import structlog
 
 from contracts.api import DeliveryState, SessionState
 from contracts.devices import Site
@@ -21,7 +26,7 @@ from tests.fakes.site_bridge import BridgeMachine
 from tests.fakes.site_bus import SiteBroker
 from tests.fakes.site_clock import jumping_loop
 from tests.fakes.site_controller import ControllerMachine
-from tests.fakes.site_day import ADMITTED, CHAOS_MS, Day, Trouble, TroublePlan, Unplug
+from tests.fakes.site_day import ADMITTED, CHAOS_MS, Day, Trouble, TroublePlan, Unplug, day_of
 from tests.fakes.site_edge import EdgeMachine, Scene
 from tests.fakes.site_machine import Ground, Machine
 from tests.fakes.site_people import People
@@ -29,39 +34,39 @@ from tests.fakes.site_truth import Truth, ViolationError
 from tests.fakes.site_watch import SiteWatch
 
 SITE_DIR: Final = Path(__file__).resolve().parents[2] / "firmware_configs" / "demo"
+MEMORY_DISK: Final = Path("/dev/shm")  # the product asks for an fsync at every step
 LOOK_MS: Final = 500
 ROOM_PERIOD_MS: Final = 800  # two rooms' cameras tell of people who sit
-COMPACT: Final = 0.6  # ways of 1.5 m: a robot still reaches full speed and brakes within 0.9 m
 HEALED_MAX_MS: Final = 20 * 60_000  # ten minutes at a door, ten of everything else
 EXPERTS: Final = tuple(range(1, ADMITTED + 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The site's files, read once for many days. ``compact``: its map, the ways shortened."""
+    """The site's files, read once for many days."""
 
     site: Site
     robot_map: RobotMap
-    compact: RobotMap
     map_file: Path
 
 
+@cache
 def demo_place() -> Place:
     """The demo's site, as it ships."""
     site = load_site(SITE_DIR)
     robot_map = load_map(SITE_DIR, site)
-    return Place(site, robot_map, scaled(robot_map), SITE_DIR / site.config.map)
+    return Place(site, robot_map, SITE_DIR / site.config.map)
 
 
-def scaled(robot_map: RobotMap) -> RobotMap:
-    """The same graph with shorter ways."""
+def scaled(robot_map: RobotMap, share: float) -> RobotMap:
+    """The same graph with all ways of ``share`` their length."""
     return RobotMap(
         nodes={
-            name: replace(node, x_m=node.x_m * COMPACT, y_m=node.y_m * COMPACT)
+            name: replace(node, x_m=node.x_m * share, y_m=node.y_m * share)
             for name, node in robot_map.nodes.items()
         },
         edges={
-            name: replace(edge, length_m=edge.length_m * COMPACT)
+            name: replace(edge, length_m=edge.length_m * share)
             for name, edge in robot_map.edges.items()
         },
         stations=robot_map.stations,
@@ -77,8 +82,10 @@ class Ran:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def run_day(day: Day, place: Place, folder: Path) -> Ran:
-    """Run a day on files in ``folder``.
+def run_day(
+    day: Day, place: Place, folder: Path, tamper: Callable[["World"], None] | None = None
+) -> Ran:
+    """Run a day on files in ``folder``; ``tamper`` may plant a fault before it begins.
 
     Raises:
         ViolationError: the site did what it must never do; the message ends with the story.
@@ -87,14 +94,46 @@ def run_day(day: Day, place: Place, folder: Path) -> Ran:
     truth = Truth(clock, int(clock.mono_ms()))
     with asyncio.Runner(loop_factory=lambda: jumping_loop(clock)) as runner:
         try:
-            runner.run(_live(day, place, folder, clock, truth))
+            runner.run(_live(day, place, folder, (clock, truth), tamper))
         except ViolationError as violation:
             raise ViolationError("\n".join((str(violation), *truth.story))) from violation
     return Ran(day.seed, truth.now_ms, truth.counts)
 
 
-async def _live(day: Day, place: Place, folder: Path, clock: SimulatedClock, truth: Truth) -> None:
-    world = World(day, place, folder, clock, truth)
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one seed; ``failure`` is None when all was well."""
+
+    seed: int
+    counts: Counter[str]
+    failure: str | None
+
+
+def try_seed(seed: int) -> Outcome:
+    """Run the day of a seed on a disk of its own, quietly; for a process of its own too."""
+    # Logs of a thousand faults help nobody: a failing seed tells its own story.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    parent = MEMORY_DISK if MEMORY_DISK.is_dir() else None
+    try:
+        with tempfile.TemporaryDirectory(prefix="ze-sim-", dir=parent) as folder:
+            ran = run_day(day_of(seed), demo_place(), Path(folder))
+    except ViolationError as violation:
+        return Outcome(seed, Counter(), f"ZEROENTRY_SIM_SEED={seed}\n{violation}")
+    finally:
+        structlog.reset_defaults()
+    return Outcome(seed, ran.counts, None)
+
+
+async def _live(
+    day: Day,
+    place: Place,
+    folder: Path,
+    made: tuple[SimulatedClock, Truth],
+    tamper: Callable[["World"], None] | None,
+) -> None:
+    world = World(day, place, folder, *made)
+    if tamper is not None:
+        tamper(world)
     await world.live()
 
 
@@ -107,7 +146,7 @@ class World:
         self.day = day
         self.clock = clock
         self.truth = truth
-        robot_map = place.compact if day.compact else place.robot_map
+        robot_map = scaled(place.robot_map, day.ways)
         self.broker = SiteBroker(clock, faults=day.faults, seed=day.seed)
         self.ground = Ground(
             clock=clock,
@@ -134,13 +173,17 @@ class World:
         self.watch = SiteWatch(self.ground, plan, self.controller, self.edges)
         sim = SimSettings(
             load_nodes=(plan.kitchen_node,),
+            turn_radps=day.turn_radps,
             load_after_ms=800,
             collect_after_ms=day.collect_after_ms,
         )
         self.robots = self.watch.robots
-        for robot in place.site.robots:
+        for robot in place.site.robots[: day.robots]:
             self.robots[robot.id] = BridgeMachine(robot, self.ground, sim, self.watch)
         self.people = People(self.controller, clock, truth)
+        self.patience_ms = HEALED_MAX_MS
+        self.more: list[Coroutine[object, object, None]] = []
+        """What else runs on this day."""
 
     async def live(self) -> None:
         """The day, the healing, the verdict.
@@ -154,7 +197,7 @@ class World:
             await self._heal()
             healed_ms = self.truth.now_ms
             while missing := self._missing():
-                if self.truth.now_ms - healed_ms > HEALED_MAX_MS:
+                if self.truth.now_ms - healed_ms > self.patience_ms:
                     self.truth.break_(f"order did not return: {'; '.join(missing)}")
                 await self._until(self.truth.now_ms + LOOK_MS, tasks)
             self._judge_end()
@@ -178,6 +221,7 @@ class World:
             parts.append(people.walk_in(where, walk.number, walk.at_ms, walk.for_ms))
         parts += [self._unplug(row) for row in day.unplugs]
         parts += [self._trouble(row) for row in day.troubles]
+        parts += self.more
         return parts
 
     @property
@@ -218,7 +262,9 @@ class World:
         if plan.kind is Trouble.BROKER_CRASH:
             await self._crash_broker(plan.for_ms)
             return
-        machine = next(row for row in self.machines if row.name == plan.target)
+        machine = next((row for row in self.machines if row.name == plan.target), None)
+        if machine is None:
+            return  # a robot that is switched off
         match plan.kind:
             case Trouble.KILL | Trouble.REBOOT:
                 machine.kill(down_ms=plan.for_ms, reboots=plan.kind is Trouble.REBOOT)

@@ -15,7 +15,9 @@ SEALED: Final = (SessionPlan("s-room-1", "room-1", 2_000, None, None),)
 QUIET: Final = Day(
     seed=1,
     faults=CLEAN,
-    compact=False,
+    ways=1.0,
+    turn_radps=1.2,
+    robots=2,
     period_ms=400,
     collect_after_ms=600,
     sessions=SEALED,
@@ -72,7 +74,7 @@ LATE_COPY_REFUSED: Final = replace(
     QUIET,
     seed=51,
     faults=LOSSY,
-    compact=True,
+    ways=0.6,
     sessions=(SessionPlan("s-room-1", "room-1", 2_595, None, 31_595),),
     meals=(
         MealPlan("d-0", "room-2", 19_704, Ending.COLLECTED, wrong_pins=1),
@@ -93,7 +95,7 @@ PAUSED_TOO_LATE: Final = replace(
     QUIET,
     seed=102,
     faults=LOSSY,
-    compact=True,
+    ways=0.6,
     sessions=(SessionPlan("s-room-1", "room-1", 3_648, 17_030, None),),
     meals=(MealPlan("d-0", "room-1", 12_857, Ending.CALLED_OFF_AT_DOOR, wrong_pins=2),),
     walks=(
