@@ -4,13 +4,14 @@ import asyncio
 import selectors
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, TypeVarTuple
 
 from contracts.units import MonoMs, UtcMs
 from runtime.clock import SimulatedClock
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class PowerCut(BaseException):

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -180,9 +180,9 @@ class MortalStore(EdgeStore):
         self.disk.truth.committed(self.disk.node, entries)
         self.disk.life.touch()
 
-    def forget_unsent(self, message_ids: object) -> None:
+    def forget_unsent(self, message_ids: Iterable[str]) -> None:
         self.disk.life.touch()
-        super().forget_unsent(message_ids)  # type: ignore[arg-type]  # handed on as it came
+        super().forget_unsent(message_ids)  # handed on as it came
         self.disk.life.touch()
 
 
@@ -191,9 +191,9 @@ class MortalOutbox(Outbox):
 
     disk: Disk
 
-    def append_many(self, entries: object) -> list[int]:
+    def append_many(self, entries: Iterable[Entry]) -> list[int]:
         self.disk.life.touch()
-        seqs = super().append_many(entries)  # type: ignore[arg-type]  # handed on as it came
+        seqs = super().append_many(entries)  # handed on as it came
         self.disk.life.touch()
         return seqs
 

@@ -1,14 +1,16 @@
 """Days on which the simulation once found a fault, written out: they stay when the draw changes."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from runtime.mqtt import Outgoing
 from tests.fakes.site_day import CLEAN, LOSSY, SLOW, Day, Trouble, TroublePlan, Unplug, Walk
 from tests.fakes.site_people import Ending, MealPlan, SessionPlan
-from tests.fakes.site_world import demo_place, run_day
+from tests.fakes.site_world import World, demo_place, run_day
 
 SEALED: Final = (SessionPlan("s-room-1", "room-1", 2_000, None, None),)
 
@@ -91,32 +93,11 @@ LATE_COPY_REFUSED: Final = replace(
 """A robot refused a late copy of an old update: the controller took it for a refusal of the newest
 and forgot the order, which the robot still had; it stood before its horizon for ever."""
 
-PAUSED_TOO_LATE: Final = replace(
-    QUIET,
-    seed=102,
-    faults=LOSSY,
-    ways=0.6,
-    sessions=(SessionPlan("s-room-1", "room-1", 3_648, 17_030, None),),
-    meals=(MealPlan("d-0", "room-1", 12_857, Ending.CALLED_OFF_AT_DOOR, wrong_pins=2),),
-    walks=(
-        Walk("room-1-cam", 60, 9_195, 1_666),
-        Walk("room-1-cam", 61, 27_602, 8_037),
-        Walk("corridor-1-cam", 70, 16_550, 6_851),
-        Walk("corridor-1-cam", 71, 36_760, 5_306),
-    ),
-    troubles=(
-        TroublePlan(Trouble.DISK_KILL, "robot-1", 23_964, 500, 20),
-        TroublePlan(Trouble.BROKER_CRASH, "broker", 29_147, 5_000),
-    ),
-)
-"""A pause that was no longer wanted, and so forgotten, arrived all the same: nobody ended it."""
-
 FOUND: Final = (
     OPENS_AFTER_CALLED_OFF,
     BOTH_WANT_THE_KITCHEN,
     STOPS_BEFORE_A_NODE,
     LATE_COPY_REFUSED,
-    PAUSED_TOO_LATE,
 )
 
 
@@ -128,3 +109,33 @@ FOUND: Final = (
 def test_a_day_that_once_went_wrong_ends_well(day: Day, tmp_path: Path) -> None:
     ran = run_day(day, demo_place(), tmp_path)
     assert ran.counts["meal"] == len(day.meals)
+
+
+def test_a_pause_that_arrives_when_nobody_wants_it_any_more_is_ended(tmp_path: Path) -> None:
+    """The controller had forgotten the pause, unanswered: the robot stood for ever."""
+
+    def tamper(world: World) -> None:
+        held: set[Outgoing] = set()
+        late: list[asyncio.Task[None]] = []
+
+        async def deliver(message: Outgoing) -> None:
+            await world.clock.sleep_ms(4_000)
+            world.broker.accept(message)
+
+        def is_held(message: Outgoing) -> bool:
+            if b"startPause" not in message.payload or message in held:
+                return False
+            held.add(message)
+            late.append(asyncio.create_task(deliver(message)))
+            return True
+
+        world.broker.swallows = is_held
+
+    day = replace(
+        QUIET,
+        meals=(meal(0, 1_000, Ending.COLLECTED),),
+        walks=(Walk("corridor-1-cam", 70, 20_000, 1_600),),
+    )
+    ran = run_day(day, demo_place(), tmp_path, tamper)
+    assert ran.counts["delivery returned"] == 1
+    assert ran.counts["person observed"] == 1
