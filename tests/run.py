@@ -82,14 +82,14 @@ DEMO_CHECK: Final = ("zeroentry", "demo", "--check", "--json")
 SUITES: Final = (
     whole("format", 15, "ruff", "format", "--check", "."),
     whole("lint", 20, "ruff", "check", "."),
-    whole("types", 100, "mypy"),
+    whole("types", 80, "mypy"),
     whole("imports", 20, "lint-imports"),
-    tests("unit", 160, "tests/unit", "tests/test_house_rules.py"),
-    tests("simulation", 165, "tests/simulation"),
-    tests("integration", 215, "tests/integration"),
+    tests("unit", 130, "tests/unit", "tests/test_house_rules.py"),
+    tests("simulation", 255, "tests/simulation"),
+    tests("integration", 190, "tests/integration"),
     tests("browser", 160, "tests/browser"),
     whole("demo-check", 150, *DEMO_CHECK, "build/demo-check.json"),
-    whole("demo-chaos", 190, *DEMO_CHECK, "build/demo-chaos.json", "--chaos"),
+    whole("demo-chaos", 175, *DEMO_CHECK, "build/demo-chaos.json", "--chaos"),
 )
 
 LIMIT_S: Final = 1_200.0
