@@ -67,12 +67,11 @@ def test_order_returns_and_nothing_forbidden_happens(seeds: range, runs: Runs) -
 
 
 def test_the_seeds_try_everything(runs: Runs) -> None:
+    if len(runs) < ENOUGH_FOR_ALL:
+        pytest.skip("too few seeds to have tried everything")
     counts: Counter[str] = Counter()
     for run in runs.values():
         counts += run.result().counts
-    assert counts["meal"]
-    if len(runs) < ENOUGH_FOR_ALL:
-        return
     told = {name for name, times in counts.items() if times}
     assert {kind.value for kind in Trouble} <= {name.split()[0] for name in told}
     assert told >= {
