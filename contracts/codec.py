@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from contracts import topics
-from contracts.commands import Command, Release, Seal
+from contracts.commands import Command, Keep, Release, Seal
 from contracts.envelope import (
     PAYLOAD_MAX_BYTES,
     Ack,
@@ -19,10 +19,12 @@ from contracts.envelope import (
 from contracts.observations import (
     AccessEvent,
     Alert,
+    CheckpointTaken,
+    EntryAppended,
     NodeHealth,
     RoomObservation,
     SealApplied,
-    SegmentSealed,
+    WitnessGiven,
 )
 from contracts.topics import Kind, ParsedTopic
 from contracts.units import UtcMs
@@ -30,18 +32,23 @@ from contracts.units import UtcMs
 Body = (
     RoomObservation
     | Alert
-    | SegmentSealed
+    | EntryAppended
+    | CheckpointTaken
+    | WitnessGiven
     | AccessEvent
     | SealApplied
     | NodeHealth
     | Seal
     | Release
+    | Keep
 )
 
 _ADAPTERS: Final[Mapping[Kind, TypeAdapter[Body]]] = {
     Kind.OBSERVATION: TypeAdapter(RoomObservation),
     Kind.ALERT: TypeAdapter(Alert),
-    Kind.SEGMENT: TypeAdapter(SegmentSealed),
+    Kind.ENTRY: TypeAdapter(EntryAppended),
+    Kind.CHECKPOINT: TypeAdapter(CheckpointTaken),
+    Kind.WITNESS: TypeAdapter(WitnessGiven),
     Kind.ACCESS: TypeAdapter(AccessEvent),
     Kind.APPLIED: TypeAdapter(SealApplied),
     Kind.HEALTH: TypeAdapter(NodeHealth),
@@ -159,7 +166,7 @@ def _ack(parsed: ParsedTopic, payload: bytes) -> Ack:
 
 def _message(topic: str, parsed: ParsedTopic, envelope: Envelope) -> Message:
     body = _ADAPTERS[parsed.kind].validate_python(envelope.body)
-    for name in ("room", "node"):
+    for name in ("room", "node", "track"):
         level, said = getattr(parsed, name), getattr(body, f"{name}_id", None)
         if level and said is not None and level != said:
             raise _NotThisTopic(f"the body says {name} {said}, the topic says {level}")

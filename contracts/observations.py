@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from contracts.envelope import Wire
+from contracts.evidence.entries import ClockState, GapReason, TrackId
+from contracts.evidence.lines import LINE_MAX_BYTES, KeyId
 from contracts.units import (
     CameraId,
     MessageId,
@@ -193,6 +195,45 @@ class NodeState(StrEnum):
     LOST = "lost"
 
 
+class RecordingState(StrEnum):
+    """What becomes of a track's packets. ``GAP``: they should be recorded and are not."""
+
+    STARTING = "starting"
+    RECORDING = "recording"
+    GAP = "gap"
+    STOPPED = "stopped"
+
+
+class TrackHealth(Wire):
+    """How one track is recorded."""
+
+    track_id: TrackId
+    room_id: RoomId
+    state: RecordingState
+    since_utc_ms: UtcMs
+    reason: GapReason | None = None
+    sequence: int = Field(default=0, ge=0)
+    """Last entry of its chain."""
+    witnessed_sequence: int = Field(default=0, ge=0)
+    """Last entry that the controller has countersigned."""
+    copies_pending: int = Field(default=0, ge=0)
+    """Segments that a second disk or an archive is still to get."""
+
+
+class RecordingHealth(Wire):
+    """How a node records: its tracks, its disk, its clock, the key it signs with."""
+
+    running: bool
+    """The recorder answers."""
+    tracks: tuple[TrackHealth, ...] = Field(default=(), max_length=64)
+    key: KeyId | None = None
+    clock: ClockState | None = None
+    disk_free_bytes: int | None = Field(default=None, ge=0)
+    disk_total_bytes: int | None = Field(default=None, ge=0)
+    days_left: float | None = Field(default=None, ge=0)
+    """Until the disk is full at the rate of the last day, with what may be deleted deleted."""
+
+
 class NodeHealth(Wire):
     """A node's own word on itself, retained; its last will says ``LOST``."""
 
@@ -206,20 +247,33 @@ class NodeHealth(Wire):
     cameras: tuple[CameraHealth, ...] = Field(default=(), max_length=64)
     outbox_depth: int = Field(default=0, ge=0)
     disk_free_bytes: int | None = Field(default=None, ge=0)
+    recording: RecordingHealth | None = None
 
 
-class SegmentSealed(Wire):
-    """One finished stretch of recording has entered the node's hash chain."""
+class EntryAppended(Wire):
+    """A track's chain has a new entry: the manifest's line itself, signed by the node."""
 
     room_id: RoomId
     node_id: NodeId
-    camera_id: CameraId
-    sequence: int = Field(ge=1)
-    start_utc_ms: UtcMs
-    duration_ms: int = Field(ge=0)
-    bytes: int = Field(ge=0)
-    sha256: Sha256Hex
-    entry_sha256: Sha256Hex
+    track_id: TrackId
+    line: str = Field(max_length=LINE_MAX_BYTES)
+
+
+class CheckpointTaken(Wire):
+    """A signed line of ``contracts.evidence.entries.Checkpoint``."""
+
+    node_id: NodeId
+    room_id: RoomId
+    track_id: TrackId
+    line: str = Field(max_length=LINE_MAX_BYTES)
+
+
+class WitnessGiven(Wire):
+    """A signed line of ``contracts.evidence.entries.Witness``."""
+
+    node_id: NodeId
+    track_id: TrackId
+    line: str = Field(max_length=LINE_MAX_BYTES)
 
 
 class AccessKind(StrEnum):

@@ -24,10 +24,12 @@ class Kind(StrEnum):
 
     OBSERVATION = "observation"
     ALERT = "alert"
-    SEGMENT = "segment"
+    ENTRY = "entry"
     ACCESS = "access"
     APPLIED = "applied"
     HEALTH = "health"
+    CHECKPOINT = "checkpoint"
+    WITNESS = "witness"
     COMMAND = "command"
     ACK = "ack"
     ACL_PROBE = "acl-probe"
@@ -71,14 +73,14 @@ SPECS: Final[Mapping[Kind, TopicSpec]] = {
             purpose="An alert begins or clears.",
         ),
         TopicSpec(
-            Kind.SEGMENT,
-            f"{ROOT}/{{site}}/p/{{partition}}/{{room}}/segment",
-            "zeroentry.segment/1",
+            Kind.ENTRY,
+            f"{ROOT}/{{site}}/p/{{partition}}/{{room}}/entry",
+            "zeroentry.entry/1",
             qos=1,
             retain=False,
             durable=True,
             sender="edge",
-            purpose="A stretch of recording has entered the hash chain.",
+            purpose="An entry was appended to a track's hash chain; the entry itself.",
         ),
         TopicSpec(
             Kind.ACCESS,
@@ -111,6 +113,26 @@ SPECS: Final[Mapping[Kind, TopicSpec]] = {
             purpose="A node's word on itself, every few seconds; its last will says lost.",
         ),
         TopicSpec(
+            Kind.CHECKPOINT,
+            f"{ROOT}/{{site}}/node/{{node}}/checkpoint/{{track}}",
+            "zeroentry.checkpoint/1",
+            qos=1,
+            retain=False,
+            durable=False,
+            sender="edge",
+            purpose="How far the file being written has come, signed, every 10 s; newest wins.",
+        ),
+        TopicSpec(
+            Kind.WITNESS,
+            f"{ROOT}/{{site}}/node/{{node}}/witness/{{track}}",
+            "zeroentry.witness/1",
+            qos=1,
+            retain=True,
+            durable=False,
+            sender="controller",
+            purpose="The newest head of a track's chain, countersigned.",
+        ),
+        TopicSpec(
             Kind.COMMAND,
             f"{ROOT}/{{site}}/node/{{node}}/command",
             "zeroentry.command/1",
@@ -118,7 +140,7 @@ SPECS: Final[Mapping[Kind, TopicSpec]] = {
             retain=False,
             durable=True,
             sender="controller",
-            purpose="The controller orders a node: seal, release.",
+            purpose="The controller orders a node: seal, release, keep.",
         ),
         TopicSpec(
             Kind.ACK,
@@ -149,7 +171,7 @@ _ID: Final = re.compile(ID_PATTERN)
 
 def _matcher(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\w+)\}", pattern)
-    names = {"site": ID_PATTERN[1:-1], "room": ID_PATTERN[1:-1], "node": ID_PATTERN[1:-1]}
+    names = dict.fromkeys(("site", "room", "node", "track"), ID_PATTERN[1:-1])
     text = "".join(
         re.escape(part) if index % 2 == 0 else f"(?P<{part}>{names.get(part, _LEVEL)})"
         for index, part in enumerate(parts)
@@ -175,7 +197,7 @@ def _build(kind: Kind, **levels: str) -> str:
 
 
 def room_topic(kind: Kind, site: SiteId, room: RoomId) -> str:
-    """The topic of ``kind`` (observation, alert, segment, access, applied) for one room."""
+    """The topic of ``kind`` (observation, alert, entry, access, applied) for one room."""
     text = SPECS[kind].pattern.replace("{partition}", f"{partition_of(room):02d}")
     if "{room}" not in text:
         raise ValueError(f"{kind} is not a topic of a room")
@@ -187,6 +209,26 @@ def room_topic(kind: Kind, site: SiteId, room: RoomId) -> str:
 def health_topic(site: SiteId, node: NodeId) -> str:
     """Where a node says how it fares (retained)."""
     return _build(Kind.HEALTH, site=site, node=node)
+
+
+def checkpoint_topic(site: SiteId, node: NodeId, track: str) -> str:
+    """Where a node says how far the file being written has come."""
+    return _build(Kind.CHECKPOINT, site=site, node=node, track=track)
+
+
+def checkpoint_filter(site: SiteId) -> str:
+    """Subscription for the checkpoints of all nodes of a site."""
+    return SPECS[Kind.CHECKPOINT].pattern.format(site=site, node="+", track="+")
+
+
+def witness_topic(site: SiteId, node: NodeId, track: str) -> str:
+    """Where the controller countersigns the head of a track's chain (retained)."""
+    return _build(Kind.WITNESS, site=site, node=node, track=track)
+
+
+def witness_filter(site: SiteId, node: NodeId) -> str:
+    """Subscription for the countersignatures of all tracks of a node."""
+    return SPECS[Kind.WITNESS].pattern.format(site=site, node=node, track="+")
 
 
 def command_topic(site: SiteId, node: NodeId) -> str:
@@ -228,6 +270,7 @@ class ParsedTopic:
     site: str
     room: str = ""
     node: str = ""
+    track: str = ""
     stream: str = ""
 
 

@@ -20,7 +20,7 @@ from runtime.settings import SettingsError
 from runtime.site import load_folder
 
 CONTROLLER: Final = "controller"
-ROOM_KINDS: Final = (Kind.OBSERVATION, Kind.ALERT, Kind.SEGMENT, Kind.ACCESS, Kind.APPLIED)
+ROOM_KINDS: Final = (Kind.OBSERVATION, Kind.ALERT, Kind.ENTRY, Kind.ACCESS, Kind.APPLIED)
 VDA_MAJOR: Final = {"2.0.0": "v2", "2.1.0": "v2", "3.0.0": "v3"}
 
 HEAD: Final = (
@@ -54,10 +54,12 @@ def _controller(site: Site) -> Iterator[str]:
     for kind in ROOM_KINDS:
         yield f"read {topics.room_filter(kind, name)}"
     yield f"read {topics.health_filter(name)}"
+    yield f"read {topics.checkpoint_filter(name)}"
     for node in site.nodes:
         yield f"write {topics.command_topic(name, node.id)}"
         yield f"write {topics.ack_topic(name, node.id)}"
         yield f"read {topics.ack_topic(name, topics.command_stream(node.id))}"
+        yield f"write {topics.witness_filter(name, node.id)}"
     for robot in site.robots:
         for message in VdaKind:
             yield f"{_right(message, by='master')} {address_of(robot).topic(message)}"
@@ -70,6 +72,8 @@ def _node(site: Site, node: NodeConfig) -> Iterator[str]:
             yield f"write {topics.room_topic(kind, name, area)}"
     yield f"write {topics.health_topic(name, node.id)}"
     yield f"read {topics.ack_topic(name, node.id)}"
+    yield f"write {topics.checkpoint_filter(name).replace('node/+', f'node/{node.id}')}"
+    yield f"read {topics.witness_filter(name, node.id)}"
     yield f"read {topics.command_topic(name, node.id)}"
     yield f"write {topics.ack_topic(name, topics.command_stream(node.id))}"
 

@@ -29,7 +29,7 @@ from runtime.outbox import InboxCursor, Verdict, accept, ack_for, cursor_after
 
 log = structlog.get_logger(__name__)
 
-DURABLE: Final = (Kind.ALERT, Kind.APPLIED, Kind.SEGMENT, Kind.ACCESS)
+DURABLE: Final = (Kind.ALERT, Kind.APPLIED, Kind.ENTRY, Kind.ACCESS)
 INBOX_MAX: Final = (
     1_024  # 16 windows of 64 messages: as many nodes may send at once before one drops
 )

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What tests need from the system, beside Python: a browser, a broker, git, fonts with Chinese.
+# What tests need from the system, beside Python: a browser, a broker, git, fonts with Chinese,
+# a sound server and an RTSP server.
 set -eu
 cd "$(dirname "$0")/../.."
 . deploy/setup/apt.sh
@@ -15,7 +16,20 @@ has git || missing="$missing git"
 # The driver that Playwright brings is a Node.js that a minimal Debian cannot load without this.
 [ -n "$(find /usr/lib /lib -name 'libatomic.so.1*' 2>/dev/null | head -n 1)" ] ||
     missing="$missing libatomic1"
+# PyAudio is built from source against PortAudio; pickups are tested on a real PulseAudio.
+has gcc || missing="$missing gcc"
+[ -f /usr/include/portaudio.h ] || missing="$missing portaudio19-dev"
+python3 -c 'import os, sysconfig, sys
+sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
+    missing="$missing python3-dev libc6-dev"
+has pulseaudio || missing="$missing pulseaudio"
+[ -n "$(find /usr/lib -name 'libasound_module_pcm_pulse.so' 2>/dev/null | head -n 1)" ] ||
+    missing="$missing libasound2-plugins"
+# An RTSP server that is not ours: UDP, digest, H.265, G.711 and Opus, for the recorder's tests.
+[ -n "$(find /usr/lib -name 'GstRtspServer-1.0.typelib' 2>/dev/null | head -n 1)" ] ||
+    missing="$missing gir1.2-gst-rtsp-server-1.0 gir1.2-gstreamer-1.0 python3-gi \
+        gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
 if [ -n "$missing" ]; then
     # shellcheck disable=SC2086  # a list of words
-    need_packages "what tests drive: a browser, a broker, git, Chinese fonts" $missing
+    need_packages "what tests drive: a browser, a broker, git, Chinese fonts, sound and RTSP servers" $missing
 fi

@@ -6,15 +6,17 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from contracts.commands import Release, Seal
+from contracts.commands import Keep, Release, Seal
 from contracts.envelope import Ack, Envelope
 from contracts.observations import (
     AccessEvent,
     Alert,
+    CheckpointTaken,
+    EntryAppended,
     NodeHealth,
     RoomObservation,
     SealApplied,
-    SegmentSealed,
+    WitnessGiven,
 )
 from contracts.topics import Kind
 from contracts.vda5050.codec import MODELS
@@ -25,11 +27,13 @@ Schema = dict[str, Any]
 BODIES: Final[Mapping[Kind, tuple[type[BaseModel], ...]]] = {
     Kind.OBSERVATION: (RoomObservation,),
     Kind.ALERT: (Alert,),
-    Kind.SEGMENT: (SegmentSealed,),
+    Kind.ENTRY: (EntryAppended,),
+    Kind.CHECKPOINT: (CheckpointTaken,),
+    Kind.WITNESS: (WitnessGiven,),
     Kind.ACCESS: (AccessEvent,),
     Kind.APPLIED: (SealApplied,),
     Kind.HEALTH: (NodeHealth,),
-    Kind.COMMAND: (Seal, Release),
+    Kind.COMMAND: (Seal, Release, Keep),
     Kind.ACK: (Ack,),
     Kind.ACL_PROBE: (),
 }

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from contracts import topics
 from contracts.codec import Message, body_bytes, decode, encode, encode_ack, signed_part
-from contracts.commands import Release, Seal
+from contracts.commands import Keep, Release, Seal
 from contracts.envelope import (
     PAYLOAD_MAX_BYTES,
     Ack,
@@ -21,13 +21,15 @@ from contracts.observations import (
     AccessEvent,
     AccessKind,
     Alert,
+    CheckpointTaken,
     Condition,
+    EntryAppended,
     NodeHealth,
     NodeState,
     RoomObservation,
     SealApplied,
-    SegmentSealed,
     Severity,
+    WitnessGiven,
 )
 from contracts.topics import Kind
 from contracts.units import UtcMs
@@ -57,19 +59,19 @@ EXAMPLES: list[tuple[Kind, str, BaseModel]] = [
         RoomObservation(room_id="room-1", node_id="edge-1", boot_id="b", index=1, utc_ms=NOW),
     ),
     (
-        Kind.SEGMENT,
-        topics.room_topic(Kind.SEGMENT, "demo", "room-1"),
-        SegmentSealed(
-            room_id="room-1",
-            node_id="edge-1",
-            camera_id="cam-1",
-            sequence=1,
-            start_utc_ms=NOW,
-            duration_ms=60_000,
-            bytes=1,
-            sha256=DIGEST,
-            entry_sha256=DIGEST,
-        ),
+        Kind.ENTRY,
+        topics.room_topic(Kind.ENTRY, "demo", "room-1"),
+        EntryAppended(room_id="room-1", node_id="edge-1", track_id="cam-1", line='{"v":1}'),
+    ),
+    (
+        Kind.CHECKPOINT,
+        topics.checkpoint_topic("demo", "edge-1", "cam-1"),
+        CheckpointTaken(room_id="room-1", node_id="edge-1", track_id="cam-1", line='{"v":1}'),
+    ),
+    (
+        Kind.WITNESS,
+        topics.witness_topic("demo", "edge-1", "cam-1"),
+        WitnessGiven(node_id="edge-1", track_id="cam-1", line='{"v":1}'),
     ),
     (
         Kind.ACCESS,
@@ -103,6 +105,17 @@ EXAMPLES: list[tuple[Kind, str, BaseModel]] = [
         Kind.COMMAND,
         topics.command_topic("demo", "edge-1"),
         Release(command_id="c2", room_id="room-1", session_id="s1", at_utc_ms=NOW),
+    ),
+    (
+        Kind.COMMAND,
+        topics.command_topic("demo", "edge-1"),
+        Keep(
+            command_id="c3",
+            room_id="corridor-1",
+            session_id="s1",
+            from_utc_ms=NOW,
+            keep_until_utc_ms=UtcMs(NOW + 1),
+        ),
     ),
 ]
 
