@@ -28,7 +28,7 @@ CONTRACTS_FILES: Final = {
 }  # fmt: skip
 RUNTIME_FILES: Final = {
     "__init__", "broker", "clock", "http", "logs", "metrics", "mqtt", "outbox", "secrets",
-    "settings", "site", "supervise", "tokens",
+    "settings", "signing", "site", "supervise", "tokens",
 }  # fmt: skip
 
 
