@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import ParamSpec, TypeVar, TypeVarTuple
 
+from contracts.evidence.entries import ClockState
 from contracts.units import MonoMs, UtcMs
 from runtime.clock import SimulatedClock
 
@@ -132,6 +133,9 @@ class MachineClock:
 
     def utc_ms(self) -> UtcMs:
         return UtcMs(self._base.utc_ms() + self._skew_ms)
+
+    def state(self) -> ClockState:
+        return self._base.state()
 
     async def sleep_ms(self, ms: int) -> None:
         if ms <= 0:

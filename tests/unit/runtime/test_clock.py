@@ -6,8 +6,17 @@ import random
 
 import pytest
 
+from contracts.evidence.entries import ClockSource, ClockState
 from contracts.units import UtcMs
-from runtime.clock import BACKOFF_MAX_MS, SimulatedClock, SystemClock, backoff_ms
+from runtime.clock import (
+    BACKOFF_MAX_MS,
+    STA_NANO,
+    STA_UNSYNC,
+    SimulatedClock,
+    SystemClock,
+    backoff_ms,
+    clock_state,
+)
 
 
 async def test_sleepers_wake_in_the_order_of_their_deadlines() -> None:
@@ -91,3 +100,40 @@ def test_backoff_doubles_is_capped_and_has_jitter() -> None:
         full = min(BACKOFF_MAX_MS, 250 * 2**attempt)
         assert all(full // 2 <= delay <= full for delay in row)
         assert len(set(row)) > 10
+
+
+@pytest.mark.parametrize(
+    ("status", "offset", "expected"),
+    [
+        (0, 1_500, ClockState(source=ClockSource.SYNCHRONISED, offset_ms=1.5, error_max_ms=16.0)),
+        (
+            STA_NANO,
+            -2_250_000,
+            ClockState(source=ClockSource.SYNCHRONISED, offset_ms=-2.25, error_max_ms=16.0),
+        ),
+        (
+            STA_UNSYNC | STA_NANO,
+            7_000_000,
+            ClockState(source=ClockSource.UNSYNCHRONISED, error_max_ms=16.0),
+        ),
+    ],
+)
+def test_the_kernels_word_is_read_in_its_own_unit(
+    status: int, offset: int, expected: ClockState
+) -> None:
+    assert clock_state(status, offset, 16_000) == expected
+
+
+def test_this_machines_clock_says_what_it_knows() -> None:
+    state = SystemClock().state()
+    if state.source is ClockSource.SYNCHRONISED:
+        assert state.offset_ms is not None
+    else:
+        assert state.offset_ms is None
+
+
+def test_a_simulated_clock_can_be_told_its_state() -> None:
+    clock = SimulatedClock()
+    assert clock.state().source is ClockSource.SYNCHRONISED
+    clock.set_state(ClockState(source=ClockSource.UNSYNCHRONISED))
+    assert clock.state() == ClockState(source=ClockSource.UNSYNCHRONISED)
