@@ -1,8 +1,10 @@
 """Schema of firmware_configs/: the declared state of a site and its devices. No secrets, ever."""
 
+import ipaddress
+import re
 from enum import StrEnum
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -10,6 +12,12 @@ from contracts.envelope import Strict
 from contracts.units import CameraId, NodeId, PickupId, RobotId, RoomId, SiteId, ZoneId
 
 CredentialName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+
+_HOST_NAME: Final = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+    r"(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?"
+)
+_PASSWORD_KEYS: Final = frozenset({"password", "passwd", "pwd", "pass"})
 
 
 def _refuse_password(url: str) -> str:
@@ -19,7 +27,8 @@ def _refuse_password(url: str) -> str:
         ValueError: the address carries a user or password; says where they belong.
     """
     parts = urlsplit(url)
-    if parts.password is not None or parts.username is not None:
+    in_query = any(key.lower() in _PASSWORD_KEYS for key, _ in parse_qsl(parts.query))
+    if parts.password is not None or parts.username is not None or in_query:
         raise ValueError(
             "carries a user name or password. Write the address without them, add "
             "`credential: NAME`, and store them encrypted: zeroentry credential set NAME"
@@ -30,10 +39,33 @@ def _refuse_password(url: str) -> str:
         )
     if parts.scheme in ("rtsp", "rtsps") and not parts.hostname:
         raise ValueError("has no host: rtsp://HOST[:PORT]/PATH")
+    if parts.scheme in ("file", "v4l2") and (parts.netloc or not parts.path.strip("/")):
+        example = "file:///srv/clip.mp4" if parts.scheme == "file" else "v4l2:///dev/video0"
+        raise ValueError(f"must name a path of this machine, with three slashes: {example}")
     return url
 
 
+def _plain_host(host: str) -> str:
+    """A host name or an IP address, and nothing around it.
+
+    Raises:
+        ValueError: it is something else, such as an address with a port or a path.
+    """
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            raise ValueError(
+                "must be a host name or an IP address alone; the port has a key of its own"
+            ) from None
+    elif _HOST_NAME.fullmatch(host) is None:
+        raise ValueError("must be a host name or an IP address alone, e.g. 192.0.2.10")
+    return host
+
+
 SourceUrl = Annotated[str, StringConstraints(max_length=500), AfterValidator(_refuse_password)]
+Host = Annotated[str, StringConstraints(max_length=253), AfterValidator(_plain_host)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class Named(Strict):
@@ -117,17 +149,52 @@ class SiteConfig(Strict):
 
 
 class StreamConfig(Strict):
-    """One stream of a camera and what it is set to send."""
+    """One stream of a camera and what it is set to send.
 
-    url: SourceUrl
+    ``url`` is left out when the camera's ``onvif`` or ``nvr`` says where the stream is.
+    """
+
+    url: SourceUrl | None = None
     codec: Literal["h264", "h265"] = "h264"
     width: int = Field(ge=16, le=16_384)
     height: int = Field(ge=16, le=16_384)
     fps: float = Field(gt=0, le=120)
 
 
+class OnvifSource(Strict):
+    """A device that tells its stream addresses over ONVIF; a stream's own ``url`` goes before.
+
+    A profile that is left out is chosen by the declared codec and size.
+    """
+
+    host: Host
+    port: Port = 80
+    main_profile: str | None = Field(default=None, min_length=1, max_length=64)
+    sub_profile: str | None = Field(default=None, min_length=1, max_length=64)
+
+
+class NvrTemplate(StrEnum):
+    """Makers whose recorders give out their channels over RTSP at known paths."""
+
+    HIKVISION = "hikvision"
+    DAHUA = "dahua"
+    UNIVIEW = "uniview"
+
+
+class NvrSource(Strict):
+    """A channel of a recorder that stays; ``channel`` counts from 1 as its own screen does."""
+
+    template: NvrTemplate
+    host: Host
+    port: Port = 554
+    channel: int = Field(ge=1, le=512)
+
+
 class CameraConfig(Strict):
-    """One camera: its streams, how to reach them, and how often its picture is analysed."""
+    """One camera: its streams, how to reach them, and how often its picture is analysed.
+
+    Each stream has a ``url``, or the camera has ``onvif`` or ``nvr`` that gives it one.
+    """
 
     kind: Literal["camera"]
     id: CameraId
@@ -135,6 +202,8 @@ class CameraConfig(Strict):
     name: Named
     main: StreamConfig
     sub: StreamConfig | None = None
+    onvif: OnvifSource | None = None
+    nvr: NvrSource | None = None
     sound: Literal["aac", "pcma", "pcmu", "opus", "none"] = "aac"
     transport: Literal["tcp", "udp"] = "tcp"
     credential: CredentialName | None = None
@@ -145,6 +214,23 @@ class CameraConfig(Strict):
     def analysed(self) -> StreamConfig:
         """The stream that perception reads: the sub stream where there is one."""
         return self.sub or self.main
+
+    @model_validator(mode="after")
+    def _each_stream_has_a_source(self) -> Self:
+        declared = {"main": self.main, "sub": self.sub}
+        without = [name for name, stream in declared.items() if stream and stream.url is None]
+        if self.onvif is not None and self.nvr is not None:
+            raise ValueError("onvif and nvr: both say where the streams are; keep one of them")
+        if without and self.onvif is None and self.nvr is None:
+            raise ValueError(
+                f"{without[0]}.url: is missing; give the address, or `onvif: {{host: HOST}}`, or "
+                "`nvr: {template: NAME, host: HOST, channel: 1}`"
+            )
+        if not without and self.nvr is not None:
+            raise ValueError("nvr: is not used, every stream has a url; leave out nvr or the urls")
+        if self.onvif is not None and self.onvif.sub_profile is not None and self.sub is None:
+            raise ValueError("onvif.sub_profile: names a profile, but no `sub` stream is declared")
+        return self
 
 
 class PickupConfig(Strict):
