@@ -196,7 +196,7 @@ def number_of(message: bytes) -> int | None:
     return value
 
 
-def _sounds_before(picture: int) -> int:
+def sounds_before(picture: int) -> int:
     """Sound frames that are due before a picture."""
     return picture * RATE_HZ // FPS // SAMPLES
 
@@ -288,7 +288,7 @@ class Player:
         while True:
             due = began + self.number / FPS
             await asyncio.sleep(max(due - time.monotonic(), 0))
-            wanted = _sounds_before(self.number + 1)
+            wanted = sounds_before(self.number + 1)
             for members in self.clients.values():
                 for client in members:
                     self._send(client, self.number, range(self.sounds, wanted))
@@ -299,7 +299,7 @@ class Player:
         key = self.number
         while not self.clip.keys[key % len(self.clip.keys)]:
             key += 1
-        stamps = {0: key * (VIDEO_CLOCK // FPS), 1: _sounds_before(key) * SAMPLES}
+        stamps = {0: key * (VIDEO_CLOCK // FPS), 1: sounds_before(key) * SAMPLES}
         return ",".join(
             f"url={url.rstrip('/')}/trackID={track};seq=1;rtptime={stamps[track] & 0xFFFFFFFF}"
             for track in channels
