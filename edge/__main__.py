@@ -19,17 +19,19 @@ import cv2
 import structlog
 
 from contracts import topics
-from contracts.devices import CameraConfig, CredentialName, NodeConfig, Site
+from contracts.devices import Site
 from contracts.observations import CameraView, NodeHealth, NodeState
-from contracts.units import NodeId, RoomId
+from contracts.units import RoomId
 from edge.api.access import AccessError, Gate, node_key, open_tokens, terminal
 from edge.api.app import build
 from edge.api.live import LiveHub
-from edge.api.node import NodeView, product_version
-from edge.capture.rtsp import CameraLink, Credentials
+from edge.api.node import NodeView
+from edge.capture.rtsp import CameraLink
 from edge.core.people import Instant
 from edge.core.state import CameraSetup, RoomSetup, RoomState, restore, rule_settings
+from edge.credentials import credentials_of
 from edge.evidence.pictures import Pictures, jpeg
+from edge.node_settings import NodeError, own_config
 from edge.perception.detector import SHIPPED_MODEL, ModelError, SsdliteDetector, shipped_hash
 from edge.perception.overlay import draw
 from edge.perception.tracker import IouTracker
@@ -37,6 +39,7 @@ from edge.ports import Caption, Latest, Rgb
 from edge.service import NodeService, Wiring, health_message
 from edge.settings import EdgeSettings, ModelSettings
 from edge.store import EdgeStore
+from edge.version import product_version
 from runtime import logs, settings
 from runtime.clock import Clock, SystemClock
 from runtime.http import listen, serve
@@ -45,10 +48,8 @@ from runtime.mqtt import MqttSession, MqttSetupError, Outgoing
 from runtime.outbox import Outbox, OutboxPump
 from runtime.secrets import (
     CredentialFileError,
-    CredentialStore,
     SecretKeyError,
     UnknownCredentialError,
-    secret_key,
 )
 from runtime.site import load_site
 from runtime.supervise import run_service
@@ -58,10 +59,6 @@ log = structlog.get_logger(__name__)
 
 VIEWS_MAX = 16  # the limit that RoomObservation states
 LIVE_JPEG_QUALITY = 80  # half the bytes of evidence; nobody measures anything on it
-
-
-class NodeError(Exception):
-    """The node cannot start with these settings; says which and what to do."""
 
 
 _WHERE: Final[Mapping[type[Exception], str]] = {
@@ -94,19 +91,6 @@ def render(
     return jpeg(rgb, LIVE_JPEG_QUALITY)
 
 
-def own_config(site: Site, node_id: NodeId) -> NodeConfig:
-    """The node's entry in the site.
-
-    Raises:
-        NodeError: the site has no such node.
-    """
-    for node in site.nodes:
-        if node.id == node_id:
-            return node
-    known = ", ".join(sorted(node.id for node in site.nodes)) or "none"
-    raise NodeError(f"node {node_id!r} is not in the site (nodes/*.yaml); nodes there: {known}")
-
-
 def open_detector(model: ModelSettings) -> SsdliteDetector:
     """The declared detector, checked.
 
@@ -120,26 +104,6 @@ def open_detector(model: ModelSettings) -> SsdliteDetector:
         overlap_max=model.overlap_max,
         threads=model.threads,
     )
-
-
-def credentials_of(camera: CameraConfig, path: Path, environ: Mapping[str, str]) -> Credentials:
-    """How a camera's user and password are asked for; a camera without a credential asks nothing.
-
-    Raises:
-        SecretKeyError: the camera has a credential and there is no key to open it.
-        UnknownCredentialError: it names one that is not stored.
-    """
-    name: CredentialName | None = camera.credential
-    if name is None:
-        return lambda: None
-    store = CredentialStore(path, secret_key(environ))
-    store.get(name)  # fail at start, not at night
-
-    def ask() -> tuple[str, str]:
-        credential = store.get(name)
-        return credential.username, credential.password
-
-    return ask
 
 
 def room_states(
@@ -290,13 +254,12 @@ def _add_cameras(
     wiring: Wiring,
     environ: Mapping[str, str],
 ) -> None:
-    path = config.credentials_file or config.data_dir / "credentials.json"
     loop = asyncio.get_running_loop()
     for room_id in service.rooms:
         for camera in site.cameras_of(room_id):
             link = CameraLink(
                 camera,
-                credentials_of(camera, path, environ),
+                credentials_of(camera, config.credentials_path, environ),
                 wiring.clock,
                 random.Random(),
                 service.report,

@@ -5,10 +5,10 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from contracts.devices import CredentialName
 from contracts.envelope import Strict
-from contracts.units import NodeId, RuleCode, Sha256Hex
+from contracts.units import RuleCode, Sha256Hex
 from edge.core.state import rule_settings
+from edge.node_settings import NodeSettings
 from edge.perception.detector import Decoder
 from runtime.mqtt import MqttSettings
 
@@ -67,71 +67,15 @@ class PictureSettings(Strict):
         return self
 
 
-class ArchiveSettings(Strict):
-    """An S3-compatible store that gets a copy of every segment. Keys are a stored credential."""
-
-    url: str = Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,62}(/[A-Za-z0-9_./-]{0,200})?$")
-    """``s3://BUCKET/PREFIX``."""
-    endpoint: str | None = Field(default=None, pattern=r"^https?://[^@\s]+$", max_length=200)
-    """Address of a store that is not Amazon's."""
-    region: str = Field(default="us-east-1", pattern=r"^[a-z0-9-]{1,40}$")
-    credential: CredentialName
-    """Access key as user, secret key as password: ``zeroentry credential set NAME``."""
-
-
-class RecordingSettings(Strict):
-    """How the recorder writes, how long files stay, and where copies go."""
-
-    dir: Path | None = None
-    """Left out: ``recordings`` in ``data_dir``."""
-    segment_s: int = Field(default=60, ge=10, le=600)
-    fragment_ms: int = Field(default=500, ge=100, le=1_000)
-    """What a kill may cost at most: the fragment that is being filled."""
-    buffer_mib: int = Field(default=16, ge=1, le=256)
-    """Packets that wait for a slow disk, a track: half a minute at 4 Mb/s."""
-    keep_unsealed_days: int = Field(default=90, ge=1, le=36_525)
-    low_percent: float = Field(default=10.0, gt=0, lt=50)
-    """Free share of the disk below which an alert is raised."""
-    critical_percent: float = Field(default=3.0, gt=0, lt=50)
-    """Free share below which only sealed and held tracks are recorded."""
-    mirror_dir: Path | None = None
-    """A second disk that gets a copy of every segment."""
-    archive: ArchiveSettings | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.critical_percent >= self.low_percent:
-            raise ValueError("critical_percent must be below low_percent")
-        return self
-
-
-class EdgeSettings(Strict):
+class EdgeSettings(NodeSettings):
     """Settings of one edge node."""
 
-    node: NodeId
-    site_dir: Path
-    data_dir: Path
     mqtt: MqttSettings
     api: ApiSettings = ApiSettings()
     model: ModelSettings = ModelSettings()
     pictures: PictureSettings = PictureSettings()
-    recording: RecordingSettings = RecordingSettings()
     rules: dict[RuleCode, dict[str, float]] = Field(default_factory=dict)
     """Parameters of rules that differ from the catalogue's defaults, by rule and parameter."""
-    credentials_file: Path | None = None
-    """Encrypted camera passwords; left out: ``credentials.json`` in ``data_dir``."""
-    log_json: bool = True
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
-
-    @property
-    def recordings_dir(self) -> Path:
-        """Where segments and manifests lie."""
-        return self.recording.dir or self.data_dir / "recordings"
-
-    @property
-    def recorder_socket(self) -> Path:
-        """Where recorder and node speak; 0600."""
-        return self.data_dir / "recorder.sock"
 
     @model_validator(mode="after")
     def _rules_within_bounds(self) -> Self:

@@ -1,7 +1,6 @@
 """Gives the API its view of the running service."""
 
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 
 from contracts.devices import CameraConfig, Site
 from contracts.observations import NodeHealth
@@ -10,15 +9,8 @@ from edge.api.app import AreaInfo, CameraInfo, NodeInfo, SealInfo
 from edge.api.live import LiveHub
 from edge.core.room import camera_view
 from edge.service import NodeService, RoomService
+from edge.version import product_version
 from runtime.metrics import Metrics
-
-
-def product_version() -> str:
-    """The version of the installed distribution; ``dev`` from a bare checkout."""
-    try:
-        return version("zero-entry")
-    except PackageNotFoundError:
-        return "dev"
 
 
 class NodeView:
