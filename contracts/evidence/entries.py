@@ -30,6 +30,8 @@ NOTHING: Final = "0" * 64
 
 DELETIONS_MAX: Final = 100  # files one entry takes back; keeps a line below LINE_MAX_BYTES
 
+CopyName = Annotated[str, StringConstraints(pattern=r"^(mirror|archive)$")]
+
 FileName = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}_[0-9]{8}_[0-9]{8}T[0-9]{6}Z\.mp4$")
 ]
@@ -253,6 +255,8 @@ class Deleted(_Entry):
     request_id: MessageId
     files: tuple[DeletedFile, ...] = Field(min_length=1, max_length=DELETIONS_MAX)
     reason: Literal["expired", "space", "order"]
+    copies: tuple[CopyName, ...] = Field(default=(), max_length=4)
+    """Where verified copies of all these files lie."""
     by: str = Field(min_length=1, max_length=80)
 
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from contracts.envelope import Strict, Wire
 from contracts.evidence.entries import (
     ClockState,
+    CopyName,
     Ending,
     GapReason,
     Media,
@@ -149,6 +150,8 @@ class DeleteFiles(Strict):
     track_id: TrackId
     numbers: tuple[int, ...] = Field(min_length=1, max_length=100)
     reason: Literal["expired", "space", "order"]
+    copies: tuple[CopyName, ...] = Field(default=(), max_length=4)
+    """Where verified copies of all of them lie: what is sealed goes from here only with one."""
     by: str = Field(min_length=1, max_length=80)
 
 
