@@ -30,6 +30,7 @@ from contracts.evidence.entries import (
     parse_entry,
 )
 from contracts.evidence.lines import ED25519, KeyId, SignedLine, key_id
+from contracts.units import Bilingual
 
 PUBLIC_KEY_BYTES: Final = 32
 
@@ -73,16 +74,82 @@ class FaultKind(StrEnum):
     """A segment's number does not rise."""
     FILE_NAME = "file_name"
     """A segment's file is not named after its track, number and start."""
-    DELETION = "deletion"
-    """It deletes a file that was never entered, or was entered with another hash."""
+    DELETION_UNKNOWN = "deletion_unknown"
+    """It deletes a file that was never entered."""
+    DELETION_OTHER = "deletion_other"
+    """It deletes a file under another hash than the one it was entered with."""
+
+
+SAID: Final[Mapping[FaultKind, Bilingual]] = {
+    FaultKind.SIGNATURE: Bilingual("不是由密钥 {0} 签名的", "was not signed by the key {0}"),
+    FaultKind.KEY_UNKNOWN: Bilingual(
+        "由不受信任的密钥 {0} 签名", "is signed by {0}, which is not among the trusted keys"
+    ),
+    FaultKind.KEY_CHANGED: Bilingual(
+        "由 {0} 签名；该链的密钥是 {1}，且未移交给它",
+        "is signed by {0}; the chain's key is {1}, which did not hand over to it",
+    ),
+    FaultKind.KEY_FALSE: Bilingual(
+        "所含公钥与密钥编号 {0} 不符", "holds a public key that does not have the id {0}"
+    ),
+    FaultKind.PROOF: Bilingual(
+        "密钥 {0} 并未签名确认从 {1} 接手", "{0} did not sign that it takes over from {1}"
+    ),
+    FaultKind.OTHER_CHAIN: Bilingual("属于 {0}，不属于 {1}", "belongs to {0}, not to {1}"),
+    FaultKind.BEGINNING: Bilingual(
+        "是这里的第一条：第 1 至 {1} 条缺失", "is the first one here: 1 to {1} are missing"
+    ),
+    FaultKind.NOT_OPENED: Bilingual(
+        "是链的第一条，却不是 opened 或声称有前一条",
+        "is the chain's first one, but is not `opened` or claims to follow another",
+    ),
+    FaultKind.REPEATED: Bilingual(
+        "排在第 {1} 条之后：重复或次序颠倒", "comes after {1}: repeated, or out of order"
+    ),
+    FaultKind.SKIPPED: Bilingual(
+        "紧接第 {0} 条之后：中间的第 {1} 至 {2} 条缺失",
+        "comes right after {0}: {1} to {2} are missing",
+    ),
+    FaultKind.PREVIOUS: Bilingual(
+        "记载的前一条哈希为 {1}；这里第 {0} 条的哈希是 {2}",
+        "says that entry {0} has the hash {1}; the one here has {2}",
+    ),
+    FaultKind.DAY: Bilingual(
+        "应在 {0} 的清单中，却在 {1} 的清单中", "belongs to the manifest of {0}, not of {1}"
+    ),
+    FaultKind.TIME: Bilingual("时间无效（{0} 毫秒）", "has a time that no calendar has: {0} ms"),
+    FaultKind.NUMBER: Bilingual(
+        "文件号 {0} 排在文件号 {1} 之后", "enters file number {0} after {1}"
+    ),
+    FaultKind.FILE_NAME: Bilingual(
+        "登记的文件名为 {0}，应为 {1}", "names the file {0}; it should be {1}"
+    ),
+    FaultKind.DELETION_UNKNOWN: Bilingual(
+        "删除了从未登记的文件号 {0}", "deletes file number {0}, which was never entered"
+    ),
+    FaultKind.DELETION_OTHER: Bilingual(
+        "删除文件号 {0} 时记载的哈希为 {1}，登记时为 {2}",
+        "deletes file number {0} with the hash {1}; it was entered with {2}",
+    ),
+}
+"""What a fault says about its entry, in both languages; filled with the fault's ``values``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with one line."""
+    """One thing wrong with one line; ``values`` are what its text names, in the text's order."""
 
     kind: FaultKind
-    detail: str
+    values: tuple[str | int, ...] = ()
+
+    @property
+    def detail(self) -> str:
+        """What is wrong, in English: a sentence about the entry."""
+        return self.text("en")
+
+    def text(self, language: str) -> str:
+        """What is wrong, in ``zh-CN`` or English."""
+        return SAID[self.kind].pick(language).format(*self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +286,9 @@ def _signer(
     if state is None or not state.public_key:
         public_key = keys.trusted.get(entry.key)
         if public_key is None:
-            text = f"signed by {entry.key}, which is not among the trusted keys"
-            return None, [Fault(FaultKind.KEY_UNKNOWN, text)]
+            return None, [Fault(FaultKind.KEY_UNKNOWN, (entry.key,))]
     elif entry.key != state.key:
-        text = f"signed by {entry.key}; the chain's key is {state.key} and did not hand over to it"
-        return None, [Fault(FaultKind.KEY_CHANGED, text)]
+        return None, [Fault(FaultKind.KEY_CHANGED, (entry.key, state.key))]
     else:
         public_key = state.public_key
     # Base64 can say the same bytes in several ways; only one of them is what was written.
@@ -231,7 +296,7 @@ def _signer(
     if not line.raw.endswith(b'"' + exact) or not keys.check(
         public_key, line.signed, line.signature
     ):
-        return None, [Fault(FaultKind.SIGNATURE, f"{entry.key} did not sign these bytes")]
+        return None, [Fault(FaultKind.SIGNATURE, (entry.key,))]
     return public_key, []
 
 
@@ -254,44 +319,29 @@ def _first(line: SignedLine, entry: Entry, public_key: bytes, *, sure: bool = Tr
 
 def _beginning_faults(entry: Entry) -> list[Fault]:
     if entry.sequence > 1:
-        text = f"begins with entry {entry.sequence}; entries 1 to {entry.sequence - 1} are not here"
-        return [Fault(FaultKind.BEGINNING, text)]
+        return [Fault(FaultKind.BEGINNING, (1, entry.sequence - 1))]
     if not isinstance(entry, Opened) or entry.previous != NOTHING:
-        return [Fault(FaultKind.NOT_OPENED, "entry 1 must be `opened` and follow nothing")]
+        return [Fault(FaultKind.NOT_OPENED)]
     return []
 
 
 def _order_faults(state: ChainState, entry: Entry) -> list[Fault]:
     faults: list[Fault] = []
     if (entry.site, entry.node, entry.track) != (state.site, state.node, state.track):
-        text = (
-            f"belongs to {entry.site}/{entry.node}/{entry.track}, "
-            f"not to {state.site}/{state.node}/{state.track}"
-        )
-        faults.append(Fault(FaultKind.OTHER_CHAIN, text))
+        theirs = f"{entry.site}/{entry.node}/{entry.track}"
+        ours = f"{state.site}/{state.node}/{state.track}"
+        faults.append(Fault(FaultKind.OTHER_CHAIN, (theirs, ours)))
     if entry.sequence <= state.sequence:
-        text = f"entry {entry.sequence} after entry {state.sequence}"
-        faults.append(Fault(FaultKind.REPEATED, text))
+        faults.append(Fault(FaultKind.REPEATED, (entry.sequence, state.sequence)))
     elif not state.sure:
         return faults
     elif entry.sequence > state.sequence + 1:
-        text = f"after entry {state.sequence} comes {entry.sequence}: {missing(state, entry)}"
-        faults.append(Fault(FaultKind.SKIPPED, text))
+        missing = (state.sequence + 1, entry.sequence - 1)
+        faults.append(Fault(FaultKind.SKIPPED, (state.sequence, *missing)))
     elif entry.previous != state.head:
-        text = (
-            f"says that entry {state.sequence} has the hash {entry.previous}; "
-            f"the one here has {state.head}"
-        )
-        faults.append(Fault(FaultKind.PREVIOUS, text))
+        hashes = (entry.previous, state.head)
+        faults.append(Fault(FaultKind.PREVIOUS, (state.sequence, *hashes)))
     return faults
-
-
-def missing(state: ChainState, entry: Entry) -> str:
-    """Which entries are not there between the chain's end and a later entry."""
-    first, last = state.sequence + 1, entry.sequence - 1
-    return (
-        f"entry {first} is missing" if first == last else f"entries {first} to {last} are missing"
-    )
 
 
 def _placed(
@@ -300,13 +350,12 @@ def _placed(
     """The chain with this line as its end, and whether it lies in the right day."""
     try:
         expected = manifest_day(state.day, entry.recorded.utc_ms)
-    except ValueError as error:
-        faults, expected = [Fault(FaultKind.TIME, str(error))], state.day
+    except ValueError:
+        faults, expected = [Fault(FaultKind.TIME, (entry.recorded.utc_ms,))], state.day
     else:
         faults = []
         if day is not None and day != expected:
-            text = f"belongs to the manifest of {expected}, not of {day}"
-            faults.append(Fault(FaultKind.DAY, text))
+            faults.append(Fault(FaultKind.DAY, (expected, day)))
             expected = max(state.day, day)
     ended = replace(state, sequence=entry.sequence, head=line.sha256, day=expected, sure=True)
     return ended, faults
@@ -320,8 +369,7 @@ def _said(
         case Opened():
             raw = decode_public_key(entry.public_key)
             if raw is None or key_id(raw) != entry.key:
-                text = f"the public key in the entry is not {entry.key}"
-                return state, [Fault(FaultKind.KEY_FALSE, text)]
+                return state, [Fault(FaultKind.KEY_FALSE, (entry.key,))]
             return state, []
         case Segment():
             return _segment(state, entry)
@@ -339,16 +387,14 @@ def _said(
 def _segment(state: ChainState, entry: Segment) -> tuple[ChainState, list[Fault]]:
     faults: list[Fault] = []
     if entry.number <= state.number:
-        text = f"file number {entry.number} after {state.number}"
-        faults.append(Fault(FaultKind.NUMBER, text))
+        faults.append(Fault(FaultKind.NUMBER, (entry.number, state.number)))
     try:
         expected = file_name(entry.track, entry.number, entry.start.utc_ms)
-    except ValueError as error:
-        faults.append(Fault(FaultKind.TIME, str(error)))
+    except ValueError:
+        faults.append(Fault(FaultKind.TIME, (entry.start.utc_ms,)))
     else:
         if entry.file != expected:
-            text = f"the file is called {entry.file}; it should be {expected}"
-            faults.append(Fault(FaultKind.FILE_NAME, text))
+            faults.append(Fault(FaultKind.FILE_NAME, (entry.file, expected)))
     number = max(state.number, entry.number)
     return replace(state, number=number, first_number=state.first_number or entry.number), faults
 
@@ -361,11 +407,10 @@ def _deletion_faults(state: ChainState, entry: Deleted, segment_hash: SegmentHas
         if entered is None and before_us:
             continue  # entered before the part of the chain that is at hand
         if entered is None:
-            text = f"deletes file number {file.number}, which was never entered"
-            faults.append(Fault(FaultKind.DELETION, text))
+            faults.append(Fault(FaultKind.DELETION_UNKNOWN, (file.number,)))
         elif entered != file.sha256:
-            text = f"deletes file number {file.number} with the hash {file.sha256}, not {entered}"
-            faults.append(Fault(FaultKind.DELETION, text))
+            hashes = (file.sha256, entered)
+            faults.append(Fault(FaultKind.DELETION_OTHER, (file.number, *hashes)))
     return faults
 
 
@@ -374,13 +419,11 @@ def _handed_over(
 ) -> tuple[ChainState, list[Fault]]:
     raw = decode_public_key(entry.new_public_key)
     if raw is None or not entry.new_key.startswith(f"{ED25519}:") or key_id(raw) != entry.new_key:
-        text = f"the new public key in the entry is not {entry.new_key}"
-        return state, [Fault(FaultKind.KEY_FALSE, text)]
+        return state, [Fault(FaultKind.KEY_FALSE, (entry.new_key,))]
     try:
         proof = base64.b64decode(entry.proof, validate=True)
     except (binascii.Error, ValueError):
         proof = b""
     if not keys.check(raw, handover_proof(entry.key, entry.new_key), proof):
-        text = f"{entry.new_key} did not sign that it takes over from {entry.key}"
-        return state, [Fault(FaultKind.PROOF, text)]
+        return state, [Fault(FaultKind.PROOF, (entry.new_key, entry.key))]
     return replace(state, key=entry.new_key, public_key=raw), []
