@@ -9,19 +9,34 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from contracts.commands import KEEP_MAX_DAYS
 from contracts.devices import AreaKind, Named, ZonePolicy
 from contracts.envelope import Strict
+from contracts.evidence.entries import ClockState, GapReason, TrackId
+from contracts.evidence.lines import KeyId
 from contracts.observations import (
     CameraState,
     Condition,
     LevelDbfs,
     Measured,
     NodeState,
+    RecordingState,
     SeenPerson,
     Severity,
     SoundState,
 )
-from contracts.units import CameraId, NodeId, Note, RobotId, RoomId, SessionId, UtcMs, ZoneId
+from contracts.units import (
+    CameraId,
+    NodeId,
+    Note,
+    PickupId,
+    RobotId,
+    RoomId,
+    SessionId,
+    Sha256Hex,
+    UtcMs,
+    ZoneId,
+)
 
 BASE = "/api/v1"
 PAGE_MAX = 200  # rows of one page: what a person scrolls, and below 1 MiB of JSON
@@ -95,12 +110,18 @@ class SessionState(StrEnum):
 
 
 class SessionBody(Strict):
-    """Schedule a session in one room with this many people admitted."""
+    """Schedule a session in one room with this many people admitted.
+
+    ``keep_days``: how long its recordings are kept; left out, the site's setting counts.
+    ``roster_sha256``: hash of the roster that the centre holds; the seal freezes it.
+    """
 
     room_id: RoomId
     title: Annotated[str, StringConstraints(min_length=1, max_length=120)]
     admitted: int = Field(ge=1, le=40)
     starts_utc_ms: UtcMs | None = None
+    keep_days: int | None = Field(default=None, ge=1, le=KEEP_MAX_DAYS)
+    roster_sha256: Sha256Hex | None = None
 
 
 class SessionView(Strict):
@@ -118,6 +139,7 @@ class SessionView(Strict):
     seal_confirmed: bool = False
     sealed_by: str | None = None
     released_by: str | None = None
+    keep_days: int | None = None
 
 
 class MediaLink(Strict):
@@ -141,8 +163,40 @@ class CameraStatus(Strict):
     seen_utc_ms: UtcMs | None = None
 
 
+class TrackKind(StrEnum):
+    """What a track records."""
+
+    CAMERA = "camera"
+    PICKUP = "pickup"
+
+
+class TrackView(Strict):
+    """How one track is recorded: what its node says, and what the controller has witnessed.
+
+    ``state`` None: the node has said nothing of it. ``known_from`` above 1: entries before it never
+    came to this controller. ``broken``: a line came that its chain does not allow.
+    """
+
+    id: TrackId
+    name: Named
+    kind: TrackKind
+    state: RecordingState | None = None
+    since_utc_ms: UtcMs | None = None
+    reason: GapReason | None = None
+    sequence: int = 0
+    entry_utc_ms: UtcMs | None = None
+    witnessed_sequence: int = 0
+    witnessed_utc_ms: UtcMs | None = None
+    known_from: int | None = None
+    broken: bool = False
+
+
 class RoomView(Strict):
-    """One watched area now. ``head_count`` None: nobody can see it, which is not zero."""
+    """One watched area now. ``head_count`` None: nobody can see it, which is not zero.
+
+    ``tracks`` are its recordings; ``clock`` is the state of its node's clock, ``key_confirmed``
+    whether a person has confirmed the key that its node signs with (None: no key was seen).
+    """
 
     id: RoomId
     name: Named
@@ -155,6 +209,9 @@ class RoomView(Strict):
     cameras: tuple[CameraStatus, ...]
     active_alerts: int
     observed_utc_ms: UtcMs | None
+    tracks: tuple[TrackView, ...] = ()
+    clock: ClockState | None = None
+    key_confirmed: bool | None = None
 
 
 class Handling(StrEnum):
@@ -197,6 +254,7 @@ class AlertView(Strict):
     handling: Handling
     room_id: RoomId
     camera_id: CameraId | None = None
+    pickup_id: PickupId | None = None
     node_id: NodeId | None = None
     session_id: SessionId | None = None
     since_utc_ms: UtcMs
@@ -213,6 +271,8 @@ class AlertView(Strict):
     acknowledged_utc_ms: UtcMs | None = None
     disposition: Disposition | None = None
     note: str = ""
+    detail: Sentence | None = None
+    """What exactly was found, where the rule's title does not say it."""
 
 
 class AlertPage(Strict):
@@ -499,8 +559,60 @@ class ReportAlert(Strict):
     picture_sha256: str | None
 
 
+class HeadSeen(Strict):
+    """The end of a track's chain as the controller had it at one moment."""
+
+    node_id: NodeId
+    track_id: TrackId
+    sequence: int
+    sha256: Sha256Hex
+    utc_ms: UtcMs
+
+
+class ReportGap(Strict):
+    """Time without a recording while the room was sealed, as a line of the witness report.
+
+    ``told_by_node`` false: no entry of the node explains it; the controller found the hole between
+    what was announced.
+    """
+
+    track_id: TrackId
+    name: Named
+    reason: GapReason | None
+    detail: str
+    started_utc_ms: UtcMs
+    duration_ms: int
+    ended: bool
+    sequence: int
+    told_by_node: bool = True
+
+
+class ReportTrack(Strict):
+    """One recording of a session: its chain's head at seal and release, and what it covers."""
+
+    track_id: TrackId
+    name: Named
+    kind: TrackKind
+    room_id: RoomId
+    node_id: NodeId | None
+    key: KeyId | None
+    key_confirmed: bool
+    known_from: int | None
+    head_at_seal: HeadSeen | None
+    head_at_release: HeadSeen | None
+    seal_entry: int | None
+    """Sequence of the node's own ``seal`` entry for this session."""
+    release_entry: int | None
+    segments: int
+    recorded_ms: int
+    refused_lines: int
+
+
 class WitnessReport(Strict):
-    """The draft of a session's witness report; signing comes with the evidence chain."""
+    """The draft of a session's witness report; signing comes with the evidence chain.
+
+    ``recordings`` are the tracks of the room and of the passages that a sealed session keeps.
+    """
 
     draft: Literal[True] = True
     session: SessionView
@@ -511,3 +623,5 @@ class WitnessReport(Strict):
     alerts: tuple[ReportAlert, ...]
     deliveries: tuple[DeliveryView, ...]
     statement: Sentence
+    recordings: tuple[ReportTrack, ...] = ()
+    gaps: tuple[ReportGap, ...] = ()

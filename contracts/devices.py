@@ -1,5 +1,6 @@
 """Schema of firmware_configs/: the declared state of a site and its devices. No secrets, ever."""
 
+import base64
 import ipaddress
 import re
 from enum import StrEnum
@@ -8,10 +9,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from contracts.commands import KEEP_MAX_DAYS, KEEP_SEALED_DAYS
 from contracts.envelope import Strict
 from contracts.units import CameraId, NodeId, PickupId, RobotId, RoomId, SiteId, ZoneId
 
 CredentialName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+
+PUBLIC_KEY_BYTES: Final = 32  # Ed25519
 
 _HOST_NAME: Final = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -124,6 +128,8 @@ class SiteConfig(Strict):
     time_zone: str = Field(default="Asia/Shanghai", max_length=40)
     map: str = Field(pattern=r"^[a-zA-Z0-9_./-]+\.lif\.json$", max_length=200)
     kitchen_node: str = Field(max_length=64)
+    keep_sealed_days: int = Field(default=KEEP_SEALED_DAYS, ge=1, le=KEEP_MAX_DAYS)
+    """How long the recordings of a sealed session are kept, unless the session says otherwise."""
     areas: tuple[Area, ...] = Field(min_length=1, max_length=200)
     zones: tuple[Zone, ...] = Field(default=(), max_length=500)
 
@@ -244,12 +250,35 @@ class PickupConfig(Strict):
     rate_hz: int = Field(default=48_000, ge=8_000, le=192_000)
 
 
+def _raw_public_key(text: str) -> str:
+    """A raw Ed25519 public key in base64.
+
+    Raises:
+        ValueError: it is none; says how to get it.
+    """
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        raw = b""
+    if len(raw) != PUBLIC_KEY_BYTES:
+        raise ValueError(
+            f"is not {PUBLIC_KEY_BYTES} bytes in base64; `zeroentry evidence keys` on the node "
+            "shows its public key"
+        )
+    return text
+
+
 class NodeConfig(Strict):
-    """One edge node and the areas it watches."""
+    """One edge node and the areas it watches.
+
+    ``evidence_key``: the public key that its recordings are signed with (raw, base64). Declared, it
+    counts as confirmed; left out, the first key seen is trusted until a person has confirmed it.
+    """
 
     kind: Literal["node"]
     id: NodeId
     areas: tuple[RoomId, ...] = Field(min_length=1, max_length=64)
+    evidence_key: Annotated[str, AfterValidator(_raw_public_key)] | None = None
 
 
 class RobotConfig(Strict):

@@ -257,6 +257,8 @@ class EntryAppended(Wire):
     node_id: NodeId
     track_id: TrackId
     line: str = Field(max_length=LINE_MAX_BYTES)
+    public_key: str | None = Field(default=None, max_length=200)
+    """Raw public key of the line's ``key``, base64: for a controller that never saw it opened."""
 
 
 class CheckpointTaken(Wire):
