@@ -1,9 +1,10 @@
 """Decides which recordings may go and which must stay; pure.
 
-What protects a file is looked up by the interval that it covers: a seal, and the orders to keep that
-came with it, protect until a day; a legal hold until it is lifted, and it beats everything. Space is
-made in this order, oldest first: what has a verified copy elsewhere; then, below the critical mark,
-what is neither sealed nor kept nor held. Sealed evidence without a copy never goes to make space.
+What protects a file is looked up by the interval that it covers: a seal, and the orders to keep
+that came with it, protect until a day; a legal hold until it is lifted, and it beats everything.
+Space is made in this order, oldest first: what has a verified copy elsewhere; then, below the
+critical mark, what is neither sealed nor kept nor held. Sealed evidence without a copy never goes
+to make space.
 """
 
 from collections.abc import Mapping, Sequence

@@ -97,7 +97,7 @@ def test_between_the_marks_nothing_without_a_copy_goes() -> None:
 
 
 def test_below_the_critical_mark_unsealed_goes_and_sealed_without_a_copy_never() -> None:
-    files = tuple(file(number, 20) for number in range(1, 11))
+    files = tuple(file(number, 30 - number) for number in range(1, 11))
     sealed = tuple(over(one, later(5_000)) for one in files[:8])
     disk = Disk(total=100_000, free=1_000)
     decision = decide([StoredTrack("cam-1", files, sealed)], disk, MARKS, NOW)
