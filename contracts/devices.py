@@ -240,32 +240,25 @@ class CameraConfig(Strict):
 
 
 class PickupConfig(Strict):
-    """One microphone that is not part of a camera. ``device`` is the name the system gives it."""
+    """One microphone that is not part of a camera.
+
+    ``device`` is the name the system gives it, or a part that only one device has
+    (``zeroentry pickup list`` shows them); ``default`` is whatever input the system prefers.
+    """
 
     kind: Literal["pickup"]
     id: PickupId
     area: RoomId
     name: Named
     device: str = Field(min_length=1, max_length=120)
+    host_api: str | None = Field(default=None, min_length=1, max_length=40)
+    """Where ``device`` is looked for, e.g. ALSA or JACK; left out: everywhere."""
     rate_hz: int = Field(default=48_000, ge=8_000, le=192_000)
-
-
-def _raw_public_key(text: str) -> str:
-    """A raw Ed25519 public key in base64.
-
-    Raises:
-        ValueError: it is none; says how to get it.
-    """
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except ValueError:
-        raw = b""
-    if len(raw) != PUBLIC_KEY_BYTES:
-        raise ValueError(
-            f"is not {PUBLIC_KEY_BYTES} bytes in base64; `zeroentry evidence keys` on the node "
-            "shows its public key"
-        )
-    return text
+    """Asked of the device; one that refuses gives the rate it has. Recorded are 48 kHz."""
+    channel: int | None = Field(default=None, ge=1, le=32)
+    """Which input of the device, from 1; left out: mono as the driver makes it."""
+    codec: Literal["flac", "aac"] = "flac"
+    """FLAC keeps every sample; AAC is smaller and loses what an ear does not miss."""
 
 
 class NodeConfig(Strict):
