@@ -168,6 +168,13 @@ class RecordingIndex:
                 self._db, track_id, from_utc_ms, to_utc_ms, min(limit, PAGE_MAX), after
             )
 
+    def segments_by_number(
+        self, track_id: TrackId, after: int = 0, limit: int = PAGE_MAX
+    ) -> list[SegmentRow]:
+        """Segments that are still here, in the order in which they were made."""
+        with self._lock:
+            return rows.segments_by_number(self._db, track_id, after, min(limit, PAGE_MAX))
+
     def gaps(
         self, track_id: TrackId, from_utc_ms: int, to_utc_ms: int, limit: int = PAGE_MAX
     ) -> list[GapRow]:

@@ -405,6 +405,17 @@ def segments(
     return [_segment_row(row) for row in found]
 
 
+def segments_by_number(
+    db: sqlite3.Connection, track_id: TrackId, after: int, limit: int
+) -> list[SegmentRow]:
+    """See ``RecordingIndex.segments_by_number``."""
+    found = db.execute(
+        _SEGMENT + "WHERE name = ? AND number > ? AND deleted IS NULL ORDER BY number LIMIT ?",
+        (track_id, after, limit),
+    )
+    return [_segment_row(row) for row in found]
+
+
 def segment(db: sqlite3.Connection, track_id: TrackId, number: int) -> SegmentRow | None:
     """See ``RecordingIndex.segment``."""
     row = db.execute(_SEGMENT + "WHERE name = ? AND number = ?", (track_id, number)).fetchone()
