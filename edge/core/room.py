@@ -26,7 +26,7 @@ from edge.core.rules.over_admitted import fullest
 from edge.core.rules.pickup_dead import RULE as PICKUP_DEAD_RULE
 from edge.core.rules.rule import Finding, Rule
 from edge.core.rules.table import RULES
-from edge.core.state import CameraSeen, RoomState, Sealed
+from edge.core.state import CameraSeen, RecordingSeen, RoomState, Sealed
 
 IdSource = Callable[[], MessageId]
 """Gives a new id that no earlier run of any node has given."""
@@ -64,7 +64,7 @@ class Tick:
     """Time has passed; nothing else happened."""
 
 
-RoomInput = PeopleSeen | CameraChanged | SoundHeard | Seal | Release | Tick
+RoomInput = PeopleSeen | CameraChanged | SoundHeard | RecordingSeen | Seal | Release | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,8 @@ def _take(
             return _change(state, given), ()
         case SoundHeard():
             return _hear(state, given), ()
+        case RecordingSeen():
+            return replace(state, recording=given), ()
         case Seal():
             sealed = Sealed(given.session_id, given.admitted, now)
             if state.sealed is not None and state.sealed.session_id == given.session_id:
@@ -172,7 +174,7 @@ def _hear(state: RoomState, heard: SoundHeard) -> RoomState:
 def _hold(
     state: RoomState, rule: Rule, finding: Finding, now: Instant, new_id: IdSource
 ) -> tuple[RoomState, RoomOutput | None]:
-    key = (rule.spec.code, finding.camera_id)
+    key = (rule.spec.code, finding.subject)
     before = state.holds.get(key, holding.Hold())
     settings = state.setup.rules[rule.spec.code]
     after, verdict = holding.step(
@@ -207,6 +209,7 @@ def _alert(
         node_id=state.setup.node_id,
         session_id=state.sealed.session_id if state.sealed else None,
         camera_id=finding.camera_id,
+        pickup_id=finding.pickup_id,
         since_utc_ms=since.utc_ms,
         raised_utc_ms=now.utc_ms,
         dwell_ms=int(state.setup.rules[rule.spec.code]["dwell_ms"]),
@@ -237,7 +240,7 @@ def clear_orphans(
 ) -> tuple[RoomState, tuple[RoomOutput, ...]]:
     """Clear restored alerts that nobody judges any more: their camera or rule was taken away."""
     judged = {
-        (rule.spec.code, finding.camera_id)
+        (rule.spec.code, finding.subject)
         for rule in RULES
         for finding in rule.judge(
             state, state.setup.rules[rule.spec.code], Instant(now_mono, now_utc)

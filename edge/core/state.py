@@ -8,11 +8,13 @@ from pydantic import Field
 from contracts.catalogue import CATALOGUE
 from contracts.commands import ADMITTED_MAX
 from contracts.envelope import Strict
-from contracts.observations import LEVEL_FLOOR_DBFS, Alert, CameraState
-from contracts.units import CameraId, NodeId, RoomId, RuleCode, SessionId, UtcMs
+from contracts.evidence.entries import ClockState, GapReason, TrackId
+from contracts.observations import LEVEL_FLOOR_DBFS, Alert, CameraState, RecordingState
+from contracts.units import CameraId, NodeId, PickupId, RoomId, RuleCode, SessionId, UtcMs
 from edge.core import holding
 from edge.core.count import CONFIRM_OF, Counted
 from edge.core.holding import Hold
+from edge.core.machine_watch import DiskSeen
 from edge.core.people import Instant, Track
 
 PEOPLE_STALE_AFTER_MS = 2_000
@@ -38,6 +40,11 @@ class RoomSetup:
     cameras: tuple[CameraSetup, ...]
     rules: Mapping[RuleCode, Mapping[str, float]]
     """All parameters of every rule, by code and name."""
+    pickups: tuple[PickupId, ...] = ()
+    """Microphones of the room that are no part of a camera."""
+    speaks_for_node: bool = False
+    """Whether the node's own alerts (recorder, disk, clock) are raised in this room: they are
+    raised in one room of a node alone, or one fault would sound in each."""
 
 
 def rule_settings(
@@ -93,8 +100,35 @@ class Sealed:
     since: Instant
 
 
-HoldKey = tuple[RuleCode, CameraId | None]
-"""A rule and its subject: a camera, or None for the room as a whole."""
+@dataclass(frozen=True, slots=True)
+class TrackSeen:
+    """How one track is recorded; ``since`` is when that began."""
+
+    state: RecordingState
+    since: Instant
+    reason: GapReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSeen:
+    """What the node knows at ``at`` of its recorder, of the disk and of the clock.
+
+    ``tracks`` are all of the node, as the recorder last said; they mean nothing unless ``running``.
+    ``since`` is when ``running`` became what it is.
+    """
+
+    at: Instant
+    running: bool
+    since: Instant
+    tracks: Mapping[TrackId, TrackSeen]
+    disk: DiskSeen
+    disk_low_percent: float
+    clock: ClockState
+    clock_step_ms: int
+
+
+HoldKey = tuple[RuleCode, CameraId | PickupId | None]
+"""A rule and its subject: a camera or pickup, or None for the room or node as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +139,12 @@ class RoomState:
     cameras: Mapping[CameraId, CameraSeen]
     sealed: Sealed | None = None
     holds: Mapping[HoldKey, Hold] = field(default_factory=dict)
+    recording: RecordingSeen | None = None
+    """None: this node does not record, or has not looked yet."""
 
-    def alert_of(self, code: RuleCode, camera_id: CameraId | None = None) -> Alert | None:
+    def alert_of(self, code: RuleCode, subject: CameraId | PickupId | None = None) -> Alert | None:
         """The alert of this rule and subject that stands, if one does."""
-        hold = self.holds.get((code, camera_id))
+        hold = self.holds.get((code, subject))
         return hold.alert if hold else None
 
     @property
@@ -153,5 +189,8 @@ def restore(setup: RoomSetup, stored: StoredRoom | None, now: Instant) -> RoomSt
     if stored.sealed is not None:
         since = Instant(now.mono_ms, stored.sealed.at_utc_ms)
         sealed = Sealed(stored.sealed.session_id, stored.sealed.admitted, since)
-    holds = {(alert.rule, alert.camera_id): holding.begun(alert) for alert in stored.alerts}
+    holds = {
+        (alert.rule, alert.camera_id or alert.pickup_id): holding.begun(alert)
+        for alert in stored.alerts
+    }
     return RoomState(setup, cameras, sealed, holds)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from contracts.catalogue import RuleSpec
 from contracts.observations import Measured
-from contracts.units import CameraId
+from contracts.units import CameraId, PickupId
 from edge.core.holding import Judgement
 from edge.core.people import Instant, Track
 from edge.core.state import RoomState
@@ -16,12 +16,19 @@ class Finding:
     """What a rule makes of one subject now, and what an alert about it would show."""
 
     camera_id: CameraId | None
-    """The subject: one camera, or None for the room as a whole."""
+    """The subject: one camera, or None for the room as a whole or a pickup."""
     judged: Judgement
     picture_of: CameraId | None = None
     people: tuple[Track, ...] = ()
     measured: tuple[Measured, ...] = ()
     confidence: float = 1.0
+    pickup_id: PickupId | None = None
+    """The subject, where it is a microphone of its own."""
+
+    @property
+    def subject(self) -> CameraId | PickupId | None:
+        """Of what the finding is; None: the room, or the node, as a whole."""
+        return self.camera_id or self.pickup_id
 
 
 Judge = Callable[[RoomState, Mapping[str, float], Instant], tuple[Finding, ...]]

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from edge.core.rules import camera_state, over_admitted, pickup_dead
+from edge.core.rules import camera_state, machine, over_admitted, pickup_dead, recording
 from edge.core.rules.rule import Rule
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -11,4 +11,11 @@ RULES: Final[tuple[Rule, ...]] = (
     camera_state.FROZEN,
     camera_state.OFFLINE,
     pickup_dead.RULE,
+    # After the camera's: whichever of them holds speaks for the gap that it causes.
+    recording.GAP,
+    recording.DOWN,
+    machine.FAILING,
+    machine.LOW,
+    machine.UNSYNCHRONISED,
+    machine.STEPPED,
 )
