@@ -261,6 +261,24 @@ class PickupConfig(Strict):
     """FLAC keeps every sample; AAC is smaller and loses what an ear does not miss."""
 
 
+def _raw_public_key(text: str) -> str:
+    """A raw Ed25519 public key in base64.
+
+    Raises:
+        ValueError: it is none; says how to get it.
+    """
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        raw = b""
+    if len(raw) != PUBLIC_KEY_BYTES:
+        raise ValueError(
+            f"is not {PUBLIC_KEY_BYTES} bytes in base64; `zeroentry evidence keys` on the node "
+            "shows its public key"
+        )
+    return text
+
+
 class NodeConfig(Strict):
     """One edge node and the areas it watches.
 
