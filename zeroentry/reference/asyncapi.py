@@ -23,6 +23,7 @@ LEVELS: Final = {
     "partition": "00 to 63: the first byte of SHA-256 over the room's id, modulo 64.",
     "room": "The room's id.",
     "node": "The edge node's id.",
+    "track": "The camera or pickup that a chain records.",
     "stream": "A sender's stream: NODE, or NODE.cmd for the controller's commands to it.",
     "prefix": "The interface's name, `uagv` by the standard.",
     "major": "The protocol's major version, `v2`.",
