@@ -51,7 +51,7 @@ from edge.ports import (
     PictureShelf,
     Tracker,
 )
-from edge.store import EdgeStore
+from edge.store import EdgeStore, hand_over
 from runtime.clock import Clock
 from runtime.logs import Repeats
 from runtime.metrics import Metrics
@@ -276,13 +276,6 @@ class RoomService:
         await self.take(Tick())
         if self._wiring.clock.mono_ms() - self._observed_mono_ms >= QUIET_OBSERVE_MS:
             await self.publish_observation()
-
-
-def hand_over(store: EdgeStore, outbox: Outbox, entries: Sequence[Entry]) -> None:
-    """Move committed messages to the outbox; safe to repeat after a crash at any point."""
-    if entries:
-        outbox.append_many(entries)
-        store.forget_unsent([entry.message_id for entry in entries])
 
 
 class NodeService:

@@ -1,25 +1,28 @@
-"""Keeps on disk what a node must know after kill -9: seals, alerts, cursors, unsent messages.
+"""Keeps on disk what a node must know after kill -9: seals, alerts, cursors, what is still owed.
 
 One transaction commits a room's new state, the cursor of the command that caused it and the
 messages that come out of it. The messages then move to the outbox, which has a file of its own;
 what a crash leaves between the two is moved at the next start, under the same message ids, so that
-nothing is sent twice.
+nothing is sent twice. Requests to the recorder wait in the same way until it has confirmed them.
 """
 
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
 from contracts import topics
-from contracts.observations import Alert, SealApplied
+from contracts.evidence.entries import TrackId
+from contracts.observations import Alert, EntryAppended, SealApplied
 from contracts.topics import Kind
-from contracts.units import RoomId
+from contracts.units import MessageId, RoomId, Sha256Hex
+from edge.core.recording import Request
 from edge.core.state import StoredRoom
-from runtime.outbox import Entry, InboxCursor
+from runtime.outbox import Entry, InboxCursor, Outbox
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS room (room_id TEXT PRIMARY KEY, state TEXT NOT NULL);
@@ -30,13 +33,35 @@ CREATE TABLE IF NOT EXISTS unsent (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     topic TEXT NOT NULL, body TEXT NOT NULL, key TEXT NOT NULL, message_id TEXT NOT NULL UNIQUE
 );
+CREATE TABLE IF NOT EXISTS announced (
+    track_id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, chain TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS request (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, request_id TEXT NOT NULL UNIQUE, body TEXT NOT NULL
+);
 """
 
-_MODELS: Final[Mapping[Kind, type[BaseModel]]] = {Kind.ALERT: Alert, Kind.APPLIED: SealApplied}
+_MODELS: Final[Mapping[Kind, type[BaseModel]]] = {
+    Kind.ALERT: Alert,
+    Kind.APPLIED: SealApplied,
+    Kind.ENTRY: EntryAppended,
+}
 
 
 class StoreError(OSError):
     """The node's database cannot be opened or is damaged; says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """How far a track's chain was announced. ``chain`` is the hash of its first line.
+
+    A new disk begins a new chain, whose sequence numbers begin at 1 again.
+    """
+
+    track_id: TrackId
+    sequence: int
+    chain: Sha256Hex
 
 
 class EdgeStore:
@@ -83,8 +108,10 @@ class EdgeStore:
         room: StoredRoom | None = None,
         cursor: InboxCursor | None = None,
         entries: Sequence[Entry] = (),
+        requests: Sequence[Request] = (),
+        announced: Sequence[Announced] = (),
     ) -> None:
-        """Store all of it or nothing; durable on return.
+        """Store all of it or nothing; durable on return. A request that waits is not stored again.
 
         Raises:
             sqlite3.Error: the disk refused; nothing was stored.
@@ -108,6 +135,30 @@ class EdgeStore:
                     for entry in entries
                 ],
             )
+            self._db.executemany(
+                "INSERT OR IGNORE INTO request (request_id, body) VALUES (?, ?)",
+                [(request.id, request.model_dump_json()) for request in requests],
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO announced VALUES (?, ?, ?)",
+                [(one.track_id, one.sequence, one.chain) for one in announced],
+            )
+
+    def announced(self) -> Mapping[TrackId, Announced]:
+        """How far each track's chain was announced."""
+        rows = self._db.execute("SELECT track_id, sequence, chain FROM announced").fetchall()
+        return {row[0]: Announced(*row) for row in rows}
+
+    def requests(self) -> list[Request]:
+        """Requests that the recorder has not confirmed, in order."""
+        rows = self._db.execute("SELECT body FROM request ORDER BY number").fetchall()
+        return [Request.model_validate_json(body) for (body,) in rows]
+
+    def forget_request(self, request_id: MessageId) -> None:
+        """The recorder has confirmed it."""
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM request WHERE request_id = ?", (request_id,))
 
     def unsent(self) -> list[Entry]:
         """Messages that were committed and not yet handed to the outbox, in order."""
@@ -131,6 +182,13 @@ class EdgeStore:
         """Close the database."""
         with self._lock:
             self._db.close()
+
+
+def hand_over(store: EdgeStore, outbox: Outbox, entries: Sequence[Entry]) -> None:
+    """Move committed messages to the outbox; safe to repeat after a crash at any point."""
+    if entries:
+        outbox.append_many(entries)
+        store.forget_unsent([entry.message_id for entry in entries])
 
 
 def _model(topic: str) -> type[BaseModel]:

@@ -203,6 +203,8 @@ class Reply(Strict):
     say: Literal["reply"] = "reply"
     id: MessageId
     error: str | None = Field(default=None, max_length=400)
+    again: bool = False
+    """The same request may succeed later: the disk refused it."""
     written: tuple[Written, ...] = ()
 
 

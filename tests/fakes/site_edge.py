@@ -21,10 +21,11 @@ from contracts.observations import (
 from contracts.units import CameraId, NodeId, RoomId, UtcMs
 from edge.core import room as core
 from edge.core.people import Detection, Instant, Rect, Track
+from edge.core.recording import Request
 from edge.core.state import CameraSetup, RoomSetup, RoomState, StoredRoom, restore, rule_settings
 from edge.ports import CameraCounts, Caption, Frame, Latest, LinkState, Rgb
 from edge.service import NodeService, Wiring, health_message
-from edge.store import EdgeStore
+from edge.store import Announced, EdgeStore
 from runtime.clock import Clock
 from runtime.metrics import Metrics
 from runtime.mqtt import Outgoing
@@ -174,9 +175,13 @@ class MortalStore(EdgeStore):
         room: StoredRoom | None = None,
         cursor: InboxCursor | None = None,
         entries: Sequence[Entry] = (),
+        requests: Sequence[Request] = (),
+        announced: Sequence[Announced] = (),
     ) -> None:
         self.disk.life.touch()
-        super().commit(room=room, cursor=cursor, entries=entries)
+        super().commit(
+            room=room, cursor=cursor, entries=entries, requests=requests, announced=announced
+        )
         self.disk.truth.committed(self.disk.node, entries)
         self.disk.life.touch()
 

@@ -29,8 +29,8 @@ from edge.core.state import CameraSetup, RoomSetup, StoredRoom, restore, rule_se
 from edge.evidence.pictures import Pictures
 from edge.perception.tracker import IouTracker
 from edge.ports import CameraCounts, Caption, DetectionLost, Frame, Latest, LinkState, Rgb
-from edge.service import NodeService, Wiring, hand_over
-from edge.store import EdgeStore, StoreError
+from edge.service import NodeService, Wiring
+from edge.store import EdgeStore, StoreError, hand_over
 from runtime.clock import SystemClock
 from runtime.metrics import Metrics
 from runtime.mqtt import Outgoing
