@@ -270,6 +270,15 @@ def unsure(state: ChainState) -> ChainState:
     return replace(state, sure=False)
 
 
+def spelled_exactly(line: SignedLine) -> bool:
+    """Whether the signature is spelled as it was written.
+
+    Base64 can say the same bytes in several ways, so that a bit of its text may be altered and the
+    signature still be good.
+    """
+    return line.raw.endswith(b'"' + base64.b64encode(line.signature) + b'"}')
+
+
 def decode_public_key(text: str) -> bytes | None:
     """A raw public key from the base64 of an entry; None: it is none."""
     try:
@@ -291,11 +300,7 @@ def _signer(
         return None, [Fault(FaultKind.KEY_CHANGED, (entry.key, state.key))]
     else:
         public_key = state.public_key
-    # Base64 can say the same bytes in several ways; only one of them is what was written.
-    exact = base64.b64encode(line.signature) + b'"}'
-    if not line.raw.endswith(b'"' + exact) or not keys.check(
-        public_key, line.signed, line.signature
-    ):
+    if not spelled_exactly(line) or not keys.check(public_key, line.signed, line.signature):
         return None, [Fault(FaultKind.SIGNATURE, (entry.key,))]
     return public_key, []
 

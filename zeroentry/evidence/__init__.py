@@ -1,0 +1,1 @@
+"""Lets anybody judge recordings offline: whole, in order, unaltered, complete; and list them."""
