@@ -187,18 +187,23 @@ class _Decoding:
     """The codecs of one connection; used by the decoder's thread alone."""
 
     def __init__(self, link: OpenedLink, analyse_fps: float) -> None:
-        self._video: VideoCodecContext = link.video.codec_context
+        self._video: VideoCodecContext | None = link.video.codec_context if link.video else None
+        self._pace = Pace(analyse_fps, None)
+        self._audio: AudioCodecContext | None = link.audio.codec_context if link.audio else None
+        self._meter = SoundMeter()
+        self._times: OrderedDict[int, Instant] = OrderedDict()
+        if link.video is None or self._video is None:
+            return
         # Frame threads would hold back one picture each; one core a camera is more than enough.
         self._video.thread_count = 1
         self._video.flags |= Flags.low_delay
-        self._audio: AudioCodecContext | None = link.audio.codec_context if link.audio else None
         rate = link.video.average_rate or link.video.guessed_rate
         self._pace = Pace(analyse_fps, float(rate) if rate else None)
-        self._meter = SoundMeter()
-        self._times: OrderedDict[int, Instant] = OrderedDict()
 
     def video_packet(self, job: _Job, offer: Callable[[Rgb, Instant], None]) -> int:
         """Decode one packet; hand over the pictures that analysis wants; how many there were."""
+        if self._video is None:
+            return 0
         if job.packet.pts is not None:
             self._times[job.packet.pts] = job.at
             if len(self._times) > PENDING_TIMES_MAX:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from contracts.evidence.entries import GapReason
 from contracts.observations import CameraState
 from edge.core.people import Instant
 
@@ -25,7 +26,11 @@ class Failure(StrEnum):
     """Why a connection ended or was not made."""
 
     REFUSED = "refused"
-    """The world said no: refused, unreachable, closed, no such stream."""
+    """The world said no: refused, unreachable, closed."""
+    MISSING = "missing"
+    """It answers and knows no such stream."""
+    DENIED = "denied"
+    """It answers and refuses our user or password."""
     SILENT = "silent"
     """Nobody said anything: a time-out, or we hung up on a stream without pictures."""
 
@@ -38,6 +43,20 @@ class Facts:
     changed: Instant
     last_video: Instant | None = None
     failure: Failure | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkNews:
+    """A link's state has changed: ``since`` the last picture before a loss, seen at ``noticed``.
+
+    ``reason`` says why nothing can be recorded; None while the link is live.
+    """
+
+    state: CameraState
+    reason: GapReason | None
+    since: Instant
+    noticed: Instant
     error: str | None = None
 
 
@@ -63,3 +82,15 @@ def judge(
             return CameraState.OFFLINE, since
         case Phase.CONNECTING:
             return before, since
+
+
+def gap_reason(state: CameraState, failure: Failure | None) -> GapReason | None:
+    """Why a link in this state gives nothing to record; None when it does or may at once."""
+    match state:
+        case CameraState.LIVE | CameraState.STARTING:
+            return None
+        case CameraState.FROZEN:
+            return GapReason.CAMERA_SILENT
+        case CameraState.OFFLINE:
+            denied = failure is Failure.DENIED
+            return GapReason.CAMERA_REFUSED if denied else GapReason.CAMERA_OFFLINE

@@ -13,13 +13,19 @@ from av.video.stream import VideoStream
 
 from edge.core.people import Instant
 
+FRAMED_BY_THE_NEXT = ("h264", "hevc")
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedLink:
-    """The streams of a new connection. Their codec contexts outlive the container."""
+    """The streams of a new connection; a pickup's has no picture. Their codec contexts outlive it.
 
-    video: VideoStream
+    ``picture_delay_ms``: a picture is handed on this much after its last packet has arrived.
+    """
+
+    video: VideoStream | None
     audio: AudioStream | None
+    picture_delay_ms: int = 0
 
 
 class PacketSink(Protocol):
@@ -42,13 +48,17 @@ class PacketSink(Protocol):
         ...
 
 
-def streams_of(container: av.container.InputContainer) -> OpenedLink:
-    """The first picture and sound stream.
+def streams_of(container: av.container.InputContainer, *, fps: float) -> OpenedLink:
+    """The first picture and sound stream. ``fps`` is the declared rate.
 
     Raises:
         LookupError: there is no picture.
     """
     if not container.streams.video:
         raise LookupError("the source has no video stream")
-    audio = container.streams.audio
-    return OpenedLink(container.streams.video[0], audio[0] if audio else None)
+    video, audio = container.streams.video[0], container.streams.audio
+    # From RTP, libavformat knows where a picture ends when the next one begins: measured 40.0 ms
+    # late at 25 fps beside the sound of the same time stamp.
+    waits = container.format.name == "rtsp" and video.codec_context.name in FRAMED_BY_THE_NEXT
+    delay_ms = round(1000 / fps) if waits else 0
+    return OpenedLink(video, audio[0] if audio else None, delay_ms)
