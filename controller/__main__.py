@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import base64
 import json
 import os
 import random
@@ -28,6 +29,7 @@ from controller.api.context import Context
 from controller.api.hub import EventHub
 from controller.auth.accounts import Accounts, BootstrapError
 from controller.auth.pins import SecretPins
+from controller.core.ledger import Ledger, Notary
 from controller.core.outputs import (
     FetchPicture,
     FetchSnapshot,
@@ -42,17 +44,19 @@ from controller.edges.acl import NoAccessControlError, require_access_control
 from controller.edges.commands import NodeCommands
 from controller.edges.inbox import EdgeInbox
 from controller.edges.pictures import PictureFetcher, PictureStore
+from controller.edges.witnesses import WitnessPublisher
 from controller.fleet.master import FleetMaster
 from controller.ports import Blocking, StoreLost
 from controller.service import Service
 from controller.settings import ControllerSettings, Deployment
-from controller.store.database import Database
+from controller.store.database import Database, Loaded
 from runtime import logs
 from runtime.clock import Clock, SystemClock
 from runtime.http import PortTakenError, listen, serve
 from runtime.metrics import Metrics
 from runtime.mqtt import Bus, MqttSession, MqttSetupError
 from runtime.settings import SettingsError, load
+from runtime.signing import KeyFileError, PublicKeys, SigningKey, open_key
 from runtime.site import load_map, load_site
 from runtime.supervise import run_service
 from runtime.tokens import KeyFormatError, run_key
@@ -62,6 +66,7 @@ log = structlog.get_logger(__name__)
 NODE_KEYS_ENV: Final = "ZEROENTRY_NODE_KEYS"
 EDGE_TOKEN_ENV: Final = "ZEROENTRY_EDGE_TOKEN"  # noqa: S105  # the name of a variable
 METRICS_PERIOD_MS: Final = 2_000
+EVIDENCE_KEY_FILE: Final = Path("keys") / "controller-evidence.pem"
 
 
 class ControllerError(Exception):
@@ -130,6 +135,7 @@ class Controller:
     service: Service
     inbox: EdgeInbox
     commands: NodeCommands
+    witnesses: WitnessPublisher
     fleet: FleetMaster
     hub: EventHub
     app: FastAPI
@@ -146,6 +152,7 @@ class Controller:
                 group.create_task(self.service.run())
                 group.create_task(self.inbox.run())
                 group.create_task(self.commands.run())
+                group.create_task(self.witnesses.run())
                 group.create_task(self.fleet.run(self.service))
                 group.create_task(self.hub.run())
                 group.create_task(self._measure())
@@ -153,6 +160,11 @@ class Controller:
             await self.client.aclose()
             self.commands.close()
             self.database.close()
+
+    async def after_connect(self) -> None:
+        """Say again what a broker that restarted has forgotten."""
+        self.witnesses.repeat_all()
+        await self.inbox.repeat_acks()
 
     async def _measure(self) -> None:
         rejected = self.metrics.gauge(
@@ -190,9 +202,11 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     Raises:
         ValueError: the site names map nodes that are not there.
         StoreLost: the database cannot be opened.
+        KeyFileError: the key that signs evidence cannot be used.
     """
     plan = plan_of(site, robot_map)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    key = open_key(settings.data_dir / EVIDENCE_KEY_FILE)
     database = Database(settings.database, clock.boot_id)
     signing = keys.run_key if (demo := settings.deployment is Deployment.DEMO) else None
     commands = NodeCommands(
@@ -213,23 +227,37 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
         pictures, client, clock, rng=rng, edge_token=keys.edge_token, api_url=api_urls
     )
     hub = EventHub(clock)
+    witnesses = WitnessPublisher(bus, clock, site.config.id)
+    state = _kept_state(plan, database, clock, key)
+    witnesses.know(state.ledger.chains.values())
     service = Service(
-        _kept_state(plan, database, clock),
+        state,
         database,
         clock,
         Hands(commands, fetcher, fleet),
-        (hub,),
+        (hub, witnesses),
         open_outputs=database.open_outputs(),
         blocking=blocking,
     )
     api_urls.service = fetcher.service = service
     accounts = Accounts(database, clock, hasher or PasswordHasher())
     metrics = Metrics()
-    outside = Outside(keys.node_keys, base_url, broker_connected, settings.menu, demo=demo)
+    outside = Outside(keys.node_keys, base_url, broker_connected, settings.menu, key, demo=demo)
     context = _context(service, database, pictures, accounts, hub, clock, metrics, outside)
     inbox, app = EdgeInbox(bus, service, clock, site.config.id, database.cursors()), build(context)
     return Controller(
-        service, inbox, commands, fleet, hub, app, database, accounts, metrics, clock, client
+        service=service,
+        inbox=inbox,
+        commands=commands,
+        witnesses=witnesses,
+        fleet=fleet,
+        hub=hub,
+        app=app,
+        database=database,
+        accounts=accounts,
+        metrics=metrics,
+        clock=clock,
+        client=client,
     )
 
 
@@ -241,10 +269,35 @@ class Outside:
     base_url: str
     broker_connected: Callable[[], bool]
     menu: tuple[Dish, ...]
+    evidence_key: SigningKey
     demo: bool
 
 
-def _kept_state(plan: SitePlan, database: Database, clock: Clock) -> SiteState:
+def _ledger(plan: SitePlan, loaded: Loaded, key: SigningKey) -> Ledger:
+    config = plan.site.config
+    known = loaded.evidence
+    return Ledger(
+        notary=Notary(config.id, key.id, key.sign, _check),
+        chains=known.chains,
+        keys=known.keys,
+        root=known.root,
+        declared={
+            node.id: base64.b64decode(node.evidence_key)
+            for node in plan.site.nodes
+            if node.evidence_key is not None
+        },
+    )
+
+
+def _check(public: bytes, data: bytes, signature: bytes) -> bool:
+    keys = PublicKeys()
+    try:
+        return keys.verify(keys.add_raw(public), data, signature)
+    except ValueError:
+        return False
+
+
+def _kept_state(plan: SitePlan, database: Database, clock: Clock, key: SigningKey) -> SiteState:
     loaded = database.load()
     return restored(
         plan,
@@ -255,6 +308,7 @@ def _kept_state(plan: SitePlan, database: Database, clock: Clock) -> SiteState:
         next_number=loaded.next_number,
         now=Now(clock.mono_ms(), clock.utc_ms()),
         same_boot=loaded.boot_id == clock.boot_id,
+        ledger=_ledger(plan, loaded, key),
     )
 
 
@@ -281,6 +335,7 @@ def _context(  # noqa: PLR0917  # everything is passed by argument
         metrics=metrics,
         menu=outside.menu,
         node_keys=outside.node_keys,
+        evidence_key_pem=outside.evidence_key.public_pem(),
         ticket_key=secrets.token_bytes(32),
         base_url=outside.base_url,
         version=_version(),
@@ -338,7 +393,7 @@ async def main(settings: ControllerSettings) -> None:
         if settings.deployment is Deployment.DEMO:
             made = await asyncio.to_thread(controller.accounts.bootstrap, os.environ)
             log.info("accounts_made", count=made)
-    except (StoreLost, BootstrapError, ValueError) as error:
+    except (StoreLost, BootstrapError, KeyFileError, ValueError) as error:
         bound.close()
         raise ControllerError(str(error)) from error
 
@@ -348,7 +403,7 @@ async def main(settings: ControllerSettings) -> None:
         while True:
             await connected.wait()
             connected.clear()
-            await controller.inbox.repeat_acks()
+            await controller.after_connect()
 
     connected = asyncio.Event()
     bus.on_connect(connected.set)

@@ -9,7 +9,8 @@ from contracts.units import UtcMs
 from controller.core.alerts import AlertRecord
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty
-from controller.core.outputs import Answer, Lasting, PublishAction, PublishOrder
+from controller.core.ledger import Chain, NodeKey
+from controller.core.outputs import Answer, Filed, Lasting, PublishAction, PublishOrder
 from controller.core.sessions import Session
 from controller.core.state import Input, Now, SiteState
 from runtime.outbox import InboxCursor
@@ -49,7 +50,11 @@ class Journaled:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one transaction commits: inputs, outputs, the entities as they are now, cursors."""
+    """What one transaction commits: inputs, outputs, the entities as they are now, cursors.
+
+    ``filed`` are lines of evidence that it stores for ever, ``chains`` and ``keys`` what they
+    changed in the ledger.
+    """
 
     journal: tuple[Journaled, ...] = ()
     alerts: tuple[AlertRecord, ...] = ()
@@ -57,11 +62,14 @@ class Batch:
     deliveries: tuple[Delivery, ...] = ()
     duties: tuple[Duty, ...] = ()
     cursors: tuple[InboxCursor, ...] = ()
+    filed: tuple[Filed, ...] = ()
+    chains: tuple[Chain, ...] = ()
+    keys: tuple[NodeKey, ...] = ()
 
     @property
     def empty(self) -> bool:
         """Nothing in it needs the disk."""
-        return not (self.journal or self.cursors)
+        return not (self.journal or self.cursors or self.filed or self.chains or self.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +165,10 @@ class StateStore(Protocol):
 
     def find_alert(self, alert_id: str) -> AlertRecord | None:
         """An alert that is no longer in memory."""
+        ...
+
+    def has_entry(self, node_id: str, track_id: str, sha256: str) -> bool:
+        """Whether a line of this hash is filed in the chain already."""
         ...
 
 

@@ -12,12 +12,15 @@ from typing import Final, TypeVar
 
 import structlog
 
+from controller.core import ledger
 from controller.core import state as core
 from controller.core.outputs import (
     Accepted,
     Answer,
     FetchPicture,
     FetchSnapshot,
+    Filed,
+    FileEntry,
     Lasting,
     Output,
     PublishAction,
@@ -158,21 +161,23 @@ class Service:
 
     async def _run_batch(self, groups: list[_Group]) -> None:
         state, journal, cursors, outputs = self.state, [], [], []
+        filed: list[Filed] = []
         for group in groups:
             for row in group.rows:
-                given = await self._with_known(state, row.given)
+                given = await self._with_known(state, row.given, filed)
                 now = Now(self._clock.mono_ms(), self._clock.utc_ms())
                 after, wanted = step(state, given, now)
                 lasting = tuple(one for one in wanted if isinstance(one, Lasting))
                 if lasting or not lasting_equal(state, after):
                     journal.append(Journaled(given, now, lasting))
                 group.answers.append(_answer(wanted))
+                filed += [one for one in wanted if isinstance(one, Filed)]
                 outputs += [one for one in wanted if isinstance(one, PublishOrder | PublishAction)]
                 if row.cursor is not None:
                     cursors.append(row.cursor)
                 state = after
                 self.counts["inputs"] += 1
-        batch = _batch(self.state, state, journal, cursors)
+        batch = _batch(self.state, state, journal, cursors, filed)
         ids = () if batch.empty else await self._blocking(self._store.commit, batch)
         self.counts["journaled"] += len(journal)
         self.counts["commits"] += 0 if batch.empty else 1
@@ -196,9 +201,11 @@ class Service:
             if group.done is not None and not group.done.done():
                 group.done.set_result(group.answers)
 
-    async def _with_known(self, state: SiteState, given: Input) -> Input:
-        """Look an alert up that has left memory, so that the core sees it as any other."""
+    async def _with_known(self, state: SiteState, given: Input, filed: Sequence[Filed]) -> Input:
+        """Look up what has left memory (an alert, an old line), so that the core sees it."""
         match given:
+            case core.EntryCame():
+                return await self._with_stored(state, given, filed)
             case core.AlertCame():
                 alert_id = given.alert.alert_id
             case core.AlertAcknowledged() | core.AlertResolved() | core.PictureStored():
@@ -208,6 +215,20 @@ class Service:
         if alert_id in state.alerts:
             return given
         return replace(given, known=await self._blocking(self._store.find_alert, alert_id))
+
+    async def _with_stored(
+        self, state: SiteState, given: core.EntryCame, filed: Sequence[Filed]
+    ) -> core.EntryCame:
+        """Whether this very line is in the store, or about to be: a node may announce it again."""
+        sha256 = ledger.to_look_up(state.ledger, given.said)
+        if sha256 is None:
+            return given
+        said = given.said
+        pending = any(isinstance(one, FileEntry) and one.sha256 == sha256 for one in filed)
+        stored = pending or await self._blocking(
+            self._store.has_entry, said.node_id, said.track_id, sha256
+        )
+        return replace(given, stored=stored)
 
     def _enqueue(self, output_id: OutputId, output: Lasting) -> None:
         match output:
@@ -252,6 +273,7 @@ def _batch(
     after: SiteState,
     journal: Sequence[Journaled],
     cursors: Sequence[InboxCursor],
+    filed: Sequence[Filed],
 ) -> Batch:
     newest = {(row.stream, row.epoch): row for row in cursors}
     return Batch(
@@ -261,6 +283,9 @@ def _batch(
         deliveries=_news(before.deliveries, after.deliveries),
         duties=_news(before.duties, after.duties),
         cursors=tuple(newest.values()),
+        filed=tuple(filed),
+        chains=_news(before.ledger.chains, after.ledger.chains),
+        keys=_news(before.ledger.keys, after.ledger.keys),
     )
 
 

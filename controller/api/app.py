@@ -24,7 +24,16 @@ from contracts.api import (
     User,
     ZoneView,
 )
-from controller.api import alerts, deliveries, events, problems, reports, rooms, sessions
+from controller.api import (
+    alerts,
+    deliveries,
+    events,
+    evidence,
+    problems,
+    reports,
+    rooms,
+    sessions,
+)
 from controller.api.context import Caller, Context, ContextNeeded, Needs
 from controller.api.problems import ProblemError
 from controller.auth.accounts import LoginRefused
@@ -60,7 +69,7 @@ def build(context: Context) -> FastAPI:
     app.add_middleware(BodyLimit)
     for part in (router, rooms.router, sessions.router, alerts.router):
         app.include_router(part)
-    for part in (deliveries.router, events.router, reports.router):
+    for part in (deliveries.router, events.router, reports.router, evidence.router):
         app.include_router(part)
     return app
 

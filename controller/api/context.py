@@ -1,6 +1,6 @@
 """Holds what the routes work with, and who is asking: one object, built in ``__main__``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Protocol
 
@@ -17,6 +17,7 @@ from controller.auth.scopes import Scope, scopes_of
 from controller.core import views
 from controller.core.alerts import AlertRecord
 from controller.core.deliveries import Delivery
+from controller.core.outputs import FileEntry, FileRefused, FileRoot
 from controller.core.sessions import Session
 from controller.core.state import SiteState
 from controller.ports import Intake
@@ -49,6 +50,26 @@ class Reader(Protocol):
 
     def sessions(self, *, limit: int) -> tuple[Session, ...]: ...
 
+    def entries(
+        self, node_id: str, track_id: str, *, life: int, after: int, limit: int
+    ) -> tuple[FileEntry, ...]: ...
+
+    def refused_lines(
+        self, node_id: str, track_id: str, *, limit: int
+    ) -> tuple[FileRefused, ...]: ...
+
+    def stretches(
+        self, node_id: str, track_id: str, *, since: UtcMs, until: UtcMs
+    ) -> tuple[FileEntry, ...]: ...
+
+    def session_entries(self, session_id: str) -> tuple[FileEntry, ...]: ...
+
+    def roots(self, *, before: int | None, limit: int) -> tuple[FileRoot, ...]: ...
+
+    def find_root(self, number: int) -> FileRoot | None: ...
+
+    def witnesses(self, leaves: Sequence[tuple[str, str, int, int]]) -> tuple[str, ...]: ...
+
     def deliveries(
         self, *, limit: int, room_id: str | None = None, session_id: str | None = None
     ) -> tuple[Delivery, ...]: ...
@@ -76,6 +97,7 @@ class Context:
     metrics: Metrics
     menu: tuple[Dish, ...]
     node_keys: Mapping[NodeId, bytes]
+    evidence_key_pem: bytes
     ticket_key: bytes
     base_url: str
     version: str

@@ -164,6 +164,8 @@ class EventHub:
             for room_id, watcher in after.plan.watcher.items():
                 if watcher == node_id:
                     self._dirty[EventName.ROOM, room_id] = None
+        for name in _keys(before.ledger.chains, after.ledger.chains):
+            self._dirty[EventName.ROOM, after.ledger.chains[name].room_id] = None
 
     def _last(self, event: StreamEvent) -> None:
         self._last_id += 1

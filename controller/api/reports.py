@@ -10,8 +10,9 @@ from contracts.units import UtcMs
 from controller.api.context import Context, ContextNeeded, Needs
 from controller.api.sessions import SessionPath, find_session
 from controller.auth.scopes import Scope
-from controller.core import views
+from controller.core import evidence_views, recording, views
 from controller.core.alerts import PERSON_IN_ZONE, AlertRecord
+from controller.core.outputs import FileEntry
 from controller.core.sessions import Session
 from controller.reports.witness import page
 
@@ -44,7 +45,35 @@ async def _gathered(
         lambda: context.reader.deliveries(limit=ROWS_MAX, session_id=session.id)
     )
     alerts = tuple(sorted(records.values(), key=lambda row: row.number))
-    return views.witness_report(state, session, alerts, deliveries, now), alerts
+    covered, entries = await asyncio.to_thread(_recorded, context, session, now)
+    report = views.witness_report(
+        state,
+        session,
+        alerts,
+        deliveries,
+        now,
+        recordings=evidence_views.report_tracks(state, session, covered, entries),
+        gaps=evidence_views.report_gaps(covered),
+    )
+    return report, alerts
+
+
+def _recorded(
+    context: Context, session: Session, now: UtcMs
+) -> tuple[list[evidence_views.Covered], tuple[FileEntry, ...]]:
+    """What the second copy of the manifests says of the session's recordings."""
+    since = session.sealed_utc_ms
+    if since is None:
+        return [], ()
+    state, reader = context.state(), context.reader
+    until = session.released_utc_ms or now
+    covered: list[evidence_views.Covered] = []
+    for track in evidence_views.concerned(state, session):
+        node_id = state.plan.watcher.get(track.room_id, "")
+        rows = reader.stretches(node_id, track.id, since=since, until=until)
+        chain = recording.chain_of(state, track)
+        covered.append(evidence_views.covered(track, chain, rows, (since, until), now))
+    return covered, reader.session_entries(session.id)
 
 
 def _in_zone(context: Context, room_id: str, since: UtcMs, until: UtcMs) -> tuple[AlertRecord, ...]:

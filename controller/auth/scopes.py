@@ -32,6 +32,8 @@ class Scope(StrEnum):
     ZONES = "zones"
     EVENTS = "events"
     REPORTS = "reports"
+    EVIDENCE = "evidence"
+    EVIDENCE_KEYS = "evidence_keys"
     HEALTH = "health"
     METRICS = "metrics"
 
@@ -46,12 +48,14 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     Role.OPS: _EVERYBODY
     | _FLOOR
     | {Scope.MEDIA, Scope.ALERTS, Scope.ALERTS_ACT, Scope.SESSIONS}
-    | {Scope.DELIVERIES, Scope.MENU, Scope.HEALTH, Scope.METRICS},
+    # They see which key a node shows; that it is the right one is for the supervisor to say.
+    | {Scope.DELIVERIES, Scope.MENU, Scope.HEALTH, Scope.METRICS, Scope.EVIDENCE},
     Role.KITCHEN: _EVERYBODY
     | {Scope.MENU, Scope.DELIVERIES, Scope.LOAD, Scope.CANCEL, Scope.ROBOTS, Scope.ZONES},
     Role.TABLET: _EVERYBODY | {Scope.MENU, Scope.DELIVERIES_OWN, Scope.ORDER_OWN, Scope.CANCEL_OWN},
     Role.DOOR_PANEL: _EVERYBODY | {Scope.UNLOCK, Scope.DELIVERIES, Scope.ROBOTS},
-    Role.AUDITOR: _EVERYBODY | {Scope.SESSIONS, Scope.ALERTS, Scope.DELIVERIES, Scope.REPORTS},
+    Role.AUDITOR: _EVERYBODY
+    | {Scope.SESSIONS, Scope.ALERTS, Scope.DELIVERIES, Scope.REPORTS, Scope.EVIDENCE},
 }
 
 

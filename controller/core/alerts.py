@@ -18,6 +18,8 @@ LOCK_FAILED: Final = "delivery.lock_failed"
 LID_OPEN: Final = "delivery.lid_open"
 ROBOT_LOST: Final = "robot.lost"
 ROBOT_ERROR: Final = "robot.error"
+CHAIN_BROKEN: Final = "node.chain_broken"
+RECORDING_GAP: Final = "node.recording_gap"
 
 OWN_TITLES: Final[Mapping[RuleCode, Named]] = {
     PERSON_IN_ZONE: Named(zh="机器人通道内有人", en="Person in a robot's zone"),
@@ -27,8 +29,15 @@ OWN_TITLES: Final[Mapping[RuleCode, Named]] = {
     LID_OPEN: Named(zh="箱盖未关闭", en="Compartment left open"),
     ROBOT_LOST: Named(zh="机器人失联", en="Robot lost"),
     ROBOT_ERROR: Named(zh="机器人无法执行任务", en="Robot cannot do its order"),
+    CHAIN_BROKEN: Named(zh="录像证据链断裂", en="Chain of evidence broken"),
+    RECORDING_GAP: Named(zh="封闭期间录像缺失", en="Sealed room not recorded"),
 }
-"""Titles of the alerts that the controller itself makes; the edge's are in the catalogue."""
+"""Titles of the alerts that the controller itself makes; the edge's are in the catalogue.
+
+Append only: an alert's id holds the place of its rule in this table.
+"""
+
+DETAIL_MAX_CHARS: Final = 400  # as contracts.api.Sentence
 
 ENDED: Final = frozenset({Handling.RESOLVED, Handling.CLOSED})
 
@@ -48,6 +57,8 @@ class AlertRecord:
     disposition: Disposition | None = None
     note: str = ""
     picture_stored: bool = False
+    detail: Sentence | None = None
+    """What exactly was found, where the rule's title does not say it."""
 
     @property
     def id(self) -> str:
@@ -87,6 +98,17 @@ def clear(record: AlertRecord, utc_ms: UtcMs) -> AlertRecord:
         return record
     over = {"condition": Condition.CLEARED, "cleared_utc_ms": utc_ms}
     return replace(record, alert=record.alert.model_copy(update=over))
+
+
+def with_detail(record: AlertRecord, more: Sentence) -> AlertRecord:
+    """Note something more on an alert; what is told already, or beyond the limit, is left out."""
+    told = record.detail
+    if told is None:
+        return replace(record, detail=more)
+    zh, en = f"{told.zh} {more.zh}", f"{told.en} {more.en}"
+    if more.en in told.en or max(len(zh), len(en)) > DETAIL_MAX_CHARS:
+        return record
+    return replace(record, detail=Sentence(zh=zh, en=en))
 
 
 def with_picture(record: AlertRecord, picture: PictureRef) -> AlertRecord:

@@ -6,8 +6,17 @@ from typing import Literal
 
 from contracts.api import Sentence
 from contracts.commands import Command
+from contracts.evidence.lines import KeyId
 from contracts.observations import PictureRef
-from contracts.units import CameraId, NodeId, RobotId, UtcMs
+from contracts.units import (
+    CameraId,
+    NodeId,
+    RobotId,
+    RoomId,
+    SessionId,
+    Sha256Hex,
+    UtcMs,
+)
 from contracts.vda5050.profile import LockCompartment, OpenCompartment
 
 
@@ -115,6 +124,69 @@ class PublishAction:
     kind: Literal["publish_action"] = "publish_action"
 
 
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A sound line of a chain, to be stored with its countersignature by the same commit.
+
+    ``life`` counts how often the chain began anew here. ``bytes`` and ``media_sha256`` are a
+    segment's; ``reason`` is a gap's; ``session_id`` is a seal's, a release's or a keep's.
+    """
+
+    node_id: NodeId
+    track_id: str
+    room_id: RoomId
+    life: int
+    sequence: int
+    entry_kind: str
+    sha256: Sha256Hex
+    key: KeyId
+    recorded_utc_ms: UtcMs
+    received_utc_ms: UtcMs
+    line: str
+    witness: str
+    start_utc_ms: UtcMs | None = None
+    duration_ms: int | None = None
+    bytes: int | None = None
+    media_sha256: Sha256Hex | None = None
+    reason: str | None = None
+    detail: str = ""
+    ended: bool | None = None
+    session_id: SessionId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRefused:
+    """A line that its chain does not allow, to be kept as a trace of what was tried."""
+
+    node_id: NodeId
+    track_id: str
+    room_id: RoomId
+    sequence: int | None
+    sha256: Sha256Hex
+    fault: str
+    detail: str
+    received_utc_ms: UtcMs
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileRoot:
+    """An hourly root. ``leaves``: node, track, life and sequence of each head under it, in order.
+
+    A leaf is the Witness line that ``FileEntry`` stored for that entry.
+    """
+
+    number: int
+    utc_ms: UtcMs
+    root: Sha256Hex
+    sha256: Sha256Hex
+    line: str
+    leaves: tuple[tuple[NodeId, str, int, int], ...]
+
+
+Filed = FileEntry | FileRefused | FileRoot
+"""What the commit of its input stores beside the state; nobody performs it afterwards."""
+
 Answer = Accepted | Refused
 Lasting = SendCommand | FetchPicture | FetchSnapshot
-Output = Answer | Lasting | PublishOrder | PublishAction
+Output = Answer | Lasting | Filed | PublishOrder | PublishAction

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.devices import RobotConfig, Site, Zone
+from contracts.api import TrackKind
+from contracts.devices import AreaKind, Named, RobotConfig, Site, Zone
 from contracts.layout import MapEdge, RobotMap
 from contracts.units import NodeId, RobotId, RoomId, ZoneId
 
@@ -20,6 +21,16 @@ AT_NODE_M: Final = 0.5  # a robot this near to a node stands at it; nodes lie fa
 
 ON_WAY_M: Final = 0.5
 # Detour over a point against the way itself: a robot keeps to its line within some decimetres.
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What one chain of evidence records: a camera, or a pickup that is not part of a camera."""
+
+    id: str
+    name: Named
+    kind: TrackKind
+    room_id: RoomId
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +48,23 @@ class SitePlan:
     watcher: Mapping[RoomId, NodeId]
     """Area -> the edge node that watches it."""
     door_nodes: Mapping[RoomId, str]
+    tracks: Mapping[RoomId, tuple[Track, ...]]
+    """Area -> what is recorded there."""
 
     @property
     def kitchen_node(self) -> str:
         return self.site.config.kitchen_node
+
+    @property
+    def passages(self) -> tuple[RoomId, ...]:
+        """The areas that a sealed session passes by: their recordings are kept as its own are."""
+        areas = self.site.config.areas
+        return tuple(area.id for area in areas if area.kind is AreaKind.CORRIDOR)
+
+    def track(self, track_id: str) -> Track | None:
+        """The track of this id; None when the site has none."""
+        rows = (row for room in self.tracks.values() for row in room)
+        return next((row for row in rows if row.id == track_id), None)
 
 
 def plan_of(site: Site, robot_map: RobotMap) -> SitePlan:
@@ -70,7 +94,20 @@ def plan_of(site: Site, robot_map: RobotMap) -> SitePlan:
         robots={robot.id: robot for robot in site.robots},
         watcher={area: node.id for node in site.nodes for area in node.areas},
         door_nodes=doors,
+        tracks={area.id: _tracks(site, area.id) for area in config.areas},
     )
+
+
+def _tracks(site: Site, room_id: RoomId) -> tuple[Track, ...]:
+    cameras = [
+        Track(row.id, row.name, TrackKind.CAMERA, room_id) for row in site.cameras_of(room_id)
+    ]
+    pickups = [
+        Track(row.id, row.name, TrackKind.PICKUP, room_id)
+        for row in site.pickups
+        if row.area == room_id
+    ]
+    return (*cameras, *pickups)
 
 
 def route(

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from contracts.api import Sentence, SessionBody, SessionState
-from contracts.commands import Command, Release, Seal
+from contracts.api import HeadSeen, Sentence, SessionBody, SessionState
+from contracts.commands import KEEP_SEALED_DAYS, Command, Keep, Release, Seal
 from contracts.devices import Named
 from contracts.observations import SealApplied
-from contracts.units import RoomId, SessionId, UtcMs
+from contracts.units import RoomId, SessionId, Sha256Hex, UtcMs
 from controller.core.outputs import Refusal, Refused
 
 
@@ -40,6 +40,8 @@ TRANSITIONS: Final[Mapping[tuple[SessionState, SessionVerb], SessionState]] = {
 HOLDS_ROOM: Final = frozenset({SessionState.GATHERING, SessionState.SEALED, SessionState.SUSPENDED})
 """States in which a room belongs to the session and to no other."""
 
+DAY_MS: Final = 86_400_000
+
 ENDED: Final = frozenset({SessionState.RELEASED, SessionState.ARCHIVED, SessionState.CANCELLED})
 
 STATE_NAMES: Final[Mapping[SessionState, Named]] = {
@@ -58,7 +60,8 @@ class Session:
     """One evaluation session in one room.
 
     ``command_id`` is the last seal or release sent to the room's node; ``seal_confirmed`` turns
-    true when the node says that it enforces exactly that one.
+    true when the node says that it enforces exactly that one. ``heads_at_seal`` and
+    ``heads_at_release`` are the ends of the room's chains as they were known then.
     """
 
     id: SessionId
@@ -76,14 +79,24 @@ class Session:
     command_id: str | None = None
     commands_sent: int = 0
     seal_confirmed: bool = False
+    keep_days: int = KEEP_SEALED_DAYS
+    roster_sha256: Sha256Hex | None = None
+    heads_at_seal: tuple[HeadSeen, ...] = ()
+    heads_at_release: tuple[HeadSeen, ...] = ()
 
     @property
     def ended(self) -> bool:
         return self.state in ENDED
 
 
-def schedule(session_id: SessionId, body: SessionBody, by: str, utc_ms: UtcMs) -> Session:
-    """A session that will take place."""
+def schedule(
+    session_id: SessionId,
+    body: SessionBody,
+    by: str,
+    utc_ms: UtcMs,
+    keep_days: int = KEEP_SEALED_DAYS,
+) -> Session:
+    """A session that will take place; ``keep_days`` is the site's, where the body names none."""
     return Session(
         id=session_id,
         room_id=body.room_id,
@@ -91,6 +104,8 @@ def schedule(session_id: SessionId, body: SessionBody, by: str, utc_ms: UtcMs) -
         admitted=body.admitted,
         scheduled_utc_ms=body.starts_utc_ms or utc_ms,
         scheduled_by=by,
+        keep_days=body.keep_days or keep_days,
+        roster_sha256=body.roster_sha256,
     )
 
 
@@ -115,6 +130,34 @@ def act(
     if session.state is SessionState.SEALED:
         return _commanded(moved, sealing=False, utc_ms=utc_ms)
     return moved, None
+
+
+def keep_passages(
+    before: Session, moved: Session, passages: Iterable[RoomId], utc_ms: UtcMs
+) -> tuple[Session, tuple[Keep, ...]]:
+    """Orders to keep what corridors and gates record while this session is sealed.
+
+    They begin with the first seal and are given an end when the session is over; in a suspension
+    they go on, for people pass there then.
+    """
+    begins = moved.sealed_utc_ms is not None and before.sealed_utc_ms is None
+    ends = moved.ended and not before.ended and before.sealed_utc_ms is not None
+    since = moved.sealed_utc_ms
+    if since is None or not (begins or ends):
+        return moved, ()
+    rooms = tuple(passages)
+    orders = tuple(
+        Keep(
+            command_id=f"{moved.id}-{number}",
+            room_id=room,
+            session_id=moved.id,
+            from_utc_ms=since,
+            to_utc_ms=utc_ms if ends else None,
+            keep_until_utc_ms=UtcMs(utc_ms + moved.keep_days * DAY_MS),
+        )
+        for number, room in enumerate(rooms, start=moved.commands_sent + 1)
+    )
+    return replace(moved, commands_sent=moved.commands_sent + len(orders)), orders
 
 
 def confirm(session: Session, applied: SealApplied) -> Session:
@@ -151,6 +194,8 @@ def _commanded(session: Session, *, sealing: bool, utc_ms: UtcMs) -> tuple[Sessi
             session_id=session.id,
             admitted=session.admitted,
             at_utc_ms=utc_ms,
+            keep_days=session.keep_days,
+            roster_sha256=session.roster_sha256,
         )
         if sealing
         else Release(

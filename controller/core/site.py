@@ -19,7 +19,16 @@ from contracts.observations import (
 )
 from contracts.units import MonoMs, NodeId
 from contracts.vda5050.state import ConnectionState
-from controller.core import alerts, deliveries, dispatch, fleet, interlock, sessions, state
+from controller.core import (
+    alerts,
+    deliveries,
+    dispatch,
+    fleet,
+    interlock,
+    recording,
+    sessions,
+    state,
+)
 from controller.core.alerts import AlertRecord
 from controller.core.outputs import (
     Accepted,
@@ -46,6 +55,8 @@ def step(site: SiteState, given: Input, now: Now) -> Result:  # noqa: PLR0911  #
             return _alert_came(site, given, now)
         case state.SealWasApplied():
             return _applied(site, given.applied)
+        case state.EntryCame() | state.CheckpointCame() | state.KeyConfirmed():
+            return recording.step(site, given, now)
         case state.Noted():
             return site, ()
         case state.Observed():
@@ -139,7 +150,8 @@ def _scheduled(site: SiteState, given: state.SessionScheduled, now: Now) -> Resu
     known = {area.id for area in site.plan.site.config.areas}
     if given.body.room_id not in known:
         return site, (_no("room", given.body.room_id),)
-    session = sessions.schedule(given.session_id, given.body, given.by, now.utc_ms)
+    keep_days = site.plan.site.config.keep_sealed_days
+    session = sessions.schedule(given.session_id, given.body, given.by, now.utc_ms, keep_days)
     after = replace(site, sessions=_kept(site.sessions, session.id, session))
     return after, (Accepted(session.id),)
 
@@ -152,13 +164,25 @@ def _acted(site: SiteState, given: state.SessionActed, now: Now) -> Result:
     if isinstance(after, Refused):
         return site, (after,)
     moved, command = after
-    node_id = site.plan.watcher.get(moved.room_id)
+    moved = _with_heads(site, session, moved)
+    moved, keeps = sessions.keep_passages(session, moved, site.plan.passages, now.utc_ms)
     outputs: list[Output] = [Accepted(moved.id)]
-    if command is not None and node_id is not None:
-        outputs.append(SendCommand(node_id, command))
+    for order in (command, *keeps):
+        node_id = site.plan.watcher.get(order.room_id) if order is not None else None
+        if order is not None and node_id is not None:
+            outputs.append(SendCommand(node_id, order))
     site = replace(site, sessions=_kept(site.sessions, moved.id, moved))
     site, more = dispatch.settle(site, now)
     return site, (*outputs, *more)
+
+
+def _with_heads(site: SiteState, before: Session, moved: Session) -> Session:
+    """The session with the ends of its room's chains, as its report tells them for ever."""
+    if moved.sealed_utc_ms is not None and before.sealed_utc_ms is None:
+        return replace(moved, heads_at_seal=recording.heads_of(site, moved.room_id))
+    if moved.ended and not before.ended:
+        return replace(moved, heads_at_release=recording.heads_of(site, moved.room_id))
+    return moved
 
 
 def _applied(site: SiteState, applied: SealApplied) -> Result:
@@ -244,7 +268,9 @@ def _ticked(site: SiteState, now: Now) -> Result:
             )
             site = replace(site, nodes=changed(site.nodes, node_id, lost))
             site = _node_alert(site, node_id, now, lost=True)
-    return dispatch.settle(site, now)
+    site, filed = recording.watch(site, now)
+    site, sends = dispatch.settle(site, now)
+    return site, (*filed, *sends)
 
 
 _Delivery = state.DeliveryOrdered | state.DeliveryLoaded | state.PinTried | state.DeliveryCancelled

@@ -10,9 +10,12 @@ from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from contracts.api import DeliveryBody, Pose, ResolveBody, SessionBody
+from contracts.evidence.lines import KeyId
 from contracts.observations import (
     Alert,
+    CheckpointTaken,
     Condition,
+    EntryAppended,
     NodeHealth,
     PictureRef,
     RoomObservation,
@@ -24,6 +27,7 @@ from controller.core.alerts import OWN_TITLES, AlertRecord
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty, RobotLive, RobotReport
 from controller.core.interlock import ZoneSight
+from controller.core.ledger import Ledger, with_declared
 from controller.core.plan import SitePlan
 from controller.core.sessions import Session, SessionVerb
 
@@ -58,8 +62,23 @@ class NodeLive:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackWord:
+    """The last word on a track's recording (an entry or a checkpoint), and when it came."""
+
+    heard_mono_ms: MonoMs
+    heard_utc_ms: UtcMs
+    number: int = 0
+    """Of the file being written, as a checkpoint said; 0: none."""
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SiteState:
-    """Everything. ``marks``: ``rule|subject`` -> the id of the alert of ours that stands for it."""
+    """Everything. ``marks``: ``rule|subject`` -> the id of the alert of ours that stands for it.
+
+    ``words``: chain id -> the last word on its recording. ``expected``: chain id -> since when a
+    word is due there, because its room is sealed and its node is up.
+    """
 
     plan: SitePlan
     sessions: Mapping[SessionId, Session] = field(default_factory=dict)
@@ -74,6 +93,9 @@ class SiteState:
     robots: Mapping[RobotId, RobotLive] = field(default_factory=dict)
     sent: Mapping[str, MonoMs] = field(default_factory=dict)
     """What was last sent when: order or action id -> time. Unanswered, it is sent again."""
+    ledger: Ledger = field(default_factory=Ledger)
+    words: Mapping[str, TrackWord] = field(default_factory=dict)
+    expected: Mapping[str, MonoMs] = field(default_factory=dict)
 
 
 def changed(mapping: Mapping[_K, _V], key: _K, value: _V) -> Mapping[_K, _V]:
@@ -84,7 +106,7 @@ def changed(mapping: Mapping[_K, _V], key: _K, value: _V) -> Mapping[_K, _V]:
 
 
 def lasting_equal(one: SiteState, other: SiteState) -> bool:
-    """Whether two states are the same on disk."""
+    """Whether two states are the same on disk, the ledger excepted: its lines are its journal."""
     return (
         one.sessions is other.sessions
         and one.alerts is other.alerts
@@ -93,7 +115,7 @@ def lasting_equal(one: SiteState, other: SiteState) -> bool:
     )
 
 
-def restored(
+def restored(  # noqa: PLR0913  # what a store holds, by name
     plan: SitePlan,
     *,
     sessions: Mapping[SessionId, Session],
@@ -103,6 +125,7 @@ def restored(
     next_number: int,
     now: Now,
     same_boot: bool,
+    ledger: Ledger | None = None,
 ) -> SiteState:
     """The state after a start, from what the store holds.
 
@@ -122,6 +145,7 @@ def restored(
         next_number=next_number,
         marks=_marks(alerts),
         robots={robot: RobotLive(silent_since_mono_ms=now.mono_ms) for robot in plan.robots},
+        ledger=with_declared(ledger or Ledger(), now.utc_ms),
     )
 
 
@@ -161,8 +185,35 @@ class SealWasApplied:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryCame:
+    """A node announces a line of a chain. ``stored``: the same bytes are in the store already."""
+
+    said: EntryAppended
+    stored: bool = False
+    kind: Literal["entry_came"] = "entry_came"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointCame:
+    """A node says how far the file being written has come."""
+
+    said: CheckpointTaken
+    kind: Literal["checkpoint_came"] = "checkpoint_came"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyConfirmed:
+    """A person stands for the key that a node signs with."""
+
+    node_id: NodeId
+    key: KeyId
+    by: str
+    kind: Literal["key_confirmed"] = "key_confirmed"
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
-    """A durable message without effect (segments, access events, refused); its cursor moves."""
+    """A durable message without effect (access events, refused); its cursor moves."""
 
     what: str
     kind: Literal["noted"] = "noted"
@@ -315,6 +366,9 @@ class RobotMoved:
 Input = (
     AlertCame
     | SealWasApplied
+    | EntryCame
+    | CheckpointCame
+    | KeyConfirmed
     | Noted
     | Observed
     | NodeSaid

@@ -12,6 +12,8 @@ from contracts.api import (
     MapEdgeView,
     MapNodeView,
     ReportAlert,
+    ReportGap,
+    ReportTrack,
     RobotCondition,
     RobotView,
     RoomView,
@@ -26,7 +28,7 @@ from contracts.api import (
 from contracts.devices import Area, CameraConfig, Named
 from contracts.observations import CameraState, CameraView, Condition, NodeState, SoundState
 from contracts.units import MonoMs, RobotId, RoomId, UtcMs, ZoneId
-from controller.core import dispatch
+from controller.core import dispatch, evidence_views
 from controller.core.alerts import AlertRecord, title_of
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty, RobotLive
@@ -53,6 +55,7 @@ def session_view(session: Session) -> SessionView:
         seal_confirmed=session.seal_confirmed,
         sealed_by=session.sealed_by,
         released_by=session.released_by,
+        keep_days=session.keep_days,
     )
 
 
@@ -69,6 +72,7 @@ def alert_view(record: AlertRecord, picture_url: str | None = None) -> AlertView
         handling=record.handling,
         room_id=alert.room_id,
         camera_id=alert.camera_id,
+        pickup_id=alert.pickup_id,
         node_id=alert.node_id,
         session_id=alert.session_id,
         since_utc_ms=alert.since_utc_ms,
@@ -85,6 +89,7 @@ def alert_view(record: AlertRecord, picture_url: str | None = None) -> AlertView
         acknowledged_utc_ms=record.acknowledged_utc_ms,
         disposition=record.disposition,
         note=record.note,
+        detail=record.detail,
     )
 
 
@@ -116,6 +121,9 @@ def room_view(site: SiteState, area: Area, mono_ms: MonoMs) -> RoomView:
             if row.alert.room_id == area.id and row.alert.condition is Condition.ACTIVE
         ),
         observed_utc_ms=live.observation.utc_ms if live else None,
+        tracks=evidence_views.track_views(site, area.id),
+        clock=evidence_views.clock_of(site, area.id),
+        key_confirmed=evidence_views.key_confirmed(site, node_id),
     )
 
 
@@ -267,8 +275,11 @@ def witness_report(
     alerts: Iterable[AlertRecord],
     deliveries: Iterable[Delivery],
     made_utc_ms: UtcMs,
+    *,
+    recordings: tuple[ReportTrack, ...] = (),
+    gaps: tuple[ReportGap, ...] = (),
 ) -> WitnessReport:
-    """The draft of a session's report: seal, alerts, deliveries with custody and zones."""
+    """The draft of a session's report: seal, alerts, deliveries with custody, recordings, gaps."""
     rows = tuple(sorted(alerts, key=lambda row: row.number))
     carried = tuple(
         delivery_view(site, row) for row in sorted(deliveries, key=lambda row: row.ordered_utc_ms)
@@ -295,11 +306,15 @@ def witness_report(
             for row in rows
         ),
         deliveries=carried,
-        statement=_statement(session, len(rows), carried),
+        statement=_statement(session, len(rows), carried, len(gaps)),
+        recordings=recordings,
+        gaps=gaps,
     )
 
 
-def _statement(session: Session, alerts: int, carried: tuple[DeliveryView, ...]) -> Sentence:
+def _statement(
+    session: Session, alerts: int, carried: tuple[DeliveryView, ...], gaps: int
+) -> Sentence:
     passages = [row for delivery in carried for row in delivery.zones]
     proven = sum(1 for row in passages if row.verdict is ZoneVerdict.NO_UNADMITTED_PERSON)
     over = session.state in (SessionState.RELEASED, SessionState.ARCHIVED)
@@ -308,10 +323,11 @@ def _statement(session: Session, alerts: int, carried: tuple[DeliveryView, ...])
         zh=(
             f"本场次{ended_zh}。封闭期间共有预警 {alerts} 条，机器人配送 {len(carried)} 次；"
             f"所经区域 {len(passages)} 段中，{proven} 段有影像证明无未准入人员。"
+            f"录像缺失 {gaps} 处。"
         ),
         en=(
             f"The session is {ended_en}. Alerts while it was sealed: {alerts}. Deliveries by "
             f"robot: {len(carried)}. Passages through zones: {len(passages)}, of which cameras "
-            f"prove {proven} to have had no unadmitted person."
+            f"prove {proven} to have had no unadmitted person. Gaps in the recordings: {gaps}."
         ),
     )

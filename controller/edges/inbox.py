@@ -10,11 +10,20 @@ import structlog
 from contracts import topics
 from contracts.codec import Message, decode, encode_ack
 from contracts.envelope import Rejected
-from contracts.observations import Alert, NodeHealth, RoomObservation, SealApplied
+from contracts.observations import (
+    Alert,
+    CheckpointTaken,
+    EntryAppended,
+    NodeHealth,
+    RoomObservation,
+    SealApplied,
+)
 from contracts.topics import Kind
 from contracts.units import SiteId
 from controller.core.state import (
     AlertCame,
+    CheckpointCame,
+    EntryCame,
     Input,
     NodeSaid,
     Noted,
@@ -76,6 +85,9 @@ class EdgeInbox:
         self._health = bus.subscribe(
             topics.health_filter(site), qos=1, limit=LIVE_MAX, drop=DropPolicy.LATEST_PER_TOPIC
         )
+        self._checkpoints = bus.subscribe(
+            topics.checkpoint_filter(site), qos=1, limit=LIVE_MAX, drop=DropPolicy.LATEST_PER_TOPIC
+        )
 
     async def run(self) -> None:
         """Take messages until cancelled."""
@@ -84,6 +96,7 @@ class EdgeInbox:
                 group.create_task(self._read_durable(inbox))
             group.create_task(self._read_live(self._observations))
             group.create_task(self._read_live(self._health))
+            group.create_task(self._read_live(self._checkpoints))
             group.create_task(self._store())
 
     async def repeat_acks(self) -> None:
@@ -101,6 +114,8 @@ class EdgeInbox:
                     await self._service.offer(Observed(message.body))
                 case NodeHealth():
                     await self._service.offer(NodeSaid(message.body))
+                case CheckpointTaken():
+                    await self._service.offer(CheckpointCame(message.body))
                 case _:
                     self._reject("wrong_topic", inbound.topic, "not a live message")
 
@@ -195,5 +210,7 @@ def _input(message: Message | Rejected) -> Input:
             return AlertCame(message.body)
         case SealApplied():
             return SealWasApplied(message.body)
+        case EntryAppended():
+            return EntryCame(message.body)
         case _:
             return Noted(message.topic.kind)

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from contracts.api import Disposition, Handling, SessionState, WitnessReport, ZoneVerdict
 from contracts.devices import Named
+from contracts.evidence.entries import GapReason
 from contracts.units import UtcMs
 from controller.core import deliveries, sessions
 
@@ -60,6 +61,53 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "still_missing": ("画面未取回", "picture not fetched"),
     "supervisor": ("监督人（签名）", "Supervisor (signature)"),
     "nobody": ("无", "none"),
+    "recordings": ("录音录像", "Recordings"),
+    "no_recordings": ("本场次没有登记任何录像。", "No recording of this session is on file."),
+    "track": ("音视频轨", "Track"),
+    "covered": ("已登记录像", "Recorded"),
+    "segments": ("段", "segments"),
+    "head_at_seal": ("封闭时链尾", "Chain head at seal"),
+    "head_at_release": ("解封时链尾", "Chain head at release"),
+    "entry": ("条目", "entry"),
+    "seal_entry": ("封闭条目", "seal entry"),
+    "release_entry": ("解封条目", "release entry"),
+    "signed_by": ("签名密钥", "Signing key"),
+    "confirmed_key": ("已人工确认", "confirmed by a person"),
+    "unconfirmed_key": ("尚未人工确认", "not confirmed by a person"),
+    "known_from": ("本控制器自该条目起见证，条目", "witnessed here only from entry"),
+    "refused_lines": ("条被拒绝的登记", "refused lines"),
+    "never_recorded": ("无录像登记", "nothing on file"),
+    "gaps": ("录像缺失", "Gaps in the recordings"),
+    "no_gaps": ("封闭期间录像无缺失。", "No recording has a gap while the room was sealed."),
+    "gaps_unknown": (
+        "没有录像登记，无法说明有无缺失。",
+        "Nothing is on file, so gaps cannot be told.",
+    ),
+    "lasted": ("时长", "Lasted"),
+    "reason": ("原因", "Reason"),
+    "still_on": ("登记时仍在持续", "still going on when told"),
+    "unexplained": (
+        "节点未作说明，由控制器发现",
+        "not explained by the node; found by the controller",
+    ),
+}
+
+REASONS: Final[Mapping[GapReason, tuple[str, str]]] = {
+    GapReason.STARTING: ("录像启动中", "recorder starting"),
+    GapReason.CAMERA_OFFLINE: ("摄像机离线", "camera offline"),
+    GapReason.CAMERA_REFUSED: ("摄像机拒绝登录", "camera refused the log-in"),
+    GapReason.CAMERA_SILENT: ("摄像机无数据", "camera connected, nothing came"),
+    GapReason.STREAM_DAMAGED: ("码流损坏", "stream damaged"),
+    GapReason.PICKUP_LOST: ("拾音器断开", "pickup lost"),
+    GapReason.DISK_SLOW: ("硬盘过慢", "disk too slow"),
+    GapReason.DISK_FULL: ("硬盘已满", "disk full"),
+    GapReason.DISK_READ_ONLY: ("硬盘只读", "disk read-only"),
+    GapReason.DISK_FAILED: ("硬盘故障", "disk failed"),
+    GapReason.SPACE_SAVED: ("为封闭录像保留空间", "stopped to keep room for sealed recordings"),
+    GapReason.RECORDER_STOPPED: ("录像程序停止", "recorder stopped"),
+    GapReason.RECORDER_CRASHED: ("录像程序崩溃", "recorder crashed"),
+    GapReason.POWER_LOST: ("断电", "power lost"),
+    GapReason.UNKNOWN: ("原因不明", "reason unknown"),
 }
 
 EVENTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -135,9 +183,11 @@ def page(
         handlings={key.value: pair[column] for key, pair in HANDLINGS.items()},
         dispositions={key.value: pair[column] for key, pair in DISPOSITIONS.items()},
         legs={key.value: _side(name, column) for key, name in deliveries.STATE_NAMES.items()},
+        reasons={key.value: pair[column] for key, pair in REASONS.items()},
         stills={key: base64.b64encode(data).decode() for key, data in stills.items()},
         when=when,
         lasted=_lasted,
+        seconds=_seconds,
         side=lambda name: _side(name, column),
         state_name=state_name,
     )
@@ -153,3 +203,8 @@ def _lasted(ms: int | None) -> str:
     minutes, seconds = divmod(ms // 1_000, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}"
+
+
+def _seconds(ms: int) -> str:
+    """``12.4 s``; from a minute on as hours, minutes, seconds."""
+    return f"{ms / 1_000:.1f} s" if ms < 60_000 else _lasted(ms)

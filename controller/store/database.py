@@ -33,11 +33,19 @@ from contracts.units import RobotId, UtcMs
 from controller.core.alerts import AlertRecord
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty
-from controller.core.outputs import Lasting
+from controller.core.outputs import FileEntry, FileRefused, FileRoot, Lasting
 from controller.core.sessions import Session
 from controller.core.state import ENDED_KEPT, Input
-from controller.ports import Account, Batch, Journaled, OpenOutput, OutputId, StoreLost
-from controller.store import schema
+from controller.ports import (
+    Account,
+    Batch,
+    Journaled,
+    OpenOutput,
+    OutputId,
+    StoreLost,
+)
+from controller.store import evidence, schema
+from controller.store.evidence import KnownEvidence
 from runtime.outbox import InboxCursor
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -66,6 +74,7 @@ class Loaded:
     duties: Mapping[RobotId, Duty]
     next_number: int
     boot_id: str | None
+    evidence: KnownEvidence
 
 
 class Database:
@@ -178,6 +187,7 @@ class Database:
                 },
                 next_number=_highest(connection, schema.ALERT, "number") + 1,
                 boot_id=last,
+                evidence=evidence.load(connection),
             )
 
     def cursors(self) -> tuple[InboxCursor, ...]:
@@ -266,6 +276,54 @@ class Database:
         with _reachable(), self._engine.connect() as connection:
             bodies = connection.execute(query).scalars().all()
         return tuple(adapter.validate_json(body) for body in bodies)
+
+    # --- evidence -------------------------------------------------------------------------------
+
+    def has_entry(self, node_id: str, track_id: str, sha256: str) -> bool:
+        """See ``ports.StateStore``."""
+        with _reachable(), self._engine.connect() as connection:
+            return evidence.has_entry(connection, node_id, track_id, sha256)
+
+    def entries(
+        self, node_id: str, track_id: str, *, life: int, after: int, limit: int
+    ) -> tuple[FileEntry, ...]:
+        """Entries of one life of a chain behind sequence ``after``, oldest first."""
+        with _reachable(), self._engine.connect() as connection:
+            return evidence.entries(
+                connection, node_id, track_id, life=life, after=after, limit=limit
+            )
+
+    def refused_lines(self, node_id: str, track_id: str, *, limit: int) -> tuple[FileRefused, ...]:
+        """The newest refused lines of a chain."""
+        with _reachable(), self._engine.connect() as connection:
+            return evidence.refused(connection, node_id, track_id, limit=limit)
+
+    def stretches(
+        self, node_id: str, track_id: str, *, since: UtcMs, until: UtcMs
+    ) -> tuple[FileEntry, ...]:
+        """A track's segments and gaps in an interval, in the chain's order."""
+        with _reachable(), self._engine.connect() as connection:
+            return evidence.stretches(connection, node_id, track_id, since=since, until=until)
+
+    def session_entries(self, session_id: str) -> tuple[FileEntry, ...]:
+        """The seal, release and keep entries that nodes wrote for a session."""
+        with _reachable(), self._engine.connect() as connection:
+            return evidence.session_entries(connection, session_id)
+
+    def roots(self, *, before: int | None, limit: int) -> tuple[FileRoot, ...]:
+        """The newest hourly roots first."""
+        with _reachable(), self._engine.connect() as connection:
+            return evidence.roots(connection, before=before, limit=limit)
+
+    def find_root(self, number: int) -> FileRoot | None:
+        """One hourly root; None when there is none of this number."""
+        with _reachable(), self._engine.connect() as connection:
+            return evidence.find_root(connection, number)
+
+    def witnesses(self, leaves: Sequence[tuple[str, str, int, int]]) -> tuple[str, ...]:
+        """The Witness lines of these heads (node, track, life, sequence), in their order."""
+        with _reachable(), self._engine.connect() as connection:
+            return evidence.witnesses(connection, leaves)
 
     # --- accounts and tokens --------------------------------------------------------------------
 
@@ -384,6 +442,11 @@ def _store_entities(connection: Connection, batch: Batch) -> None:
     for duty in batch.duties:
         body = _DUTY.dump_json(duty).decode()
         _put(connection, schema.DUTY, ("robot_id",), {"robot_id": duty.robot_id, "body": body})
+    evidence.file(connection, batch.filed)
+    for chain in batch.chains:
+        _put(connection, schema.CHAIN, ("node_id", "track_id"), evidence.chain_row(chain))
+    for key in batch.keys:
+        _put(connection, schema.NODE_KEY, ("node_id",), evidence.key_row(key))
     for cursor in batch.cursors:
         values = {"stream": cursor.stream, "epoch": cursor.epoch, "seq": cursor.seq}
         _put(connection, schema.INBOX_CURSOR, ("stream", "epoch"), values)

@@ -122,3 +122,73 @@ TOKEN: Final = Table(
     Column("expires_utc_ms", _WIDE, nullable=False),
     Index("token_expiry", "expires_utc_ms"),
 )
+
+CHAIN: Final = Table(
+    "chain",
+    METADATA,
+    Column("node_id", _ID, primary_key=True),
+    Column("track_id", _ID, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+ENTRY: Final = Table(
+    "entry",
+    METADATA,
+    Column("node_id", _ID, primary_key=True),
+    Column("track_id", _ID, primary_key=True),
+    Column("life", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", _WIDE, primary_key=True, autoincrement=False),
+    Column("room_id", _ID, nullable=False),
+    Column("entry_kind", String(16), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("key", String(40), nullable=False),
+    Column("recorded_utc_ms", _WIDE, nullable=False),
+    Column("received_utc_ms", _WIDE, nullable=False),
+    Column("start_utc_ms", _WIDE),
+    Column("duration_ms", _WIDE),
+    Column("bytes", _WIDE),
+    Column("media_sha256", String(64)),
+    Column("reason", String(40)),
+    Column("detail", String(200), nullable=False, server_default=""),
+    Column("ended", Boolean),
+    Column("session_id", _ID),
+    Column("line", Text, nullable=False),
+    Column("witness", Text, nullable=False),
+    Index("entry_hash", "sha256"),
+    Index("entry_time", "track_id", "entry_kind", "start_utc_ms"),
+    Index("entry_session", "session_id"),
+)
+"""A second copy of every manifest, each line with its countersignature; never changed."""
+
+REFUSED_LINE: Final = Table(
+    "refused_line",
+    METADATA,
+    Column("node_id", _ID, primary_key=True),
+    Column("track_id", _ID, primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("room_id", _ID, nullable=False),
+    Column("sequence", _WIDE),
+    Column("fault", String(40), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("received_utc_ms", _WIDE, nullable=False),
+    Column("line", Text, nullable=False),
+)
+
+NODE_KEY: Final = Table(
+    "node_key",
+    METADATA,
+    Column("node_id", _ID, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+ROOT: Final = Table(
+    "root",
+    METADATA,
+    Column("number", _WIDE, primary_key=True, autoincrement=False),
+    Column("utc_ms", _WIDE, nullable=False),
+    Column("root", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("line", Text, nullable=False),
+    Column("leaves", Text, nullable=False),
+)
+"""The controller's own log of hourly roots, each naming the hash of the one before it."""

@@ -59,7 +59,7 @@ class ControllerMachine(Machine):
             while True:
                 await connected.wait()
                 connected.clear()
-                await controller.inbox.repeat_acks()
+                await controller.after_connect()
 
         bus.on_connect(connected.set)
         return bus.run(), controller.run(), after_connect()
