@@ -1,69 +1,7 @@
-"""What guards a track, when a clock has stepped, when space is saved: pure decisions."""
+"""When a clock has stepped, and when space is saved: pure decisions."""
 
 from contracts.units import MonoMs, UtcMs
-from edge.core.guarded import Guarded, step
 from edge.core.machine_watch import STEP_SHOWN_MS, ClockWatch, DiskSeen, compare, saves_space
-from edge.core.recording import (
-    HoldTracks,
-    KeepTracks,
-    LiftHold,
-    ReleaseTracks,
-    SaveSpace,
-    SealTracks,
-)
-
-NOW = UtcMs(1_000_000)
-
-
-def seal(session: str = "s-1") -> SealTracks:
-    return SealTracks(room_id="room-1", session_id=session, admitted=5, keep_days=10)
-
-
-def test_a_sealed_room_is_guarded_until_its_own_release() -> None:
-    guarded = step(Guarded(), seal(), NOW)
-    assert guarded.guards("cam-1", "room-1", NOW)
-    assert not guarded.guards("cam-2", "room-2", NOW)
-    late = step(guarded, ReleaseTracks(room_id="room-1", session_id="s-0"), NOW)
-    assert late.guards("cam-1", "room-1", NOW)
-    over = step(guarded, ReleaseTracks(room_id="room-1", session_id="s-1"), NOW)
-    assert not over.guards("cam-1", "room-1", NOW)
-
-
-def test_an_order_to_keep_is_replaced_by_the_next_of_its_session() -> None:
-    keep = KeepTracks(
-        room_id="corridor-1", session_id="s-1", from_utc_ms=NOW, keep_until_utc_ms=UtcMs(9**12)
-    )
-    guarded = step(Guarded(), keep, NOW)
-    assert not guarded.guards("cam-3", "corridor-1", UtcMs(NOW - 1))
-    assert guarded.guards("cam-3", "corridor-1", UtcMs(NOW + 10**9))
-    ended = step(guarded, keep.model_copy(update={"to_utc_ms": UtcMs(NOW + 5)}), NOW)
-    assert ended.guards("cam-3", "corridor-1", UtcMs(NOW + 4))
-    assert not ended.guards("cam-3", "corridor-1", UtcMs(NOW + 5))
-    assert len(ended.kept) == 1
-    assert step(ended, seal(), UtcMs(NOW + 6)).kept == ()
-
-
-def test_a_hold_guards_its_tracks_in_its_interval_until_it_is_lifted() -> None:
-    hold = HoldTracks(
-        tracks=("cam-1",),
-        hold_id="h-1",
-        from_utc_ms=NOW,
-        to_utc_ms=UtcMs(NOW + 100),
-        reason="complaint",
-        by="li.wei",
-    )
-    guarded = step(Guarded(), hold, NOW)
-    assert guarded.guards("cam-1", "room-1", NOW)
-    assert not guarded.guards("cam-2", "room-1", NOW)
-    assert not guarded.guards("cam-1", "room-1", UtcMs(NOW + 100))
-    lifted = step(guarded, LiftHold(hold_id="h-1", reason="settled", by="li.wei"), NOW)
-    assert not lifted.guards("cam-1", "room-1", NOW)
-
-
-def test_other_requests_guard_nothing_and_the_state_survives_its_file() -> None:
-    guarded = step(Guarded(), seal(), NOW)
-    assert step(guarded, SaveSpace(stop=True), NOW) is guarded
-    assert Guarded.model_validate_json(guarded.model_dump_json()) == guarded
 
 
 def test_a_step_is_told_once_with_its_size_and_shown_for_ten_minutes() -> None:
