@@ -87,6 +87,7 @@ class OnvifDevice:
         self._notices: dict[str, None] = {}
         self._compensation = timedelta(0)
         self._time_settled = False
+        self._clock_settings: dict[str, object] = {"DaylightSavings": False}
         self.clock_offset_ms: int | None = None
 
     @property
@@ -205,10 +206,9 @@ class OnvifDevice:
         """
         manual = [_network_host(server) for server in servers[:SERVERS_MAX]]
         await self._ask(DEVICE_NS, "SetNTP", {"FromDHCP": False, "NTPManual": manual})
+        # Whatever is left out here, some devices set back: summer time and zone stay as they are.
         await self._ask(
-            DEVICE_NS,
-            "SetSystemDateAndTime",
-            {"DateTimeType": "NTP", "DaylightSavings": False},
+            DEVICE_NS, "SetSystemDateAndTime", {"DateTimeType": "NTP", **self._clock_settings}
         )
 
     async def set_video(self, profile: Profile, settings: VideoSettings) -> None:
@@ -235,6 +235,9 @@ class OnvifDevice:
         before = self._clock.utc_ms()
         said = await self._ask_openly("GetSystemDateAndTime", {})
         after = self._clock.utc_ms()
+        self._clock_settings["DaylightSavings"] = bool(_part(said, "DaylightSavings"))
+        if zone := _part(_part(said, "TimeZone"), "TZ"):
+            self._clock_settings["TimeZone"] = {"TZ": zone}
         theirs = _utc_ms(_part(said, "UTCDateTime"))
         if theirs is None:
             self._notice("the device does not tell its time in UTC")
