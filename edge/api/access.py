@@ -25,7 +25,9 @@ from runtime.tokens import (
 TOKENS_ENV: Final = "ZEROENTRY_EDGE_TOKENS"
 NODE_KEY_ENV: Final = "ZEROENTRY_NODE_KEY"
 TOKENS_FILE: Final = "tokens.json"
-TICKET_SCOPE: Final = "picture"
+PICTURE_TICKET: Final = "picture"
+RECORDING_TICKET: Final = "recording"
+CAMERAS: Final = "/api/v1/cameras/"
 TOKEN_MIN_CHARS: Final = 20  # below it a token can be guessed; ours have 43
 CONTROLLER: Final = "controller"
 """Subject of a ticket with which the controller itself fetches a picture to keep it."""
@@ -35,6 +37,9 @@ class Scope(StrEnum):
     """What a token may do."""
 
     VIEW = "view"
+    """Rooms, cameras, live pictures, pictures of alerts."""
+    RECORDING = "recording"
+    """Recordings and clips: what happened in a sealed room is not for everybody who looks on."""
     OPS = "ops"
     METRICS = "metrics"
 
@@ -145,8 +150,10 @@ class Gate:
             raise ProblemError(403, "Not allowed", f"this token lacks the scope {scope.value}")
         raise ProblemError(401, "Token unknown", "this token is unknown or has expired")
 
-    def by_ticket(self, ticket: str, resources: tuple[str, ...]) -> Caller:
-        """The caller of a media ticket for one of ``resources``.
+    def by_ticket(
+        self, ticket: str, resources: tuple[str, ...], *, scope: str = PICTURE_TICKET
+    ) -> Caller:
+        """The caller of a media ticket of ``scope`` for one of ``resources``.
 
         Raises:
             ProblemError: 401; the reason is not told.
@@ -158,7 +165,7 @@ class Gate:
                 read = read_ticket(
                     self.key,
                     ticket,
-                    scope=TICKET_SCOPE,
+                    scope=scope,
                     resource=resource,
                     now_utc_ms=self.clock.utc_ms(),
                 )
@@ -173,7 +180,7 @@ ticket_query = APIKeyQuery(
     name="ticket",
     auto_error=False,
     description="A media ticket of the controller, for addresses in <img>: good for one camera "
-    "(/api/v1/cameras/ID) or one picture, for minutes.",
+    "(/api/v1/cameras/ID), one picture or one recording, for minutes.",
 )
 
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
@@ -200,10 +207,30 @@ def media_caller(request: Request, sent: Bearer, ticket: TicketText) -> Caller:
     """Dependency: a token with ``view``, or a ticket for this very path or its camera."""
     gate = gate_of(request)
     if sent is None and ticket is not None:
-        path = request.url.path
-        camera = path.rpartition("/")[0] if path.startswith("/api/v1/cameras/") else path
-        return gate.by_ticket(ticket, (path, camera))
+        return gate.by_ticket(ticket, resources_of(request.url.path))
     return gate.by_token(sent.credentials if sent else None, Scope.VIEW)
+
+
+def recording_caller(request: Request, sent: Bearer, ticket: TicketText) -> Caller:
+    """Dependency: a token with ``recording``, or such a ticket for this path or its camera."""
+    gate = gate_of(request)
+    if sent is None and ticket is not None:
+        resources = resources_of(request.url.path)
+        return gate.by_ticket(ticket, resources, scope=RECORDING_TICKET)
+    return gate.by_token(sent.credentials if sent else None, Scope.RECORDING)
+
+
+def resources_of(path: str) -> tuple[str, ...]:
+    """What a ticket may name to open ``path``: itself, or the camera that it is of."""
+    if not path.startswith(CAMERAS):
+        return (path,)
+    camera = path.removeprefix(CAMERAS).partition("/")[0]
+    return (path, camera_resource(camera))
+
+
+def camera_resource(camera_id: str) -> str:
+    """What a ticket for everything of a camera names."""
+    return CAMERAS + camera_id
 
 
 def terminal() -> TextIO:

@@ -16,6 +16,7 @@ from edge.api import live, problems
 from edge.api.access import CONTROLLER, Caller, Gate, Needs, Scope, media_caller
 from edge.api.live import LiveHub, NoPictureError, TooManyViewersError, Variant, nearest_width
 from edge.api.problems import ProblemError
+from edge.api.recordings import Recordings, add_recordings
 
 BASE: Final = "/api/v1"
 PICTURE_CACHE_S: Final = 86_400  # content-addressed: it never changes
@@ -114,9 +115,15 @@ WidthQuery = Annotated[
 
 
 def build(
-    node: NodeReader, hub: LiveHub, pictures: PictureReader, gate: Gate, *, version: str
+    node: NodeReader,
+    hub: LiveHub,
+    pictures: PictureReader,
+    gate: Gate,
+    *,
+    version: str,
+    recordings: Recordings | None = None,
 ) -> FastAPI:
-    """The application of one node."""
+    """The application of one node; without ``recordings`` it answers for none."""
     app = FastAPI(
         title="Zero Entry edge node",
         version=version,
@@ -133,6 +140,8 @@ def build(
     _add_cameras(app, node)
     _add_views(app, node, hub)
     _add_pictures(app, pictures)
+    if recordings is not None:
+        add_recordings(app, recordings)
     return app
 
 

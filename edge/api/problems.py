@@ -1,5 +1,6 @@
 """Turns what goes wrong in a request into problem+json (RFC 9457)."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -17,11 +18,18 @@ class ProblemError(Exception):
     """A request that cannot be served; ``detail`` says what to do."""
 
     def __init__(
-        self, status: int, title: str, detail: str, *, retry_after_s: int | None = None
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        retry_after_s: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.problem = Problem(title=title, status=status, detail=detail)
         self.retry_after_s = retry_after_s
+        self.headers = dict(headers or {})
 
 
 def _response(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -36,7 +44,7 @@ def _response(problem: Problem, headers: dict[str, str] | None = None) -> JSONRe
 async def _on_problem(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, ProblemError):  # starlette hands each handler its own kind alone
         raise error
-    headers: dict[str, str] = {}
+    headers = dict(error.headers)
     if error.problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_s is not None:

@@ -187,6 +187,18 @@ class RecordingIndex:
         with self._lock:
             return rows.segment(self._db, track_id, number)
 
+    def knows(self, track_id: TrackId) -> bool:
+        """Whether there is, or was, a manifest of this track."""
+        with self._lock:
+            return track_id in self._watched
+
+    def sequences(
+        self, track_id: TrackId, from_utc_ms: int, to_utc_ms: int
+    ) -> tuple[int, int] | None:
+        """First and last sequence of the segments and gaps of an interval; None: there are none."""
+        with self._lock:
+            return rows.sequences(self._db, track_id, from_utc_ms, to_utc_ms)
+
     def tracks(self) -> list[TrackRow]:
         """What there is of each track, without what was deleted."""
         with self._lock:
@@ -223,22 +235,34 @@ class RecordingIndex:
             OSError: the folder cannot be read.
             OutsideError: the name of the track leads out of the recordings' folder.
         """
+        found = self.open_segments(track_id)
+        return found[-1] if found else None
+
+    def open_segments(self, track_id: TrackId) -> list[OpenSegment]:
+        """Files that no manifest tells of yet: the one being written, perhaps one just finished.
+
+        Raises:
+            OSError: the folder cannot be read.
+            OutsideError: the name of the track leads out of the recordings' folder.
+        """
         with self._lock:
             last = rows.last_number(self._db, track_id)
-            known = self._open_starts.get(track_id)
-        path = self._places.newest_file(track_id, above=last)
-        if path is None:
-            return None
-        number = number_of(path.name)
-        exact = known is not None and known[0] == number
-        return OpenSegment(
-            track_id=track_id,
-            number=number,
-            path=path,
-            bytes=whole_bytes(path),
-            start_utc_ms=known[1] if known and exact else file_start_utc_ms(path.name),
-            start_error_ms=START_EXACT_MS if exact else START_BY_NAME_MS,
-        )
+            known = self._open_starts.get(track_id, (0, UtcMs(0)))
+        found = []
+        for path in self._places.files_above(track_id, last):
+            number = number_of(path.name)
+            exact = known[0] == number
+            found.append(
+                OpenSegment(
+                    track_id=track_id,
+                    number=number,
+                    path=path,
+                    bytes=whole_bytes(path),
+                    start_utc_ms=known[1] if exact else file_start_utc_ms(path.name),
+                    start_error_ms=START_EXACT_MS if exact else START_BY_NAME_MS,
+                )
+            )
+        return found
 
     def note_checkpoint(self, line: str) -> None:
         """Learn from a recorder's checkpoint when its open file began, to the millisecond.

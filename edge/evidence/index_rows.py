@@ -22,6 +22,7 @@ SPAN_MAX_MS: Final = 3_600_000
 # No segment is longer: 600 s is the longest setting, and a segment is cut at twice that.
 LONG_GAP_MS: Final = 86_400_000  # longer gaps are few, and have an index of their own
 PIECE_APART_MS: Final = 1_500  # pieces of one gap follow one another within a second or so
+GAPS_MAX: Final = 100_000  # gaps of a month, should a camera come and go every half a minute
 UTC_MAX_MS: Final = 1 << 62
 SUFFIXES: Final = ("", "-wal", "-shm")
 
@@ -452,6 +453,20 @@ def gaps(
         GapRow(name, sequence, GapReason(reason), detail, start, duration_ms, bool(ended))
         for name, sequence, reason, detail, start, duration_ms, ended in found
     ]
+
+
+def sequences(
+    db: sqlite3.Connection, track_id: TrackId, from_utc_ms: int, to_utc_ms: int
+) -> tuple[int, int] | None:
+    """See ``RecordingIndex.sequences``."""
+    row = db.execute(
+        "SELECT min(sequence), max(sequence) FROM segment JOIN track ON track.id = segment.track "
+        "WHERE name = ? AND start_utc > ? AND start_utc < ? AND start_utc + duration_ms > ?",
+        (track_id, from_utc_ms - SPAN_MAX_MS, to_utc_ms, from_utc_ms),
+    ).fetchone()
+    told_of = [value for value in row if value is not None]
+    told_of += [gap.sequence for gap in gaps(db, track_id, from_utc_ms, to_utc_ms, GAPS_MAX)]
+    return (min(told_of), max(told_of)) if told_of else None
 
 
 def totals(db: sqlite3.Connection) -> list[TrackRow]:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -126,21 +125,19 @@ class Places:
                 return path
         return first
 
-    def newest_file(self, track_id: TrackId, *, above: int) -> Path | None:
-        """The file with the highest number above ``above`` in the last two days; None: none.
+    def files_above(self, track_id: TrackId, number: int) -> list[Path]:
+        """Files of the last two days with a higher number, by number.
 
         Raises:
             OutsideError: the track's name leads out of the folder.
         """
-        newest: Path | None = None
-        best = above
+        found: dict[int, Path] = {}
         for day in self.days(track_id)[-2:]:
-            folder = self._inside(track_id, day)
-            for path in folder.iterdir():
-                found = FILE.fullmatch(path.name)
-                if found and found["track"] == track_id and int(found["number"]) > best:
-                    newest, best = path, int(found["number"])
-        return newest
+            for path in self._inside(track_id, day).iterdir():
+                parts = FILE.fullmatch(path.name)
+                if parts and parts["track"] == track_id and int(parts["number"]) > number:
+                    found[int(parts["number"])] = path
+        return [found[key] for key in sorted(found)]
 
     def _track(self, track_id: str) -> Path:
         if not _TRACK.fullmatch(track_id):
@@ -189,11 +186,3 @@ def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
             return
         at += length
         yield kind, at
-
-
-def is_regular(path: Path) -> bool:
-    """Whether a path is a plain file, not a link, a folder or a device."""
-    try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except FileNotFoundError:
-        return False

@@ -140,7 +140,8 @@ def footage(
         "w",
         format="mp4",
         options={
-            "movflags": "+frag_every_frame+empty_moov+default_base_moof",
+            "movflags": "+frag_keyframe+empty_moov+default_base_moof",
+            "frag_duration": "500000",
             "use_editlist": "0",
         },
     ) as container:
@@ -152,6 +153,7 @@ def footage(
             "x264-params": f"keyint={fps}:min-keyint={fps}:scenecut=0:bframes=0",
         }  # fmt: skip
         audio = container.add_stream("aac", rate=16_000, layout="mono") if sound else None
+        samples = 0
         for index in range(round(seconds * fps)):
             shade = 16 + (first_picture + index) % 200
             frame = av.VideoFrame.from_ndarray(
@@ -159,14 +161,15 @@ def footage(
             )
             frame.pts, frame.time_base = index, Fraction(1, fps)
             container.mux(video.encode(frame))
-        if audio is not None:
-            for index in range(round(seconds * 16_000 / 1024)):
-                sample = av.AudioFrame.from_ndarray(
+            while audio is not None and samples + 1024 <= (index + 1) * 16_000 // fps:
+                sound_frame = av.AudioFrame.from_ndarray(
                     np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
                 )
-                sample.sample_rate, sample.pts = 16_000, index * 1024
-                sample.time_base = Fraction(1, 16_000)
-                container.mux(audio.encode(sample))
-            container.mux(audio.encode(None))
+                sound_frame.sample_rate, sound_frame.pts = 16_000, samples
+                sound_frame.time_base = Fraction(1, 16_000)
+                container.mux(audio.encode(sound_frame))
+                samples += 1024
         container.mux(video.encode(None))
+        if audio is not None:
+            container.mux(audio.encode(None))
     return path.read_bytes()

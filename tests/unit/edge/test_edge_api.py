@@ -12,70 +12,28 @@ import httpx
 import numpy as np
 import pytest
 
-from contracts.devices import AreaKind, Named
-from contracts.observations import CameraState, CameraView, NodeHealth, NodeState, RoomObservation
+from contracts.observations import CameraView
 from contracts.units import MonoMs, UtcMs
 from edge.api.access import AccessError, Gate, node_key, open_tokens, tokens_from_environ
-from edge.api.app import AreaInfo, CameraInfo, NodeInfo, build
+from edge.api.app import build
 from edge.api.live import LiveHub, TooManyViewersError, Variant, nearest_width
 from edge.core.people import Instant
 from edge.ports import Caption, Frame, Rgb
 from runtime.clock import SimulatedClock
 from runtime.http import PortTakenError, listen
 from runtime.tokens import issue_ticket
-
-NAME = Named(zh="室", en="Room")
-KEY = b"n" * 32
-VIEW, METRICS, OPS = (f"{scope}-token-of-the-test-1" for scope in ("view", "metrics", "ops"))
-PICTURE = "ab" * 32
-VIEW_OF_CAMERA = CameraView(camera_id="cam-1", state=CameraState.LIVE)
-
-
-class FakeNode:
-    """One room with one camera."""
-
-    def info(self) -> NodeInfo:
-        return NodeInfo(
-            node_id="edge-1", site_id="demo", version="1", areas=("room-1",), cameras=("cam-1",)
-        )
-
-    def areas(self) -> list[AreaInfo]:
-        seen = RoomObservation(
-            room_id="room-1", node_id="edge-1", boot_id="b", index=0, utc_ms=UtcMs(1)
-        )
-        return [AreaInfo(id="room-1", name=NAME, kind=AreaKind.EVALUATION, observation=seen)]
-
-    def cameras(self) -> list[CameraInfo]:
-        return [
-            CameraInfo(
-                id="cam-1",
-                area="room-1",
-                name=NAME,
-                simulated=True,
-                analyse_fps=5,
-                view=VIEW_OF_CAMERA,
-                viewers=0,
-            )
-        ]
-
-    def health(self) -> NodeHealth:
-        return NodeHealth(node_id="edge-1", state=NodeState.RUNNING, utc_ms=UtcMs(1))
-
-    def metrics(self) -> bytes:
-        return b"zeroentry_up 1\n"
-
-
-class FakePictures:
-    """One picture."""
-
-    def __init__(self) -> None:
-        self.fetched: list[str] = []
-
-    def read(self, sha256: str) -> bytes | None:
-        return b"jpeg" if sha256 == PICTURE else None
-
-    def mark_fetched(self, sha256: str) -> None:
-        self.fetched.append(sha256)
+from tests.fakes.edge_api import (
+    KEY,
+    METRICS,
+    OPS,
+    PICTURE,
+    TOKENS,
+    VIEW,
+    VIEW_OF_CAMERA,
+    FakeNode,
+    FakePictures,
+    bearer,
+)
 
 
 class Api:
@@ -86,8 +44,7 @@ class Api:
         self.encoded = 0
         self.hub = LiveHub(self.render, pool, self.clock, viewers_max=2)
         self.pictures = FakePictures()
-        tokens = f"v:view:{VIEW},m:metrics:{METRICS},o:ops:{OPS}"
-        gate = Gate(tokens_from_environ(tokens), KEY, self.clock)
+        gate = Gate(tokens_from_environ(TOKENS), KEY, self.clock)
         self.app = build(FakeNode(), self.hub, self.pictures, gate, version="1")
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app), base_url="http://edge", trust_env=False
@@ -128,10 +85,6 @@ ROUTES = {
     "/metrics": METRICS,
 }
 MEDIA = ("/snapshot.jpg", "/live.mjpg", ".jpg")
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
 
 
 def test_the_table_of_routes_is_complete(api: Api) -> None:
