@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from runtime.settings import SettingsError, load
+from zeroentry.evidence.app import app as evidence_app
 
 if TYPE_CHECKING:
     from runtime.secrets import CredentialStore
@@ -38,6 +39,7 @@ credential_app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(credential_app, rich_help_panel="Configuration")
+app.add_typer(evidence_app, rich_help_panel="Evidence")
 
 ConfigFile = Annotated[
     Path,
@@ -128,12 +130,17 @@ def print_problems(error: SettingsError) -> None:
 
 
 def _service(
-    package: str, extra: str, settings_name: str, config: Path, pairs: list[str] | None
+    package: str,
+    extra: str,
+    settings_name: str,
+    config: Path,
+    pairs: list[str] | None,
+    part: str = "",
 ) -> None:
-    """Load one service's settings and run it until it is told to stop."""
+    """Load one service's settings and run it, or ``part`` of it, until it is told to stop."""
     try:
         settings_module = import_module(f"{package}.settings")
-        main_module = import_module(f"{package}.__main__")
+        main_module = import_module(f"{package}{part}.__main__")
     except ModuleNotFoundError as error:
         fail(
             f"{package} needs the module {error.name}, which is not installed",
@@ -168,6 +175,12 @@ def run_until_stopped(
 def edge(config: ConfigFile, set_: Overrides = None) -> None:
     """Run an edge node: cameras in, evidence and alerts out."""
     _service("edge", "edge", "EdgeSettings", config, set_)
+
+
+@app.command(rich_help_panel="Run a part of a site")
+def recorder(config: ConfigFile, set_: Overrides = None) -> None:
+    """Run an edge node's recorder: cameras and pickups in, signed recordings out."""
+    _service("edge", "edge", "EdgeSettings", config, set_, part=".recorder")
 
 
 @app.command(rich_help_panel="Run a part of a site")

@@ -41,11 +41,13 @@ class TrackReport:
     deleted: int
     findings: tuple[Finding, ...]
     """The earliest fault first."""
+    doubts: tuple[Finding, ...] = ()
+    """What makes all tracks doubtful, such as a key that was not given."""
 
     @property
     def exit(self) -> Exit:
-        """What the track alone amounts to."""
-        return exit_of(self.findings)
+        """What the track amounts to."""
+        return exit_of((*self.findings, *self.doubts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,4 +269,5 @@ def _track_report(
         present_bytes=made.present_bytes if made else 0,
         deleted=sum(file.deleted for file in chain.files.values()),
         findings=tuple(findings),
+        doubts=keys.findings,
     )
