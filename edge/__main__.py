@@ -22,6 +22,7 @@ from contracts import topics
 from contracts.devices import Site
 from contracts.observations import CameraView, NodeHealth, NodeState
 from contracts.units import RoomId
+from edge.announcer import Announcer, Chains
 from edge.api.access import AccessError, Gate, node_key, open_tokens, terminal
 from edge.api.app import build
 from edge.api.live import LiveHub
@@ -30,16 +31,26 @@ from edge.capture.rtsp import CameraLink
 from edge.core.people import Instant
 from edge.core.state import CameraSetup, RoomSetup, RoomState, restore, rule_settings
 from edge.credentials import credentials_of
+from edge.evidence.index import RecordingIndex
 from edge.evidence.pictures import Pictures, jpeg
-from edge.node_settings import NodeError, own_config
+from edge.node_settings import NodeError, own_config, tracks_of
 from edge.perception.detector import SHIPPED_MODEL, ModelError, SsdliteDetector, shipped_hash
 from edge.perception.overlay import draw
 from edge.perception.tracker import IouTracker
 from edge.ports import Caption, Latest, Rgb
+from edge.recorder.client import RecorderClient
+from edge.recordings import (
+    RecordingParts,
+    Recordings,
+    RecordingSetup,
+    frozen_of,
+    line_hash,
+)
 from edge.service import NodeService, Wiring, health_message
 from edge.settings import EdgeSettings, ModelSettings
 from edge.store import EdgeStore
 from edge.version import product_version
+from edge.witnesses import WitnessBook
 from runtime import logs, settings
 from runtime.clock import Clock, SystemClock
 from runtime.http import listen, serve
@@ -113,7 +124,8 @@ def room_states(
     rules = rule_settings(config.rules)
     stored = store.rooms()
     states: dict[RoomId, RoomState] = {}
-    for area_id in own_config(site, config.node).areas:
+    areas = own_config(site, config.node).areas
+    for area_id in areas:
         cameras = tuple(
             CameraSetup(camera.id, has_sound=camera.sound != "none")
             for camera in site.cameras_of(area_id)
@@ -123,7 +135,14 @@ def room_states(
                 f"area {area_id!r} has {len(cameras)} cameras; an observation carries {VIEWS_MAX} "
                 "views. Split the area (site.yaml)"
             )
-        setup = RoomSetup(area_id, config.node, cameras, rules)
+        setup = RoomSetup(
+            area_id,
+            config.node,
+            cameras,
+            rules,
+            pickups=tuple(one.id for one in site.pickups if one.area == area_id),
+            speaks_for_node=area_id == areas[0],
+        )
         states[area_id] = restore(setup, stored.get(area_id), now)
     return states
 
@@ -140,6 +159,8 @@ class Node:
     pictures: Pictures
     gate: Gate
     listener: socket.socket
+    recordings: Recordings | None
+    """None: this node only watches."""
 
     @property
     def port(self) -> int:
@@ -175,12 +196,14 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
         farewell=lambda: _last_word(config, site, clock, NodeState.STOPPED),
     )
     wiring = _shared(config, site, environ, stack, Ports(clock, session, pictures, hub))
+    recordings = open_recordings(config, site, wiring, stack) if config.recording.enabled else None
     service = NodeService(
         wiring,
         room_states(config, site, wiring.store, Instant(clock.mono_ms(), clock.utc_ms())),
         version=product_version(),
         api_url=config.api.url or _url(config, listener),
         disk_free_bytes=lambda: shutil.disk_usage(config.data_dir).free,
+        recordings=recordings,
     )
     _add_cameras(config, site, service, wiring, environ)
     pump = OutboxPump(
@@ -192,7 +215,46 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
         signing_key=wiring.run_key,
     )
     view = NodeView(site, config.node, service, hub, wiring.metrics)
-    return Node(service, session, pump, view, hub, pictures, gate, listener)
+    return Node(service, session, pump, view, hub, pictures, gate, listener, recordings)
+
+
+def open_recordings(
+    config: EdgeSettings, site: Site, wiring: Wiring, stack: ExitStack
+) -> Recordings:
+    """The node's side of recording; the recorder's process is not needed for it to start."""
+    rooms = tracks_of(site, own_config(site, config.node))
+    site_id, node_id, folder = site.config.id, config.node, config.recordings_dir
+    index = RecordingIndex(config.data_dir / "recordings.sqlite3", folder)
+    stack.callback(index.close)
+    rules = rule_settings(config.rules)
+    announcer = Announcer(
+        Chains(site_id, node_id, rooms, folder / "keys"), index, wiring.store, wiring.outbox
+    )
+    witnesses = WitnessBook(
+        site_id, node_id, folder, lambda track_id, number: line_hash(index, track_id, number)
+    )
+    return Recordings(
+        RecordingSetup(
+            site_id,
+            node_id,
+            rooms,
+            frozen={room_id: frozen_of(site, room_id, rules) for room_id in set(rooms.values())},
+            disk_low_percent=config.recording.low_percent,
+        ),
+        RecordingParts(
+            clock=wiring.clock,
+            bus=wiring.bus,
+            store=wiring.store,
+            index=index,
+            announcer=announcer,
+            witnesses=witnesses,
+            client=RecorderClient(config.recorder_socket, wiring.clock, random.Random()),
+            disk=wiring.disk,
+            new_id=wiring.new_id,
+            copies_pending=lambda track_id: 0,
+            days_left=lambda: None,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)

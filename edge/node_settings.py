@@ -1,13 +1,15 @@
 """Holds the settings that both processes of a node read: the recorder and the node itself."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from contracts.devices import CredentialName, NodeConfig, Site
+from contracts.devices import CameraConfig, CredentialName, NodeConfig, PickupConfig, Site
 from contracts.envelope import Strict
-from contracts.units import NodeId
+from contracts.evidence.entries import TrackId
+from contracts.units import NodeId, RoomId
 
 
 class NodeError(Exception):
@@ -93,3 +95,23 @@ def own_config(site: Site, node_id: NodeId) -> NodeConfig:
             return node
     known = ", ".join(sorted(node.id for node in site.nodes)) or "none"
     raise NodeError(f"node {node_id!r} is not in the site (nodes/*.yaml); nodes there: {known}")
+
+
+def tracks_of(site: Site, node: NodeConfig) -> Mapping[TrackId, RoomId]:
+    """What a node records, each track with its area: cameras and pickups, by id.
+
+    Raises:
+        NodeError: a camera and a pickup share an id, and so would share one chain.
+    """
+    tracks: dict[TrackId, RoomId] = {}
+    devices: tuple[CameraConfig | PickupConfig, ...] = (*site.cameras, *site.pickups)
+    for device in devices:
+        if device.area not in node.areas:
+            continue
+        if device.id in tracks:
+            raise NodeError(
+                f"{device.id!r} names a camera and a pickup; a recording is called after its "
+                "device, so rename one of them (cameras/*.yaml, pickups/*.yaml)"
+            )
+        tracks[device.id] = device.area
+    return tracks

@@ -9,9 +9,12 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.observations import CameraState, CameraView, PictureRef
+from contracts.commands import Keep, Release, Seal
+from contracts.observations import CameraState, CameraView, PictureRef, RecordingHealth
 from contracts.units import CameraId
 from edge.core.people import Detection, Instant, Track
+from edge.core.recording import Request
+from edge.core.state import RecordingSeen
 
 Rgb = NDArray[np.uint8]
 """A picture, height x width x 3, red first."""
@@ -164,6 +167,30 @@ class LiveView(Protocol):
 
     def offer(self, frame: Frame, view: CameraView, caption: Caption) -> None:
         """A frame and what was seen in it; returns at once."""
+        ...
+
+
+class RecordingSide(Protocol):
+    """The node's side of recording (``edge.recordings``)."""
+
+    def request_for(self, command: Seal | Release | Keep) -> Request:
+        """What to commit with a command, so that the recorder is asked for it."""
+        ...
+
+    def stir(self) -> None:
+        """A request was committed."""
+        ...
+
+    def seen(self) -> RecordingSeen:
+        """What the rules look at, now."""
+        ...
+
+    def health(self) -> RecordingHealth:
+        """What the node says of its recording, now."""
+        ...
+
+    async def run(self) -> None:
+        """Follow the recorder until cancelled."""
         ...
 
 

@@ -11,7 +11,7 @@ import structlog
 
 from contracts import codec, topics
 from contracts.catalogue import OVER_ADMITTED
-from contracts.commands import Release, Seal
+from contracts.commands import Keep, Release, Seal
 from contracts.envelope import Ack, Rejected, RejectReason
 from contracts.observations import (
     CameraHealth,
@@ -25,6 +25,7 @@ from contracts.topics import Kind
 from contracts.units import CameraId, MessageId, NodeId, RoomId, SiteId
 from edge.core import room as core
 from edge.core.people import Instant
+from edge.core.recording import Request
 from edge.core.room import (
     AlertBegan,
     AlertCleared,
@@ -49,6 +50,7 @@ from edge.ports import (
     LinkState,
     LiveView,
     PictureShelf,
+    RecordingSide,
     Tracker,
 )
 from edge.store import EdgeStore, hand_over
@@ -72,6 +74,7 @@ log = structlog.get_logger(__name__)
 
 TICK_MS = 100  # how exactly a dwell without frames is met
 HEALTH_MS = 2_000
+RECORDING_MS = 500  # as often as the recorder says how it fares
 QUIET_OBSERVE_MS = 1_000  # a room without frames says at least this often that it sees nothing
 EVENTS_MAX = 500
 # Levels come ten times a second a camera: 500 is seconds of a stalled disk, then newest are lost.
@@ -154,11 +157,17 @@ class RoomService:
             alarm=self._state.alert_of(OVER_ADMITTED.code) is not None,
         )
 
-    async def take(self, given: RoomInput, cursor: InboxCursor | None = None) -> bool:
+    async def take(
+        self,
+        given: RoomInput,
+        cursor: InboxCursor | None = None,
+        requests: Sequence[Request] = (),
+    ) -> bool:
         """Step the room by one input; whether everything that came of it is on disk.
 
-        When the disk refuses, the room stays as it was: the condition still holds at the next
-        input, so what could not be stored comes up again by itself.
+        ``requests`` to the recorder are committed with it. When the disk refuses, the room stays as
+        it was: the condition still holds at the next input, so what could not be stored comes up
+        again by itself.
         """
         async with self._busy:
             now = self.now()
@@ -168,15 +177,19 @@ class RoomService:
             if not outputs and cursor is None:
                 self._state = state
                 return True
-            return await self._commit(state, outputs, cursor)
+            return await self._commit(state, outputs, cursor, requests)
 
     async def _commit(
-        self, state: RoomState, outputs: Sequence[RoomOutput], cursor: InboxCursor | None
+        self,
+        state: RoomState,
+        outputs: Sequence[RoomOutput],
+        cursor: InboxCursor | None,
+        requests: Sequence[Request] = (),
     ) -> bool:
         loop = asyncio.get_running_loop()
         try:
             self._state = await loop.run_in_executor(
-                self._wiring.disk, self._to_disk, state, tuple(outputs), cursor
+                self._wiring.disk, self._to_disk, state, tuple(outputs), cursor, requests
             )
         except (sqlite3.Error, OutboxFullError, OSError) as error:
             self._wiring.metrics.counter(
@@ -190,7 +203,11 @@ class RoomService:
         return True
 
     def _to_disk(
-        self, state: RoomState, outputs: tuple[RoomOutput, ...], cursor: InboxCursor | None
+        self,
+        state: RoomState,
+        outputs: tuple[RoomOutput, ...],
+        cursor: InboxCursor | None,
+        requests: Sequence[Request],
     ) -> RoomState:
         """Pictures, then state and messages in one transaction, then the outbox. Disk thread."""
         entries: list[Entry] = []
@@ -200,7 +217,7 @@ class RoomService:
                 state = core.with_picture(state, output.alert.alert_id, alert_picture)
             entries.append(self._entry(output, alert_picture))
         wiring = self._wiring
-        wiring.store.commit(room=to_store(state), cursor=cursor, entries=entries)
+        wiring.store.commit(room=to_store(state), cursor=cursor, entries=entries, requests=requests)
         hand_over(wiring.store, wiring.outbox, entries)
         return state
 
@@ -242,7 +259,7 @@ class RoomService:
             alert_id=alert.alert_id,
             rule=alert.rule,
             room_id=alert.room_id,
-            camera_id=alert.camera_id,
+            camera_id=alert.camera_id or alert.pickup_id,
             since_utc_ms=alert.since_utc_ms,
         )
 
@@ -289,8 +306,11 @@ class NodeService:
         version: str,
         api_url: str | None,
         disk_free_bytes: Callable[[], int | None],
+        recordings: RecordingSide | None = None,
     ) -> None:
+        """``recordings`` None: the node only watches."""
         self._wiring = wiring
+        self._recordings = recordings
         self._rooms = {room_id: RoomService(wiring, state) for room_id, state in rooms.items()}
         self._room_of = {
             camera_id: room for room in self._rooms.values() for camera_id in room.state.cameras
@@ -360,6 +380,9 @@ class NodeService:
             group.create_task(self._take_events())
             group.create_task(self._take_commands())
             group.create_task(self._say_health())
+            if self._recordings is not None:
+                group.create_task(self._recordings.run())
+                group.create_task(self._watch(self._recordings))
             for room in self._rooms.values():
                 group.create_task(self._ticks(room))
             for camera in self._cameras.values():
@@ -370,6 +393,14 @@ class NodeService:
         while True:
             await self._wiring.clock.sleep_ms(TICK_MS)
             await room.tick()
+
+    async def _watch(self, recordings: RecordingSide) -> None:
+        """Let the rules of every room look at how its tracks are recorded."""
+        while True:
+            seen = recordings.seen()
+            for room in self._rooms.values():
+                await room.take(seen)
+            await self._wiring.clock.sleep_ms(RECORDING_MS)
 
     async def _analyse(self, camera: Camera) -> None:
         wiring = self._wiring
@@ -433,7 +464,7 @@ class NodeService:
         verdict = accept(cursor, delivered)
         if verdict is Verdict.GAP_BELOW_FLOOR:
             log.error("commands_missing", stream=delivered.stream, seq=delivered.seq)
-        if verdict.stores and isinstance(message.body, Seal | Release):
+        if verdict.stores and isinstance(message.body, Seal | Release | Keep):
             cursor = cursor_after(delivered)
             if not await self._apply(message.body, cursor):
                 return  # not on disk: no acknowledgement, the controller sends it again
@@ -461,16 +492,34 @@ class NodeService:
             return None
         return message
 
-    async def _apply(self, command: Seal | Release, cursor: InboxCursor) -> bool:
+    async def _apply(self, command: Seal | Release | Keep, cursor: InboxCursor) -> bool:
         room = self._rooms.get(command.room_id)
-        if room is not None:
-            return await room.take(command, cursor)
-        # Taken and acknowledged all the same, or one foreign order would block the stream.
-        log.error("command_for_unknown_room", room_id=command.room_id, rooms=sorted(self._rooms))
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(
-            self._wiring.disk, lambda: self._wiring.store.commit(cursor=cursor)
-        )
+        if room is None:
+            # Taken and acknowledged all the same, or one foreign order would block the stream.
+            log.error(
+                "command_for_unknown_room", room_id=command.room_id, rooms=sorted(self._rooms)
+            )
+            return await self._remember(cursor, ())
+        recordings = self._recordings
+        requests = (recordings.request_for(command),) if recordings else ()
+        if isinstance(command, Keep):  # of the recordings alone: no rule looks at it
+            taken = await self._remember(cursor, requests)
+        else:
+            taken = await room.take(command, cursor, requests)
+        if recordings is not None:
+            recordings.stir()
+        return taken
+
+    async def _remember(self, cursor: InboxCursor, requests: Sequence[Request]) -> bool:
+        store = self._wiring.store
+        try:
+            await asyncio.get_running_loop().run_in_executor(
+                self._wiring.disk, lambda: store.commit(cursor=cursor, requests=requests)
+            )
+        except (sqlite3.Error, OSError) as error:
+            if times := self._faults.due("remember"):
+                log.error("disk_refused", error=str(error), times=times)
+            return False
         return True
 
     async def _acknowledge(self, cursor: InboxCursor) -> None:
@@ -546,6 +595,7 @@ class NodeService:
             ),
             outbox_depth=wiring.outbox.depth,
             disk_free_bytes=self._disk_free_bytes(),
+            recording=self._recordings.health() if self._recordings else None,
         )
 
     def _camera_health(

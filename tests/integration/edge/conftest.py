@@ -11,6 +11,7 @@ from aio_rtsp_toolkit.server import RtspServer
 
 from edge.__main__ import wire
 from edge.api.app import build
+from edge.node_settings import RecordingSettings
 from edge.settings import ApiSettings, EdgeSettings
 from runtime import broker
 from runtime.clock import SystemClock
@@ -112,6 +113,7 @@ async def start_node(broker_port: int, tmp_path: Path) -> AsyncIterator[StartNod
                 data_dir=tmp_path / "data",
                 mqtt=MqttSettings(port=broker_port, client_id=NODE),
                 api=ApiSettings(port=0),
+                recording=RecordingSettings(enabled=False),
             )
             opened = ExitStack()
             node = wire(config, site(url), ENVIRON, opened)

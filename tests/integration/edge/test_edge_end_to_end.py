@@ -111,6 +111,7 @@ async def test_killed_process_comes_back_sealed_and_repeats_nothing(
         "data_dir": str(tmp_path / "node"),
         "mqtt": {"port": broker_port, "client_id": NODE},
         "api": {"port": 0},
+        "recording": {"enabled": False},
     }
     file = tmp_path / "edge.yaml"
     file.write_text(json.dumps(settings))
