@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final, Self
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -113,7 +113,7 @@ def read_key(path: Path) -> SigningKey:
         return SigningKey.from_pem(file.read(KEY_FILE_MAX_BYTES), said=str(path))
 
 
-def check_private(path: Path, mode: int) -> None:
+def check_private(path: PurePath, mode: int) -> None:
     """Refuse a key file that others may read or change.
 
     Raises:

@@ -157,11 +157,18 @@ def write_whole(disk: Disk, path: str, content: bytes, *, private: bool = False)
 
 
 class LocalDisk:
-    """A folder of this machine (``Disk``); made if it is not there."""
+    """A folder of this machine (``Disk``); made if it is not there.
 
-    def __init__(self, root: Path) -> None:
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, root: Path, *, folder_mode: int = FOLDER_MODE) -> None:
         self.root = root
-        root.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+        new = [folder for folder in (root, *root.parents) if not folder.exists()]
+        root.mkdir(parents=True, exist_ok=True, mode=folder_mode)
+        for folder in new:  # a synced file is lost if the name of a folder above it is
+            _sync(folder.parent)
 
     def create(self, path: str, *, private: bool = False) -> OpenFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
@@ -300,6 +307,14 @@ class _LocalFile:
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _named(entry: os.DirEntry[str]) -> Named:

@@ -12,26 +12,21 @@ import base64
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypedDict, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
 from contracts.evidence.entries import (
     At,
     Changed,
-    ClockState,
+    Checkpoint,
     DeletedFile,
     Entry,
     Gap,
     GapReason,
     HandedOver,
-    Held,
-    Kept,
-    Lifted,
     Media,
     Opened,
-    Released,
-    Sealed,
     Segment,
     TrackId,
 )
@@ -41,17 +36,15 @@ from contracts.units import MonoMs, NodeId, SiteId, UtcMs
 from edge.core.people import Instant
 from edge.core.recording import (
     DeleteFiles,
-    HoldTracks,
-    KeepTracks,
     LiftHold,
     ReleaseTracks,
-    SealTracks,
     Written,
 )
 from edge.evidence import history, recovery
 from edge.evidence.disk import Disk, OpenFile
 from edge.evidence.gaps import Piece, elapsed_ms
 from edge.evidence.history import History
+from edge.evidence.orders import Header, Order, entry_of
 from edge.evidence.places import MANIFEST, day_of
 from runtime.clock import Clock
 from runtime.signing import PublicKeys, SigningKey
@@ -63,9 +56,6 @@ LAST_UTC_MS: Final = 253_402_214_400_000  # 9999-12-31: no calendar of ours goes
 
 E = TypeVar("E", bound=Entry)
 
-Order = SealTracks | ReleaseTracks | KeepTracks | HoldTracks | LiftHold | DeleteFiles
-"""What a chain is asked to write down."""
-
 
 class ChainNotOpenError(Exception):
     """The chain was not opened, or its disk has refused so far."""
@@ -73,19 +63,6 @@ class ChainNotOpenError(Exception):
 
 class RefusedError(Exception):
     """What was asked for must not be done; says why. Nothing was written."""
-
-
-class Header(TypedDict):
-    """What every entry says of itself, for ``Entry(**header, ...)``."""
-
-    key: str
-    site: SiteId
-    node: NodeId
-    track: TrackId
-    sequence: int
-    previous: str
-    recorded: At
-    clock: ClockState
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +117,10 @@ class KeyRing(Protocol):
 
     def get(self, key_id: str) -> SigningKey | None:
         """The private key of that id, if this node has it."""
+        ...
+
+    def publish(self) -> None:
+        """Have the public key among the recordings; OSError if the disk refuses."""
         ...
 
 
@@ -261,6 +242,7 @@ class Chain:
     def _open(self) -> Recovered:
         if self._disk.make_folder(self.track):
             self._disk.sync_folder("")
+        self._keys.publish()
         public = PublicKeys()
         days = recovery.day_folders(self._disk, self.track)
         loaded = history.load(
@@ -402,6 +384,30 @@ class Chain:
             )
         )
 
+    def checkpoint(self, place: Place, offset: int, sha256: str) -> bytes:
+        """A signed line on the open file: its first ``offset`` bytes are on disk.
+
+        Raises:
+            ChainNotOpenError: before ``open``.
+        """
+        with self._lock:
+            past = self._known()
+            said = Checkpoint(
+                site=self._site,
+                node=self._node,
+                track=self.track,
+                number=place.number,
+                file=place.name,
+                head=past.head,
+                sequence=past.sequence,
+                offset=offset,
+                sha256=sha256,
+                start=place.start,
+                recorded=self.at(),
+                key=self._key.id,
+            )
+            return sign_line(said, self._key.sign)
+
     def perform(self, request_id: str, order: Order) -> Written | None:
         """Write down what was asked for, once an id; None: a hold to lift that is not here.
 
@@ -422,7 +428,7 @@ class Chain:
                     "lift holds that are over"
                 )
             try:
-                return self._append(lambda h: _entry_of(h, request_id, order)).written
+                return self._append(lambda h: entry_of(h, request_id, order)).written
             except LineError as error:
                 raise RefusedError(f"too long for one entry: {error}") from error
 
@@ -603,6 +609,8 @@ class Chain:
         self._good[day], self._owed = size, b"\n"
 
     def _make_day(self, day: str) -> None:
+        if self._disk.make_folder(self.track):
+            self._disk.sync_folder("")
         if self._disk.make_folder(f"{self.track}/{day}"):
             self._disk.sync_folder(self.track)
 
@@ -629,49 +637,3 @@ def _why(past: History, boot_id: str) -> GapReason | None:
     if past.stopped:
         return GapReason.RECORDER_STOPPED
     return GapReason.RECORDER_CRASHED if past.boot_id == boot_id else GapReason.POWER_LOST
-
-
-def _entry_of(
-    h: Header,
-    request_id: str,
-    order: SealTracks | ReleaseTracks | KeepTracks | HoldTracks | LiftHold,
-) -> Sealed | Released | Kept | Held | Lifted:
-    match order:
-        case SealTracks():
-            return Sealed(
-                **h,
-                request_id=request_id,
-                session_id=order.session_id,
-                admitted=order.admitted,
-                keep_days=order.keep_days,
-                frozen=order.frozen,
-            )
-        case ReleaseTracks():
-            return Released(**h, request_id=request_id, session_id=order.session_id)
-        case KeepTracks():
-            return Kept(
-                **h,
-                request_id=request_id,
-                session_id=order.session_id,
-                from_utc_ms=order.from_utc_ms,
-                to_utc_ms=order.to_utc_ms,
-                keep_until_utc_ms=order.keep_until_utc_ms,
-            )
-        case HoldTracks():
-            return Held(
-                **h,
-                request_id=request_id,
-                hold_id=order.hold_id,
-                from_utc_ms=order.from_utc_ms,
-                to_utc_ms=order.to_utc_ms,
-                reason=order.reason,
-                by=order.by,
-            )
-        case LiftHold():
-            return Lifted(
-                **h,
-                request_id=request_id,
-                hold_id=order.hold_id,
-                reason=order.reason,
-                by=order.by,
-            )
