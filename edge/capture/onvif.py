@@ -32,7 +32,7 @@ from edge.capture.onvif_transport import OneHostTransport, as_lost, shown
 from runtime.clock import Clock
 
 CALL_TIMEOUT_S: Final = 8.0  # one question and its answer, however slowly the bytes come
-RESOLVE_TIMEOUT_S: Final = 20.0  # all that a reader asks before it connects: six questions
+RESOLVE_TIMEOUT_S: Final = 10.0  # all that a reader asks before it connects: five questions
 PROFILES_MAX: Final = 256  # a recorder of 64 channels has 128 to 192
 SERVERS_MAX: Final = 8
 OFFSET_COMPENSATED_FROM_MS: Final = 1_000  # below this a device's clock is as right as it can tell
@@ -390,27 +390,29 @@ async def examine(
         OnvifLost: with the reason.
     """
     async with visit(host, port, pair, clock) as device:
-        information = await device.information()
-        profiles = await device.profiles()
-        streams: dict[str, str] = {}
-        snapshots: dict[str, str] = {}
-        for profile in profiles:
-            if profile.video is None:
-                continue
-            streams[profile.token] = await device.stream_uri(profile, transport)
-            snapshot = await _unless_refused(device.snapshot_uri(profile))
-            if snapshot is not None:
-                snapshots[profile.token] = snapshot
-        ntp = await _unless_refused(device.ntp_servers())
-        return DeviceReport(
-            information,
-            device.clock_offset_ms,
-            ntp,
-            profiles,
-            streams,
-            snapshots,
-            device.notices,
-        )
+        return await examine_open(device, transport=transport)
+
+
+async def examine_open(device: OnvifDevice, *, transport: str = "tcp") -> DeviceReport:
+    """As ``examine``, for a device that is open.
+
+    Raises:
+        OnvifLost: with the reason.
+    """
+    information = await device.information()
+    profiles = await device.profiles()
+    streams: dict[str, str] = {}
+    snapshots: dict[str, str] = {}
+    for profile in profiles:
+        if profile.video is None:
+            continue
+        streams[profile.token] = await device.stream_uri(profile, transport)
+        snapshot = await _unless_refused(device.snapshot_uri(profile))
+        if snapshot is not None:
+            snapshots[profile.token] = snapshot
+    ntp = await _unless_refused(device.ntp_servers())
+    offset_ms = device.clock_offset_ms
+    return DeviceReport(information, offset_ms, ntp, profiles, streams, snapshots, device.notices)
 
 
 async def device_streams(

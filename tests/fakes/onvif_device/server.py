@@ -35,22 +35,34 @@ Instead = Callable[[str], Raw | None]
 class FakeOnvifDevice:
     """``with FakeOnvifDevice(state) as device``: listens on a free port of 127.0.0.1.
 
+    With ``serve=False`` it has no port, and a test hands requests to ``answer`` itself.
+
     ``asked`` are the operations that came, in order. ``mistakes`` are requests and answers that do
     not fit the WSDL: a test asserts that there are none.
     """
 
-    def __init__(self, state: DeviceState | None = None, instead: Instead | None = None) -> None:
+    def __init__(
+        self,
+        state: DeviceState | None = None,
+        instead: Instead | None = None,
+        *,
+        serve: bool = True,
+    ) -> None:
         self.state = state or DeviceState()
         self.instead = instead
         self.asked: list[str] = []
         self.mistakes: list[str] = []
         self.guard = Guard(self.state)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self.port = 80
+        self._server: ThreadingHTTPServer | None = None
+        if serve:
+            self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+            self._server.daemon_threads = True
+            self.port = int(self._server.server_address[1])
 
     def __enter__(self) -> Self:
+        assert self._server is not None
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
         return self
 
@@ -60,6 +72,7 @@ class FakeOnvifDevice:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        assert self._server is not None
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
