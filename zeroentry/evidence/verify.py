@@ -258,11 +258,13 @@ def _by_track(
 def _track_report(
     chain: ChainRead, made: Account | None, witness_findings: list[Finding], keys: _Keys
 ) -> TrackReport:
-    findings = [*chain.findings, *witness_findings, *(made.findings if made else ())]
+    files = sorted(made.findings, key=lambda finding: finding.order) if made else []
     if keys.controller_given and chain.entries > 0 and chain.witnessed_to < chain.last:
         values = (chain.witnessed_to, chain.last)
-        findings.append(Finding(Kind.UNWITNESSED, chain.last_path, None, None, values))
-    findings.sort(key=lambda finding: (-finding.weight, finding.order))
+        chain.find(Finding(Kind.UNWITNESSED, chain.last_path, None, None, values))
+    # The chain first: a line that was taken away makes a file look missing, not the other way.
+    findings = [*chain.findings, *files, *witness_findings]
+    findings.sort(key=lambda finding: -finding.weight)
     return TrackReport(
         chain=chain,
         present=made.present if made else 0,
