@@ -454,8 +454,13 @@ class Chain:
             return appended.written
 
     def close(self) -> None:
-        """Let go of the manifest; ``open`` starts anew."""
+        """Let go of the manifest, its last line feed on disk; ``open`` starts anew."""
         with self._lock:
+            if self._file is not None:
+                try:
+                    self._file.sync()
+                except OSError as error:  # the line is safe; the next start adds the line feed
+                    log.warning("manifest_close_failed", track=self.track, error=str(error))
             self._close_file()
             self._recovered = None
             self._segment_day = None

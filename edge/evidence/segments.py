@@ -188,6 +188,7 @@ class TrackWriter:
         self._checkpoint_ms = 0
         self._logged_ms: int | None = None
         self._closed_bytes = 0
+        self._notes_dropped = 0
 
     # What others ask.
 
@@ -359,7 +360,7 @@ class TrackWriter:
         elif isinstance(item, Piece):
             self._owed.append(item)  # at most one after each file or note, and those are bounded
         else:
-            log.warning("note_dropped", track=self._chain.track, what=item.what)
+            self._notes_dropped += 1
 
     # Time.
 
@@ -452,8 +453,13 @@ class TrackWriter:
         self._pay()
         if self._broken is not None:
             self._probe()
-            log.warning("disk_writes_again", track=self._chain.track, after=self._broken)
-            self._broken, self._logged_ms = None, None
+            log.warning(
+                "disk_writes_again",
+                track=self._chain.track,
+                after=self._broken,
+                notes_dropped=self._notes_dropped,
+            )
+            self._broken, self._logged_ms, self._notes_dropped = None, None, 0
             self._gap(gaps.over(self._gaps, Source.DISK, self._chain.at()))
             self._pay()
         return True
