@@ -51,7 +51,7 @@ RETAIN_EVERY_MS: Final = 60_000
 RETAIN_SHORT_MS: Final = 5_000  # while space is short, each step frees up to a hundred files
 BATCH: Final = 20  # files of one track before the next one's turn
 CANDIDATES: Final = 1_000  # oldest files of a track that one step judges
-CLOCK_JUMP_MAX_MS: Final = DAY_MS
+CLOCK_AHEAD_MAX_MS: Final = DAY_MS
 # A clock that is a day ahead of the newest recording is not believed: it would expire everything.
 BY: Final = "retention"
 
@@ -66,6 +66,7 @@ class KeeperSettings:
     recordings_dir: Path
     prefix: str
     marks: Marks
+    clock_ahead_max_ms: int = CLOCK_AHEAD_MAX_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +255,7 @@ class Keeper:
         newest = max((row.last_utc_ms or 0 for row in self._index.tracks()), default=0)
         status = self._ports.status()
         stepped = status is not None and status.clock_step_ms != 0
-        if stepped or now - newest > CLOCK_JUMP_MAX_MS:
+        if stepped or now - newest > self._settings.clock_ahead_max_ms:
             if times := self._faults.due("clock"):
                 log.warning("retention_clock_doubted", newest_utc_ms=newest, times=times)
             return tracks, Decision((), 0)
