@@ -205,9 +205,7 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
         KeyFileError: the key that signs evidence cannot be used.
     """
     plan = plan_of(site, robot_map)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    key = open_key(settings.data_dir / EVIDENCE_KEY_FILE)
-    database = Database(settings.database, clock.boot_id)
+    key, database = _opened(settings, clock)
     signing = keys.run_key if (demo := settings.deployment is Deployment.DEMO) else None
     commands = NodeCommands(
         settings.data_dir / "outbox",
@@ -226,12 +224,9 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     fetcher = PictureFetcher(
         pictures, client, clock, rng=rng, edge_token=keys.edge_token, api_url=api_urls
     )
-    hub = EventHub(clock)
-    witnesses = WitnessPublisher(bus, clock, site.config.id)
-    state = _kept_state(plan, database, clock, key)
-    witnesses.know(state.ledger.chains.values())
+    hub, witnesses = EventHub(clock), WitnessPublisher(bus, clock, site.config.id)
     service = Service(
-        state,
+        _kept_state(plan, database, clock, key, witnesses),
         database,
         clock,
         Hands(commands, fetcher, fleet),
@@ -245,20 +240,14 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     outside = Outside(keys.node_keys, base_url, broker_connected, settings.menu, key, demo=demo)
     context = _context(service, database, pictures, accounts, hub, clock, metrics, outside)
     inbox, app = EdgeInbox(bus, service, clock, site.config.id, database.cursors()), build(context)
-    return Controller(
-        service=service,
-        inbox=inbox,
-        commands=commands,
-        witnesses=witnesses,
-        fleet=fleet,
-        hub=hub,
-        app=app,
-        database=database,
-        accounts=accounts,
-        metrics=metrics,
-        clock=clock,
-        client=client,
-    )
+    edges = (inbox, commands, witnesses)
+    return Controller(service, *edges, fleet, hub, app, database, accounts, metrics, clock, client)
+
+
+def _opened(settings: ControllerSettings, clock: Clock) -> tuple[SigningKey, Database]:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    key = open_key(settings.data_dir / EVIDENCE_KEY_FILE)
+    return key, Database(settings.database, clock.boot_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,8 +286,11 @@ def _check(public: bytes, data: bytes, signature: bytes) -> bool:
         return False
 
 
-def _kept_state(plan: SitePlan, database: Database, clock: Clock, key: SigningKey) -> SiteState:
+def _kept_state(
+    plan: SitePlan, database: Database, clock: Clock, key: SigningKey, witnesses: WitnessPublisher
+) -> SiteState:
     loaded = database.load()
+    witnesses.know(loaded.evidence.chains.values())
     return restored(
         plan,
         sessions=loaded.sessions,

@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from contracts.api import Disposition, Handling, Sentence
-from contracts.catalogue import CATALOGUE
+from contracts.catalogue import (
+    CAMERA_FROZEN,
+    CAMERA_OFFLINE,
+    CATALOGUE,
+    DISK_FAILING,
+    RECORDER_DOWN,
+)
+from contracts.catalogue import RECORDING_GAP as NODE_RECORDING_GAP
 from contracts.devices import Named
 from contracts.observations import Alert, Condition, PictureRef
 from contracts.units import RuleCode, UtcMs
@@ -19,7 +26,12 @@ LID_OPEN: Final = "delivery.lid_open"
 ROBOT_LOST: Final = "robot.lost"
 ROBOT_ERROR: Final = "robot.error"
 CHAIN_BROKEN: Final = "node.chain_broken"
-RECORDING_GAP: Final = "node.recording_gap"
+RECORDING_GAP: Final = NODE_RECORDING_GAP.code
+
+OF_TRACK: Final = frozenset({RECORDING_GAP, CAMERA_OFFLINE.code, CAMERA_FROZEN.code})
+"""Rules that tell of one track that it is not recorded, or why."""
+OF_RECORDER: Final = frozenset({RECORDER_DOWN.code, DISK_FAILING.code})
+"""Rules that tell it of all tracks of a node."""
 
 OWN_TITLES: Final[Mapping[RuleCode, Named]] = {
     PERSON_IN_ZONE: Named(zh="机器人通道内有人", en="Person in a robot's zone"),
@@ -30,7 +42,7 @@ OWN_TITLES: Final[Mapping[RuleCode, Named]] = {
     ROBOT_LOST: Named(zh="机器人失联", en="Robot lost"),
     ROBOT_ERROR: Named(zh="机器人无法执行任务", en="Robot cannot do its order"),
     CHAIN_BROKEN: Named(zh="录像证据链断裂", en="Chain of evidence broken"),
-    RECORDING_GAP: Named(zh="封闭期间录像缺失", en="Sealed room not recorded"),
+    RECORDING_GAP: Named(zh="录像中断", en="Recording gap"),  # a node's own rule has this code too
 }
 """Titles of the alerts that the controller itself makes; the edge's are in the catalogue.
 

@@ -280,10 +280,6 @@ def _noted(site: SiteState, record: AlertRecord, text: Sentence) -> SiteState:
     return replace(site, alerts=changed(site.alerts, record.id, after))
 
 
-NODE_RULES: Final = "recording."
-"""How the codes of the node's own rules on recording begin (``contracts.catalogue``)."""
-
-
 def _concerning(
     site: SiteState, track: Track, since: UtcMs, until: UtcMs, *, over_too: bool
 ) -> AlertRecord | None:
@@ -292,11 +288,12 @@ def _concerning(
     A second sounding one for the same hole would only wear people out. ``over_too``: also one whose
     condition has cleared, for a hole that is over.
     """
+    node_id = site.plan.watcher.get(track.room_id)
     for record in site.alerts.values():
         alert = record.alert
-        ours = alert.rule == alerts.RECORDING_GAP
-        of_track = track.id in (alert.camera_id, alert.pickup_id)
-        if not of_track or not (ours or alert.rule.startswith(NODE_RULES)):
+        of_track = alert.rule in alerts.OF_TRACK and track.id in (alert.camera_id, alert.pickup_id)
+        of_node = alert.rule in alerts.OF_RECORDER and alert.node_id == node_id
+        if not (of_track or of_node):
             continue
         if alert.condition is Condition.CLEARED and not over_too:
             continue

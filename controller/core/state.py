@@ -156,14 +156,21 @@ def mark_of(rule: str, subject: str) -> str:
 
 def own_alert_id(rule: str, subject: str, utc_ms: UtcMs) -> str:
     """The id of an alert of ours; the same for the same occurrence, and readable back."""
-    return f"c{list(OWN_TITLES).index(rule)}_{subject}_{utc_ms}"
+    return f"{_own_prefix(rule)}{subject}_{utc_ms}"
+
+
+def _own_prefix(rule: str) -> str:
+    return f"c{list(OWN_TITLES).index(rule)}_"
 
 
 def _marks(alerts: Mapping[str, AlertRecord]) -> Mapping[str, str]:
     return {
         mark_of(row.alert.rule, row.id.split("_")[1]): row.id
         for row in alerts.values()
-        if row.alert.rule in OWN_TITLES and row.alert.condition is Condition.ACTIVE
+        if row.alert.condition is Condition.ACTIVE
+        and row.alert.rule in OWN_TITLES
+        # A node has rules of the same code; its alerts are cleared by the node itself.
+        and row.id.startswith(_own_prefix(row.alert.rule))
     }
 
 
