@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from tests.fakes.onvif_device.soap import TDS, TR2, TRT, TT, invalid, not_supported
 from tests.fakes.onvif_device.state import DeviceState, Encoder
@@ -169,7 +169,7 @@ def _profile1(state: DeviceState, each: Encoder) -> str:
         else ""
     )
     return (
-        f'<trt:Profiles token="{each.profile}" fixed="true"><tt:Name>{each.name}</tt:Name>'
+        f'<trt:Profiles token={quoteattr(each.profile)} fixed="true"><tt:Name>{each.name}</tt:Name>'
         f"{_encoder1(each, 'tt:VideoEncoderConfiguration')}{sound}</trt:Profiles>"
     )
 
@@ -276,7 +276,8 @@ def profiles2(state: DeviceState, asked: Any, _host: str) -> str:
                 "<tt:Bitrate>64</tt:Bitrate><tt:SampleRate>16</tt:SampleRate></tr2:AudioEncoder>"
             )
         found.append(
-            f'<tr2:Profiles token="{each.profile}" fixed="true"><tr2:Name>{each.name}</tr2:Name>'
+            f'<tr2:Profiles token={quoteattr(each.profile)} fixed="true">'
+            f"<tr2:Name>{each.name}</tr2:Name>"
             + (f"<tr2:Configurations>{parts}</tr2:Configurations>" if parts else "")
             + "</tr2:Profiles>"
         )

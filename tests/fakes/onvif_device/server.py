@@ -134,6 +134,7 @@ def _md5(text: str) -> str:
 def _handler(device: FakeOnvifDevice) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = 65_536  # head and body in one packet, or each answer waits 40 ms for an ACK
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
