@@ -1,0 +1,1 @@
+"""Makes files of a track's packets: when a segment begins and ends, and its bytes."""
