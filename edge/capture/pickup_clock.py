@@ -14,11 +14,17 @@ from statistics import median
 from typing import Final
 
 WARM_BLOCKS: Final = 25
-# Half a second. The first blocks of a stream come in bursts; one of them alone may be 100 ms off.
-BANDWIDTH_MAX_HZ: Final = 0.2
+WARM_BLOCKS_MAX: Final = 100
+WARM_SPREAD_US: Final = 20_000
+# Half a second of blocks that agree within one block's length, or the last of two seconds: a sound
+# server states a latency of half a second at first and takes that long to find the real one.
+BANDWIDTH_MAX_HZ: Final = 0.05
 BANDWIDTH_MIN_HZ: Final = 0.01
 # The loop is quick at first and slow later: jitter of a millisecond then moves it by microseconds.
-DRIFT_MAX: Final = 1e-3  # no crystal is off by more; a steeper line would follow an error instead
+SLOW_AFTER_S: Final = 25.0
+DRIFT_MAX: Final = 5e-4  # no crystal is off by more; a steeper line would follow an error instead
+DRIFT_FROM_S: Final = 10.0  # what a run's drift is measured from: by then the loop has settled
+DRIFT_OVER_S: Final = 10.0  # two points that are closer say more of the jitter than of the crystal
 JUMP_US: Final = 60_000  # three blocks of 20 ms: below it is jitter, above it samples are missing
 JUMP_BLOCKS: Final = 3  # one late block is a busy machine, three in a row are a new line
 _DAMPING: Final = math.sqrt(2)
@@ -58,13 +64,22 @@ class SoundClock:
     jumped_at: int = 0
     error_us: float = 0.0
     """How far the last block's own time was off the line, smoothed."""
+    mark: Line | None = None
+    """The line as it was when the loop had settled; drift is measured from there."""
 
     @property
-    def drift_ppm(self) -> float:
-        """How much faster than its nominal rate the device counts, by our clock."""
-        if self.line is None:
-            return 0.0
-        return (1e6 / self.rate_hz / self.line.step_us - 1) * 1e6
+    def drift_ppm(self) -> float | None:
+        """How much faster than its nominal rate the device counts, by our clock; None: too early.
+
+        Over the whole time since ``mark``: an hour of blocks that are 10 ms off tells 3 ppm.
+        """
+        if self.line is None or self.mark is None:
+            return None
+        passed_us = self.line.at_us - self.mark.at_us
+        if passed_us < DRIFT_OVER_S * 1e6:
+            return None
+        counted_us = (self.line.sample - self.mark.sample) * 1e6 / self.rate_hz
+        return (counted_us / passed_us - 1) * 1e6
 
     def time_us(self, sample: float) -> float:
         """When a sample was captured, in microseconds of the node's monotonic clock.
@@ -89,11 +104,22 @@ def step(clock: SoundClock, first: int, captured_us: int) -> tuple[SoundClock, J
     return _follow(clock, clock.line, first, error_us), None
 
 
+def settle(clock: SoundClock) -> SoundClock:
+    """Draw the line through what there is: the device ended before it had warmed up."""
+    if clock.line is not None or not clock.seen:
+        return clock
+    return replace(clock, seen=(), line=_through(clock.seen, 1e6 / clock.rate_hz))
+
+
 def _warm_up(clock: SoundClock, first: int, captured_us: int) -> SoundClock:
     seen = (*clock.seen, (first, captured_us))
-    if len(seen) < WARM_BLOCKS:
+    step_us = 1e6 / clock.rate_hz
+    last = seen[-WARM_BLOCKS:]
+    offsets = [at - start * step_us for start, at in last]
+    agree = len(last) == WARM_BLOCKS and max(offsets) - min(offsets) <= WARM_SPREAD_US
+    if not agree and len(seen) < WARM_BLOCKS_MAX:
         return replace(clock, seen=seen)
-    return replace(clock, seen=(), line=_through(seen, 1e6 / clock.rate_hz))
+    return replace(clock, seen=(), line=_through(last, step_us))
 
 
 def _through(seen: tuple[tuple[int, int], ...], step_us: float) -> Line:
@@ -107,15 +133,19 @@ def _follow(clock: SoundClock, line: Line, first: int, error_us: float) -> Sound
     if samples <= 0:
         return clock
     period_s = samples / clock.rate_hz
-    age_s = max(first / clock.rate_hz, period_s)
-    bandwidth_hz = min(max(0.5 / age_s, BANDWIDTH_MIN_HZ), BANDWIDTH_MAX_HZ)
+    age_s = first / clock.rate_hz
+    share = min(age_s / SLOW_AFTER_S, 1.0)
+    bandwidth_hz = BANDWIDTH_MAX_HZ + share * (BANDWIDTH_MIN_HZ - BANDWIDTH_MAX_HZ)
     omega = min(2 * math.pi * bandwidth_hz * period_s, 0.5)  # beyond it the loop would ring
     nominal_us = 1e6 / clock.rate_hz
     step_us = line.step_us + omega * omega * error_us / samples
     step_us = min(max(step_us, nominal_us * (1 - DRIFT_MAX)), nominal_us * (1 + DRIFT_MAX))
-    at_us = line.time_us(first) + _DAMPING * omega * error_us
+    fresh = Line(first, line.time_us(first) + _DAMPING * omega * error_us, step_us)
     smoothed_us = clock.error_us + min(omega * 4, 1.0) * (error_us - clock.error_us)
-    return replace(clock, seen=(), line=Line(first, at_us, step_us), error_us=smoothed_us)
+    mark = clock.mark
+    if mark is None and age_s >= DRIFT_FROM_S:
+        mark = fresh
+    return replace(clock, seen=(), line=fresh, error_us=smoothed_us, mark=mark)
 
 
 def _outside(
@@ -128,4 +158,4 @@ def _outside(
     fresh = _through(seen, line.step_us)
     jump = Jump(start, fresh.at_us - line.time_us(start))
     # The first block after samples were lost carries what came after the loss: it starts there.
-    return replace(clock, seen=(), line=fresh, before=line, jumped_at=start), jump
+    return replace(clock, seen=(), line=fresh, before=line, jumped_at=start, mark=None), jump

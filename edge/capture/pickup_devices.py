@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 DEFAULT_NAME: Final = "default"
-NAMES_SHOWN_MAX: Final = 12  # a machine with a sound server lists twenty; a log line is no catalogue
+NAMES_SHOWN_MAX: Final = 12  # a sound server lists twenty; a log line is no catalogue
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,7 @@ class Session:
         if device.channels < wanted.channels:
             raise PickupLost(
                 Loss.REFUSED,
-                f"{device.name!r} has {device.channels} inputs; channel {wanted.channels} is wanted",
+                f"{device.name!r} has {device.channels} inputs; {wanted.channels} are needed",
             )
         said = ""
         for rate_hz, channels in formats(device, wanted):
@@ -315,7 +315,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--host-api", default=None)
     parser.add_argument("--rate", type=int, default=48_000)
     parser.add_argument("--channels", type=int, default=1, help="what must be there at least")
-    parser.add_argument("--look-ms", type=int, default=LOOK_MS, help="how often a lost one is sought")
+    parser.add_argument("--look-ms", type=int, default=LOOK_MS, help="how often to look again")
     return parser.parse_args(arguments)
 
 

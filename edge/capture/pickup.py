@@ -1,0 +1,536 @@
+"""Keeps one pickup: runs the process that captures it, encodes its sound, says how it stands.
+
+Silence is sound: a live device that gives zeros has a level, and no gap.
+"""
+
+from __future__ import annotations  # av.packet.Packet is generic in its stub alone
+
+import asyncio
+import contextlib
+import os
+import random
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from contracts.devices import PickupConfig
+from contracts.evidence.entries import GapReason
+from contracts.units import MonoMs, PickupId, UtcMs
+from edge.capture.pickup_clock import SoundClock, settle, step
+from edge.capture.pickup_devices import Loss
+from edge.capture.pickup_encoding import Encoded, Encoder, Levels, Mono, stamp
+from edge.capture.pickup_frames import (
+    FrameError,
+    FrameReader,
+    Listed,
+    Lost,
+    Opened,
+    PickupFrame,
+    Sound,
+)
+from edge.capture.sound import RATE_HZ
+from edge.core.people import Instant
+from edge.core.recording import LevelSaid, SegmentEnded, TrackItem
+from runtime.clock import Clock, backoff_ms
+
+log = structlog.get_logger(__name__)
+
+START_LIMIT_S: Final = 20.0  # PortAudio asks every driver what it can; a slow one takes seconds
+SILENT_LIMIT_S: Final = 4.0  # twice what the process itself waits for: then it hangs
+RETRY_FIRST_MS: Final = 250
+RETRY_MAX_MS: Final = 5_000
+STABLE_AFTER_MS: Final = 10_000  # a run that was shorter does not reset the backoff
+CUT_US: Final = 1_000_000  # a loss this long ends the stream, so that it becomes a gap of its own
+READ_BYTES: Final = 65_536
+STDERR_KEPT_BYTES: Final = 2_000  # the end of a traceback says what went wrong
+OVERFLOW_LOG_MS: Final = 60_000
+DETAIL_MAX: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class SoundLink:
+    """The one stream of an open pickup, as a muxer takes it for a template."""
+
+    audio: AudioStream
+    video: VideoStream | None = None
+    picture_delay_ms: int = 0
+
+
+class SoundSink(Protocol):
+    """Takes a pickup's packets as they come; ``edge.recording.TrackRecorder`` is one.
+
+    No method may block. After ``lose`` or a pause, ``opened`` comes before the next packet. The end
+    of the whole recording is its owner's to tell.
+    """
+
+    def opened(self, link: SoundLink) -> None:
+        """Sound follows; each packet stands for itself."""
+        ...
+
+    def take(self, packet: Packet[Stream], at: Instant) -> None:
+        """One packet, and when its first sample was captured."""
+        ...
+
+    def lose(self, reason: GapReason, since: Instant, detail: str = "") -> None:
+        """There is no sound since then, and why."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PickupState:
+    """How a pickup stands; ``since`` is its last sample before a loss, seen at ``noticed``."""
+
+    pickup_id: PickupId
+    live: bool
+    since: Instant
+    noticed: Instant
+    loss: Loss | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PickupCounts:
+    """What a pickup has delivered since the node started."""
+
+    starts: int
+    """Processes started."""
+    samples: int
+    """Recorded, at 48 kHz."""
+    overflows: int
+    """Times that the driver said it lost samples."""
+    missing_ms: int
+    """Time within open streams for which no samples came."""
+    drift_ppm: float | None
+    """How much faster than its nominal rate the device counts, by our clock; None: too early."""
+    sound_offset_ms: int
+    """See ``PickupSource.sound_offset_ms``."""
+
+
+PickupEvent = PickupState | LevelSaid
+PickupReport = Callable[[PickupEvent], None]
+
+
+def command(config: PickupConfig, look_ms: int | None = None) -> tuple[str, ...]:
+    """The line that starts the process of a pickup."""
+    words = [sys.executable, "-m", "edge.capture.pickup_process", "--device", config.device]
+    words += ["--rate", str(config.rate_hz), "--channels", str(config.channel or 1)]
+    if config.host_api is not None:
+        words += ["--host-api", config.host_api]
+    if look_ms is not None:
+        words += ["--look-ms", str(look_ms)]
+    return tuple(words)
+
+
+class _Ended(Exception):
+    """A run of the process is over, and why."""
+
+    def __init__(self, lost: Lost) -> None:
+        super().__init__(lost.detail)
+        self.lost = lost
+
+
+class PickupSource:
+    """One pickup as the recorder knows it. Its packets go to ``sinks``.
+
+    Packets carry time stamps at 48 kHz by the node's clock (see ``pickup_clock``) and come with the
+    instant at which their first sample was captured, not the one at which they arrived.
+    """
+
+    def __init__(
+        self,
+        config: PickupConfig,
+        clock: Clock,
+        rng: random.Random,
+        report: PickupReport,
+        sinks: Sequence[SoundSink],
+        *,
+        environ: Mapping[str, str] | None = None,
+        look_ms: int | None = None,
+        process: Sequence[str] | None = None,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._rng = rng
+        self._report = report
+        self._sinks = tuple(sinks)
+        self._environ = dict(os.environ if environ is None else environ)
+        self._command = tuple(process) if process is not None else command(config, look_ms)
+        self._state: PickupState | None = None
+        self._last: Instant | None = None
+        self._run: _Run | None = None
+        self._process: Process | None = None
+        self._starts = 0
+        self._before = PickupCounts(0, 0, 0, 0, None, 0)
+
+    @property
+    def pickup_id(self) -> PickupId:
+        return self._config.id
+
+    @property
+    def state(self) -> PickupState | None:
+        """How it stands; None until its first sound or its first loss."""
+        return self._state
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process that captures; None while it waits for the next start."""
+        return self._process.pid if self._process else None
+
+    @property
+    def counts(self) -> PickupCounts:
+        """What it has delivered."""
+        before, run = self._before, self._run
+        if run is None:
+            return before
+        return PickupCounts(
+            starts=self._starts,
+            samples=before.samples + run.samples,
+            overflows=before.overflows + run.overflows,
+            missing_ms=before.missing_ms + run.missing_us // 1000,
+            drift_ppm=run.clock.drift_ppm,
+            sound_offset_ms=run.sound_offset_ms,
+        )
+
+    @property
+    def sound_offset_ms(self) -> int:
+        """How much later than captured the sound is stamped, for the manifest.
+
+        Where the driver gives times, they have been followed, and what is left is how far the last
+        blocks were off: mostly 0. Where it gives none, its stated latency has been taken off every
+        stamp, and cannot be checked; it is what the offset may be.
+        """
+        return self.counts.sound_offset_ms
+
+    async def run(self) -> None:
+        """Capture until cancelled; starts the process again for ever."""
+        attempt = 0
+        self._last = self._now()
+        while True:
+            started = self._clock.mono_ms()
+            try:
+                await self._run_once()
+            except _Ended as ended:
+                self._close_run()
+                self._lost(ended.lost)
+            finally:
+                self._close_run()
+            if self._clock.mono_ms() - started >= STABLE_AFTER_MS:
+                attempt = 0
+            delay_ms = backoff_ms(attempt, self._rng, first_ms=RETRY_FIRST_MS, max_ms=RETRY_MAX_MS)
+            attempt += 1
+            await self._clock.sleep_ms(delay_ms)
+
+    async def _run_once(self) -> None:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self._environ
+            )
+        except OSError as error:
+            raise _Ended(Lost(Loss.CRASHED, f"cannot be started: {error}")) from error
+        self._process = process
+        self._starts += 1
+        complaints = asyncio.create_task(_tail(process))
+        try:
+            await self._read(process)
+        finally:
+            # Only SIGKILL is sure: PortAudio may sit in a loop where a device has gone.
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            self._process = None
+            said = await complaints
+            if said:
+                log.warning("pickup_process_said", pickup_id=self._config.id, text=said)
+
+    async def _read(self, process: Process) -> None:
+        if process.stdout is None:
+            raise _Ended(Lost(Loss.CRASHED, "its output is not a pipe"))
+        reader = FrameReader()
+        while True:
+            limit_s = SILENT_LIMIT_S if self._run is not None else START_LIMIT_S
+            try:
+                async with asyncio.timeout(limit_s):
+                    data = await process.stdout.read(READ_BYTES)
+            except TimeoutError as error:
+                detail = f"its process said nothing for {limit_s} s"
+                raise _Ended(Lost(Loss.STALLED, detail)) from error
+            if not data:
+                status = await process.wait()
+                raise _Ended(Lost(Loss.CRASHED, f"its process ended with status {status}"))
+            try:
+                frames = reader.feed(data)
+            except FrameError as error:
+                raise _Ended(Lost(Loss.CRASHED, str(error))) from error
+            for frame in frames:
+                self._take(frame)
+
+    def _take(self, frame: PickupFrame) -> None:
+        match frame:
+            case Sound():
+                self._sound(frame)
+            case Opened():
+                self._close_run()
+                self._run = _Run(self._config, frame, 0, self._sinks, self._clock)
+                log.info(
+                    "pickup_opened",
+                    pickup_id=self._config.id,
+                    device=frame.device,
+                    host_api=frame.host_api,
+                    rate_hz=frame.rate_hz,
+                    channels=frame.channels,
+                )
+            case Lost():
+                if self._run is not None or frame.loss is Loss.NOT_INSTALLED:
+                    raise _Ended(frame)
+                self._lost(frame)  # it goes on looking by itself
+            case Listed():
+                raise _Ended(Lost(Loss.CRASHED, "it lists devices where sound was asked for"))
+
+    def _sound(self, sound: Sound) -> None:
+        run = self._run
+        if run is None:
+            raise _Ended(Lost(Loss.CRASHED, "it sends sound of no device"))
+        if not run.follows(sound):
+            self._close_run()
+            self._lose(self._last or self._now(), "samples are missing")
+            run = self._run = _Run(self._config, run.opened, sound.first, self._sinks, self._clock)
+        for level in run.take(sound):
+            self._report(level)
+        self._last = run.ended
+        self._live()
+
+    def _close_run(self) -> None:
+        run, self._run = self._run, None
+        if run is None:
+            return
+        run.close()
+        before = self._before
+        self._before = PickupCounts(
+            starts=self._starts,
+            samples=before.samples + run.samples,
+            overflows=before.overflows + run.overflows,
+            missing_ms=before.missing_ms + run.missing_us // 1000,
+            drift_ppm=run.clock.drift_ppm,
+            sound_offset_ms=run.sound_offset_ms,
+        )
+
+    def _now(self) -> Instant:
+        return Instant(self._clock.mono_ms(), self._clock.utc_ms())
+
+    def _live(self) -> None:
+        if self._state is not None and self._state.live:
+            return
+        now = self._now()
+        self._say(PickupState(self._config.id, live=True, since=now, noticed=now))
+
+    def _lost(self, lost: Lost) -> None:
+        before, now = self._state, self._now()
+        if before is None or before.live:
+            since = gap_since = self._last or now
+        elif before.loss is lost.loss:
+            return
+        else:  # lost as before, for another reason from now on
+            since, gap_since = before.since, now
+        detail = lost.detail[:DETAIL_MAX]
+        self._say(
+            PickupState(
+                self._config.id,
+                live=False,
+                since=since,
+                noticed=now,
+                loss=lost.loss,
+                detail=detail,
+            )
+        )
+        self._lose(gap_since, f"{lost.loss.value}: {detail}")
+
+    def _lose(self, since: Instant, detail: str) -> None:
+        for sink in self._sinks:
+            sink.lose(GapReason.PICKUP_LOST, since, detail)
+
+    def _say(self, state: PickupState) -> None:
+        self._state = state
+        log.info(
+            "pickup_state",
+            pickup_id=self._config.id,
+            live=state.live,
+            loss=state.loss.value if state.loss else None,
+            detail=state.detail or None,
+            gap_ms=state.noticed.mono_ms - state.since.mono_ms,
+        )
+        self._report(state)
+
+
+class ItemQueue(Protocol):
+    """The bounded queue before the disk, as ``edge.recording.ports.TrackItems`` states it."""
+
+    def offer(self, item: TrackItem) -> bool: ...
+
+    def ready(self) -> bool: ...
+
+    @property
+    def broken(self) -> GapReason | None: ...
+
+
+class OffsetTold:
+    """A track's queue that adds to each finished segment how far a pickup's stamps are off.
+
+    A segment without pictures has nothing to measure that against; the sound card's clock has.
+    """
+
+    def __init__(self, queue: ItemQueue, offset_ms: Callable[[], int]) -> None:
+        self._queue = queue
+        self._offset_ms = offset_ms
+
+    def offer(self, item: TrackItem) -> bool:
+        """See ``ItemQueue``."""
+        if isinstance(item, SegmentEnded) and item.sound_offset_ms is None:
+            item = SegmentEnded(item.ending, self._offset_ms())
+        return self._queue.offer(item)
+
+    def ready(self) -> bool:
+        """See ``ItemQueue``."""
+        return self._queue.ready()
+
+    @property
+    def broken(self) -> GapReason | None:
+        return self._queue.broken
+
+
+async def _tail(process: Process) -> str:
+    """The end of what a process writes to stderr."""
+    if process.stderr is None:
+        return ""
+    kept = b""
+    while data := await process.stderr.read(READ_BYTES):
+        kept = (kept + data)[-STDERR_KEPT_BYTES:]
+    return kept.decode(errors="replace").strip()
+
+
+class _Run:
+    """One unbroken stream of samples, from the ``first`` on, to the sinks."""
+
+    def __init__(
+        self,
+        config: PickupConfig,
+        opened: Opened,
+        first: int,
+        sinks: Sequence[SoundSink],
+        clock: Clock,
+    ) -> None:
+        self.opened = opened
+        self.clock = SoundClock(opened.rate_hz)
+        self.samples = 0
+        self.overflows = 0
+        self.missing_us = 0
+        self.ended: Instant | None = None
+        self._config = config
+        self._now_clock = clock
+        self._sinks = tuple(sinks)
+        self._first = first
+        self._next = first
+        self._per_sample = opened.rate_hz / RATE_HZ
+        self._timed = True
+        self._mono = Mono(opened.rate_hz, opened.channels, config.channel)
+        self._levels = Levels()
+        self._encoder = Encoder(config.codec)
+        self._waiting: deque[Encoded] = deque()
+        self._origin_us: float | None = None
+        self._pts = -1
+        self._overflows_said = 0
+        self._overflow_log_due = MonoMs(0)
+
+    @property
+    def sound_offset_ms(self) -> int:
+        """See ``PickupSource.sound_offset_ms``."""
+        if not self._timed:
+            return round(self.opened.latency_us / 1000)
+        return round(self.clock.error_us / 1000)
+
+    def follows(self, sound: Sound) -> bool:
+        """Whether a block continues this run; takes its time into account. To be asked once."""
+        if sound.first != self._next:
+            return False
+        self.clock, jump = step(self.clock, sound.first - self._first, sound.captured_us)
+        if jump is None:
+            return True
+        log.warning(
+            "pickup_samples_missing", pickup_id=self._config.id, gap_ms=round(jump.by_us / 1000)
+        )
+        self.missing_us += max(round(jump.by_us), 0)
+        return 0 <= jump.by_us < CUT_US
+
+    def take(self, sound: Sound) -> list[LevelSaid]:
+        """Take a block that follows; the levels it completes."""
+        frame_bytes = 2 * self.opened.channels
+        count = len(sound.samples) // frame_bytes
+        self._next = sound.first + count
+        self._timed = sound.timed
+        self._count_overflows(sound)
+        end_us = sound.captured_us + count * 1e6 / self.opened.rate_hz
+        self.ended = self._instant(end_us)
+        samples = self._mono.take(sound.samples)
+        self.samples += samples.size
+        self._waiting.extend(self._encoder.take(samples))
+        self._hand_over()
+        return [
+            LevelSaid(
+                track_id=self._config.id,
+                dbfs=dbfs,
+                at_utc_ms=self.ended.utc_ms,
+                at_mono_ms=self.ended.mono_ms,
+            )
+            for dbfs, _ in self._levels.take(samples)
+        ]
+
+    def close(self) -> None:
+        """Hand over what is left; the device has ended."""
+        if not self.samples:
+            return
+        self.clock = settle(self.clock)
+        self._waiting.extend(self._encoder.take(self._mono.flush()))
+        self._waiting.extend(self._encoder.finish())
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self.clock.line is None:
+            return  # half a second at most: until it is known when the first sample was captured
+        while self._waiting:
+            encoded = self._waiting.popleft()
+            at_us = self.clock.time_us(encoded.position * self._per_sample)
+            if self._origin_us is None:
+                self._origin_us = at_us
+                for sink in self._sinks:
+                    sink.opened(SoundLink(self._encoder.stream))
+            pts = round((at_us - self._origin_us) * RATE_HZ / 1e6)
+            self._pts = max(pts, self._pts + 1)
+            packet = stamp(encoded.packet, self._pts)
+            at = self._instant(at_us)
+            for sink in self._sinks:
+                sink.take(packet, at)
+
+    def _instant(self, mono_us: float) -> Instant:
+        now_mono_ms, now_utc_ms = self._now_clock.mono_ms(), self._now_clock.utc_ms()
+        mono_ms = MonoMs(int(mono_us // 1000))
+        return Instant(mono_ms, UtcMs(now_utc_ms - (now_mono_ms - mono_ms)))
+
+    def _count_overflows(self, sound: Sound) -> None:
+        self.overflows = sound.overflows
+        now = self._now_clock.mono_ms()
+        if sound.overflows > self._overflows_said and now >= self._overflow_log_due:
+            log.warning(
+                "pickup_overflow",
+                pickup_id=self._config.id,
+                times=sound.overflows - self._overflows_said,
+            )
+            self._overflows_said = sound.overflows
+            self._overflow_log_due = MonoMs(now + OVERFLOW_LOG_MS)
