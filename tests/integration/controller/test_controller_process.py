@@ -11,7 +11,7 @@ import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,22 +19,28 @@ import httpx
 import pytest
 
 from contracts import topics
-from contracts.codec import encode
+from contracts.codec import Message, decode, encode
+from contracts.evidence.entries import Witness
+from contracts.evidence.lines import split_line
 from contracts.observations import (
     Alert,
     Condition,
+    EntryAppended,
     NodeHealth,
     NodeState,
     PictureRef,
     SealApplied,
     Severity,
+    WitnessGiven,
 )
 from contracts.topics import Kind
 from contracts.units import UtcMs
 from runtime import broker
 from runtime.clock import SystemClock
-from runtime.mqtt import MqttSession, MqttSettings, Outgoing
+from runtime.mqtt import Inbox, MqttSession, MqttSettings, Outgoing
 from runtime.outbox import Outbox, OutboxPump
+from runtime.signing import PublicKeys, SigningKey
+from tests.fakes.node_chain import NodeChain
 from tests.fakes.waiting import until
 
 REPO = Path(__file__).parents[3]
@@ -300,6 +306,61 @@ async def test_no_alert_is_lost_or_doubled_when_the_controller_is_killed(
     assert sorted(row["id"] for row in page["items"]) == sorted(wanted)
     assert sorted(row["number"] for row in page["items"]) == list(range(1, 121))
     await client.aclose()
+
+
+async def newest_witness(inbox: Inbox, sequence: int) -> bytes:
+    """The signed Witness line of a sequence, once it comes."""
+    while True:
+        inbound = await asyncio.wait_for(inbox.get(), 20)
+        found = decode(inbound.topic, inbound.payload)
+        assert isinstance(found, Message)
+        assert isinstance(found.body, WitnessGiven)
+        line = found.body.line.encode()
+        if Witness.model_validate_json(split_line(line).signed).sequence == sequence:
+            return line
+
+
+async def test_a_chain_is_witnessed_over_a_kill_and_a_forged_line_is_an_alarm(
+    machine: Machine, edge: Edge
+) -> None:
+    chain = NodeChain(site=SITE, node=NODE, track=CAMERA, room=ROOM)
+    inbox = edge.bus.subscribe(topics.witness_filter(SITE, NODE))
+
+    def announce(said: EntryAppended) -> None:
+        name = f"{CAMERA}-{len(chain.lines)}-{hashlib.sha256(said.line.encode()).hexdigest()[:16]}"
+        edge.outbox.append(topics.room_topic(Kind.ENTRY, SITE, ROOM), said, ROOM, name)
+
+    await machine.start()
+    await (await machine.log_in()).aclose()
+    announce(chain.opened())
+    for _ in range(60):
+        announce(chain.segment())
+    await until(partial(_below, edge.outbox, 61), within_s=30, what="some are taken")
+    await machine.stop(signal.SIGKILL)
+    await machine.start()
+    client = await machine.log_in()
+    line = split_line(await newest_witness(inbox, 61))
+    assert Witness.model_validate_json(line.signed).entry_sha256 == chain.head
+    keys = PublicKeys()
+    key = keys.add_pem((await client.get("/evidence/key")).content)
+    assert keys.verify(key, line.signed, line.signature)
+    heads = (await client.get("/evidence/heads")).json()
+    assert [
+        (row["sequence"], row["known_from"], row["refused_lines"]) for row in heads["heads"]
+    ] == [(61, 1, 0)]
+    page = (await client.get(f"/evidence/chains/{NODE}/{CAMERA}?limit=200")).json()
+    assert [row["line"] for row in page["items"]] == chain.lines
+    assert (await client.get("/evidence/roots")).json()["items"][0]["heads"] == 1
+    assert (await client.get("/alerts")).json()["items"] == []
+    announce(replace(chain, key=SigningKey.generate(), lines=[*chain.lines]).segment())
+
+    async def told() -> bool:
+        rows = (await client.get("/alerts")).json()["items"]
+        return [row["rule"] for row in rows] == ["node.chain_broken"]
+
+    await until(told, within_s=10, what="the forged line is an alarm")
+    await client.aclose()
+    assert await machine.stop() == 0
 
 
 async def test_a_broker_without_access_control_is_refused_outside_the_demo(
