@@ -1,0 +1,55 @@
+"""Decides what feeds a track: a camera's main stream, or a pickup."""
+
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from contracts.devices import CameraConfig, PickupConfig
+from contracts.evidence.entries import GapReason
+from edge.capture.pickup import PickupEvent, PickupSource
+from edge.capture.reader import GATHER_MS, StreamReader, StreamSource
+from edge.core.recording import LevelSaid
+from edge.credentials import credentials_of
+from edge.recorder.track import NewSource, Source
+from edge.recording.track import TrackRecorder
+from runtime.clock import Clock
+
+OnLevel = Callable[[LevelSaid], None]
+"""Told of each sound level of a pickup, in the event loop's thread."""
+
+
+def camera_source(
+    camera: CameraConfig,
+    recorder: TrackRecorder,
+    clock: Clock,
+    credentials_path: Path,
+    environ: Mapping[str, str],
+) -> NewSource:
+    """Reads the camera's main stream over a connection of its own."""
+
+    def make() -> Source:
+        # Asked for here, so that a credential that is missing costs this camera alone.
+        credentials = credentials_of(camera, credentials_path, environ)
+        source = StreamSource.of(camera, "main", credentials, clock, gather_ms=GATHER_MS)
+        return StreamReader(
+            source, credentials, clock, random.Random(), sinks=(recorder,), watchers=(recorder,)
+        )
+
+    return make
+
+
+def pickup_source(
+    pickup: PickupConfig, recorder: TrackRecorder, clock: Clock, on_level: OnLevel
+) -> NewSource:
+    """Runs the pickup's own process, and tells its losses to the recorder."""
+
+    def report(event: PickupEvent) -> None:
+        if isinstance(event, LevelSaid):
+            on_level(event)
+        elif not event.live:
+            recorder.lose(GapReason.PICKUP_LOST, event.since, event.detail)
+
+    def make() -> Source:
+        return PickupSource(pickup, clock, random.Random(), report, (recorder,))
+
+    return make
