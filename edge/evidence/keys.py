@@ -9,6 +9,7 @@ A start that finds a second key lets each chain go on with the key its last entr
 on with step 3. So no entry is ever signed by a key that its chain has not been told of.
 """
 
+import threading
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Final
@@ -38,6 +39,7 @@ class NodeKeys:
         self._public = public
         self._current, self._next = self._open()
         self._published: str | None = None
+        self._publishing = threading.Lock()
 
     @property
     def current(self) -> SigningKey:
@@ -62,9 +64,10 @@ class NodeKeys:
         Raises:
             OSError: the disk refuses.
         """
-        if self._published != self._current.id:
-            export_public(self._public, self._current)
-            self._published = self._current.id
+        with self._publishing:  # each track's thread calls, all at once at a start
+            if self._published != self._current.id:
+                export_public(self._public, self._current)
+                self._published = self._current.id
 
     def rotate(self, chains: Iterable[Chain]) -> tuple[Written, ...]:
         """Make a new key and hand every chain over to it; what was written.
@@ -96,8 +99,9 @@ class NodeKeys:
         written = tuple(
             told for chain in chains if (told := chain.hand_over(request_id, fresh)) is not None
         )
-        self._private.rename(NEXT_FILE, KEY_FILE)
-        self._private.sync_folder("")
+        # Not renamed: the new key must be on disk under one name until it is under the other.
+        write_whole(self._private, KEY_FILE, fresh.to_pem(), private=True)
+        self._drop_next()
         self._current, self._next = fresh, None
         log.info("signing_key_rotated", key=fresh.id, chains=len(written))
         return written
@@ -107,10 +111,14 @@ class NodeKeys:
         if current is None:
             current = SigningKey.generate()
             write_whole(self._private, KEY_FILE, current.to_pem(), private=True)
-        # A power cut may show the new key under both names, or its rename not yet at all.
         if following is not None and following.id == current.id:
+            self._drop_next()
             following = None
         return current, following
+
+    def _drop_next(self) -> None:
+        if self._private.unlink(NEXT_FILE):
+            self._private.sync_folder("")
 
     def _read(self, name: str) -> SigningKey | None:
         try:
