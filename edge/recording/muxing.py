@@ -82,10 +82,7 @@ class _Bytes:
 
 
 class SegmentMuxer:
-    """One file: its streams are set up from those of the link, nothing is encoded.
-
-    ``lead_ms``: how much sound lies before the first picture; it is no part of the duration.
-    """
+    """One file: its streams are set up from those of the link, nothing is encoded."""
 
     def __init__(
         self,
@@ -94,7 +91,6 @@ class SegmentMuxer:
         sets: ParameterSets | None,
         *,
         fragment_ms: int,
-        lead_ms: float = 0.0,
     ) -> None:
         self._bytes = _Bytes()
         sound = audio_name(audio) if audio is not None else None
@@ -111,8 +107,6 @@ class SegmentMuxer:
                 "frag_duration": str(fragment_ms * 1000),
                 # A stream that pauses must not hold back the other for libavformat's 10 s.
                 "max_interleave_delta": str(fragment_ms * 1000),
-                # Where a packet lies is decided before it comes here.
-                "avoid_negative_ts": "disabled",
             },
         )
         self.media = _media(video, sound, audio, sets)
@@ -127,7 +121,8 @@ class SegmentMuxer:
             number: _ms_per_tick(stream)
             for number, stream in enumerate(self._container.streams, start=1)
         }
-        self._lead_ms = lead_ms
+        self.began_ms: dict[int, float] = {}
+        """Where each stream's first packet lies, by the stream's index; the caller says it."""
         self._duration_ms = 0
         self._video_packets = 0
         self._audio_packets = 0
@@ -191,7 +186,17 @@ class SegmentMuxer:
     def _last_until(self, begin_ticks: int, ticks: int, track: int) -> None:
         tick_ms = self._ms_per_tick[track]
         end_ms = (begin_ticks + ticks) * tick_ms
-        self._duration_ms = max(self._duration_ms, round(end_ms - self._lead_ms))
+        self._duration_ms = max(self._duration_ms, round(end_ms - self._lead_ms()))
+
+    def _lead_ms(self) -> float:
+        """How much sound lies before the first picture; it is no part of the duration.
+
+        libavformat moves the earliest packet of the file to zero.
+        """
+        first = self.video or self.audio
+        if first is None or first.index not in self.began_ms:
+            return 0.0
+        return self.began_ms[first.index] - min(self.began_ms.values())
 
     def close(self) -> Fragment | None:
         """The last fragment, if there is one.

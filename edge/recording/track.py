@@ -306,9 +306,13 @@ class TrackRecorder:
                 segment.cutting = replace(segment.cutting, wanted=Ending.STREAM_CHANGED)
             return
         raw_dts, raw_pts, raw_duration = packet.dts, packet.pts, packet.duration
-        packet.dts = dts - base
+        dts -= base
+        packet.dts = dts
         packet.pts = pts - base
         packet.stream = output
+        began_ms = segment.muxer.began_ms
+        if output.index not in began_ms:
+            began_ms[output.index] = dts * source.line.ms_per_tick
         try:
             segment.muxer.put(packet)
         except (FFmpegError, ValueError) as error:
@@ -411,7 +415,6 @@ class TrackRecorder:
                 link.audio if heard is not None else None,
                 self._sets,
                 fragment_ms=self._settings.fragment_ms,
-                lead_ms=begin_ms - zero_ms,
             )
         except MuxingLost as error:
             self._gap_began(GapReason.STREAM_DAMAGED, at, str(error))
