@@ -165,7 +165,9 @@ def load(disk: Disk, track: TrackId, days: list[str], verify: Verify, known: Kno
             set_aside.append(lines.set_aside)
         if lines.entries:
             break
-        told.pop()
+        folder = f"{track}/{told.pop()}"
+        disk.unlink(f"{folder}/{MANIFEST}")  # it is empty; what was torn lies beside it
+        disk.sync_folder(folder)
     past, begin = _resume(disk, track, told)
     deleted: dict[int, str] = {}
     for index, day in enumerate(told):

@@ -542,6 +542,8 @@ class Chain:
             return
         if self._owed:
             self._write_owed(past.day)
+        if self._file is not None:  # its last line feed, which no line after it will sync
+            self._file.sync()
         self._close_file()
         past.protections.forget_expired(self._clock.utc_ms())
         try:

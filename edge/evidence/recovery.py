@@ -23,6 +23,7 @@ from edge.evidence.places import DAY, FILE, MANIFEST, file_start_utc_ms
 UNFINISHED: Final = "unfinished.json"
 DAMAGED: Final = "manifest.damaged-"
 UNREADABLE: Final = ".unreadable"
+LINE_END: Final = b'"}'  # of a signature; and of an instant, so each is tried
 DAMAGED_MAX: Final = 1_000  # torn lines kept a day; a recorder that crashes oftener has other needs
 RECOVERED: Final = Ending.RECOVERED
 CHUNK_BYTES: Final = 1_048_576
@@ -153,14 +154,20 @@ def _good_bytes(content: bytes, track: TrackId, verify: Verify, known: Known) ->
     """Where the last good line ends, its line feed included if it has one.
 
     Looked for from the end: what is wrong further up is not this start's doing, and cutting there
-    would destroy what came after it.
+    would destroy what came after it. A line may be whole and its line feed not: a power cut can
+    leave a zero in its place, or what was to follow it.
     """
     end = len(content)
     while end > 0:
         begin = content.rfind(b"\n", 0, end - 1) + 1
-        raw = content[begin:end].removesuffix(b"\n")
-        if _is_good(raw, track, verify, known):
+        if _is_good(content[begin:end].removesuffix(b"\n"), track, verify, known):
             return end
+        close = content.rfind(LINE_END, begin, end)
+        while close >= 0:
+            close += len(LINE_END)
+            if _is_good(content[begin:close], track, verify, known):
+                return close
+            close = content.rfind(LINE_END, begin, close - 1)
         end = begin
     return 0
 

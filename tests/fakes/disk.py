@@ -65,6 +65,8 @@ class MemoryDisk:
         """Paths whose reading ends in EIO."""
         self.before: Callable[[str, str], None] = lambda operation, path: None
         """Called before each operation: what is slow here moves the clock, or waits."""
+        self.before_change: Callable[[], None] = lambda: None
+        """Called before each operation that changes something: what a crash there would leave."""
         self.operations = 0
         self.journal: list[tuple[str, str]] = []
         self._dies_at: int | None = None
@@ -83,7 +85,7 @@ class MemoryDisk:
 
     def after_kill(self) -> "MemoryDisk":
         """The disk as a new process finds it: nothing unsynced is lost."""
-        return MemoryDisk(self.root, total_bytes=self.total_bytes)
+        return self.after_power_cut(Fate.KEPT)
 
     @property
     def used_bytes(self) -> int:
@@ -203,6 +205,7 @@ class MemoryDisk:
         """Begin an operation that changes something; whether the disk dies in the middle of it."""
         self._ask(operation, path)
         self._refuse_if_read_only(path)
+        self.before_change()
         self.operations += 1
         self.journal.append((operation, path))
         return self.operations == self._dies_at

@@ -118,8 +118,9 @@ class Rig:
         self.keys = NodeKeys(machine.private, machine.recordings)
         self.entries: list[Entry] = []
         self.checkpoints: list[bytes] = []
-        self.sent: dict[int, list[tuple[int, int]]] = {}
-        """By file number: monotonic time at which the file had so many bytes."""
+        self.sent: list[tuple[int, int]] = []
+        """Of each fragment that was handed over: number of its file, monotonic end."""
+        self.opened = 0
         self.chain = Chain(
             machine.recordings,
             site="site",
@@ -151,6 +152,7 @@ class Rig:
 
     def open(self) -> bool:
         self.index = 0
+        self.opened += 1
         taken = self.queue.offer(SegmentOpened(self.now(), MEDIA, head()))
         self.writer.work()
         return taken
@@ -168,6 +170,7 @@ class Rig:
                 self.now(),
             )
             self.index += 1
+            self.sent.append((self.opened, int(self.clock.mono_ms())))
             taken = self.queue.offer(made) and taken
             self.writer.work()
         return taken
@@ -216,7 +219,7 @@ def judged(disk: MemoryDisk, track: str = TRACK) -> list[Entry]:
     """
     keys = PublicKeys()
     for path, content in disk.files().items():
-        if path.startswith("keys/"):
+        if path.startswith("keys/") and path.endswith(".pem"):
             keys.add_pem(content)
     previous, expected_key = NOTHING, None
     entries: list[Entry] = []
