@@ -198,7 +198,7 @@ def day_of(utc_ms: int) -> str:
     """
     try:
         return datetime.fromtimestamp(utc_ms / 1000, UTC).strftime("%Y-%m-%d")
-    except (OverflowError, OSError) as error:
+    except (ValueError, OverflowError, OSError) as error:
         raise ValueError(f"{utc_ms} ms since 1970 is no time") from error
 
 
@@ -219,7 +219,7 @@ def file_name(track: str, number: int, start_utc_ms: int) -> str:
     """
     try:
         start = datetime.fromtimestamp(start_utc_ms // 1000, UTC)
-    except (OverflowError, OSError) as error:
+    except (ValueError, OverflowError, OSError) as error:
         raise ValueError(f"{start_utc_ms} ms since 1970 is no time") from error
     return f"{track}_{number:08d}_{start:%Y%m%dT%H%M%SZ}.mp4"
 

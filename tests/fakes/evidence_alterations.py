@@ -1,5 +1,6 @@
 """Alters recordings as somebody would who wants something unseen; each says what must be named."""
 
+import hashlib
 import os
 import random
 import shutil
@@ -177,7 +178,7 @@ def edit_line(made: EvidenceSet, chance: random.Random) -> Altered:
 
 def remove_line(made: EvidenceSet, chance: random.Random) -> Altered:
     track, index, path, place = _line(made, chance)
-    _rewrite(track, path, lambda lines: lines.pop(place) and None)
+    _rewrite(track, path, lambda lines: lines.__delitem__(place))
     sequence = track.lines[index][2].sequence
     # The manifest that lacks it, or the one in which the chain goes on without it.
     after = track.lines[min(index + 1, len(track.lines) - 1)][0]
@@ -248,17 +249,17 @@ def rewrite_tail(made: EvidenceSet, chance: random.Random) -> Altered:
 
 def rewrite_chain(track: TrackWritten, key: SigningKey, index: int) -> Path:
     """Sign everything from a line on anew; the manifest of that line."""
-    import hashlib
-
     previous = hashlib.sha256(track.lines[index - 1][1]).hexdigest() if index else "0" * 64
     told: dict[Path, list[bytes]] = {}
     for number, (path, line, entry) in enumerate(track.lines):
         if number >= index:
             recorded = entry.recorded.model_copy(update={"mono_ms": entry.recorded.mono_ms + 1})
             update = {"key": key.id, "previous": previous, "recorded": recorded}
-            line = sign_line(entry.model_copy(update=update), key.sign)
-            previous = hashlib.sha256(line).hexdigest()
-        told.setdefault(path, []).append(line)
+            anew = sign_line(entry.model_copy(update=update), key.sign)
+            previous = hashlib.sha256(anew).hexdigest()
+            told.setdefault(path, []).append(anew)
+        else:
+            told.setdefault(path, []).append(line)
     for path, lines in told.items():
         path.write_bytes(b"".join(line + b"\n" for line in lines))
     return track.lines[index][0]
@@ -314,7 +315,9 @@ def remove_track(made: EvidenceSet, chance: random.Random) -> Altered:
 
 def plant_file(made: EvidenceSet, chance: random.Random) -> Altered:
     folder = _segment(made, chance).path.parent
-    planted = folder / chance.choice(["x.mp4", ".hidden", "room-9-cam_00000001_20261122T080000Z.mp4"])
+    planted = folder / chance.choice(
+        ["x.mp4", ".hidden", "room-9-cam_00000001_20261122T080000Z.mp4"]
+    )
     planted.write_bytes(b"x")
     return Altered("a file planted", (planted,))
 

@@ -18,6 +18,7 @@ from zeroentry.evidence.places import (
 )
 from zeroentry.evidence.tree import Found, Sort, Tree, shown
 
+COPY_MIN_BYTES = 8_192  # files without a fragment, only a head, are alike and no copies
 NEW_DAYS = 2  # a file may have been begun before midnight and entries have been written after
 
 
@@ -148,7 +149,7 @@ def judge_hashes(made: Account, hashed: dict[tuple[str, ...], Hashed]) -> None:
         result = hashed[path]
         if file is None:
             original = by_hash.get(result.sha256)
-            if original is not None:
+            if original is not None and result.bytes >= COPY_MIN_BYTES:
                 made.findings.append(Finding(Kind.COPIED_FILE, shown(path), values=(original,)))
             continue
         found = _judged(file, result)
