@@ -3,16 +3,19 @@
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from contracts.devices import CameraConfig, PickupConfig
 from contracts.evidence.entries import GapReason
-from edge.capture.pickup import PickupEvent, PickupSource
 from edge.capture.reader import GATHER_MS, StreamReader, StreamSource
 from edge.core.recording import LevelSaid
 from edge.credentials import credentials_of
 from edge.recorder.track import NewSource, Source
 from edge.recording.track import TrackRecorder
 from runtime.clock import Clock
+
+if TYPE_CHECKING:
+    from edge.capture.pickup import PickupEvent
 
 OnLevel = Callable[[LevelSaid], None]
 """Told of each sound level of a pickup, in the event loop's thread."""
@@ -42,8 +45,10 @@ def pickup_source(
     pickup: PickupConfig, recorder: TrackRecorder, clock: Clock, on_level: OnLevel
 ) -> NewSource:
     """Runs the pickup's own process, and tells its losses to the recorder."""
+    # It needs numpy, and a recorder without pickups is back sooner after a crash.
+    from edge.capture.pickup import PickupSource  # noqa: PLC0415 - see above
 
-    def report(event: PickupEvent) -> None:
+    def report(event: "PickupEvent") -> None:
         if isinstance(event, LevelSaid):
             on_level(event)
         elif not event.live:
