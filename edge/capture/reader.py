@@ -38,6 +38,7 @@ from runtime.clock import Clock, backoff_ms
 log = structlog.get_logger(__name__)
 
 WATCH_MS = 100  # how often the watchdog looks
+WATCH_GATHERED_MS = 250  # ... at a reader that is in no hurry: each look is one more waking up
 RETRY_FIRST_MS = 250  # a camera that hung up is mostly back at once
 RETRY_MAX_MS = 5_000  # nobody waits longer for a camera that has come back
 STABLE_AFTER_MS = 10_000  # a link that lived shorter does not reset the backoff
@@ -47,9 +48,9 @@ STOP_WAIT_S = 1.0  # shutdown has 5 s for everything; a live stream ends within 
 STUCK_READERS_MAX = 4  # each holds a thread and a socket; beyond this only a restart helps
 ASK_AGAIN_AFTER = 4  # failures: a device that was reset gives its streams new addresses
 DAMAGES_MAX = 50  # in a row, without a packet between them: the connection is beyond repair
-GATHER_MS = 100
-# For a recorder over TCP (see gathering). Half of what it may cost at a kill beside a fragment of
-# 500 ms would be 250 ms; a camera's own send buffer holds 100 ms easily.
+GATHER_MS = 150
+# For a recorder over TCP (see gathering): with a fragment of 500 ms, a kill still costs less than
+# a second, and what 150 ms bring (75 kB at 4 Mb/s) fits a camera's own send buffer if need be.
 
 
 class Address(Protocol):
@@ -250,8 +251,12 @@ class _ReaderThread:
             for take in takes:
                 take(packet, at)
             if gathering is not None:
-                due_ms = at.mono_ms if stamp is None else stamp * ms_per_tick
-                pause_ms = gathering.pause_ms(at.mono_ms, at.mono_ms - done_ms, due_ms)
+                waited_ms = at.mono_ms - done_ms
+                if stamp is None:
+                    pause_ms = gathering.after_sound_ms(waited_ms)
+                else:
+                    due_ms = stamp * ms_per_tick
+                    pause_ms = gathering.after_picture_ms(at.mono_ms, waited_ms, due_ms)
                 if pause_ms and self._hang_up.wait(pause_ms * self._rng.uniform(0.7, 1.0) / 1000):
                     return
                 done_ms = mono_ms()
@@ -342,10 +347,11 @@ class StreamReader:
     async def run(self) -> None:
         """Watch the reading thread until cancelled. Does not depend on PyAV ever coming back."""
         self._thread = self._new_thread()
+        period_ms = WATCH_GATHERED_MS if self._source.gather_ms else WATCH_MS
         try:
             while True:
                 self._watch(self._thread)
-                await self._clock.sleep_ms(WATCH_MS)
+                await self._clock.sleep_ms(period_ms)
         finally:
             self._thread.stop()
             # A thread inside PyAV at the end of the process can bring it down: give it a moment.

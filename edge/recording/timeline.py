@@ -66,13 +66,13 @@ class Line:
         "_anchor_ms",
         "_at_last_ms",
         "_by_arrival",
-        "_first_of_window_ms",
         "_moves_ms",
         "_offset",
         "_period_ms",
         "_prompt_ms",
         "_raw_last",
         "_step_max",
+        "_window_ends_ms",
         "_wrong_windows",
         "last",
         "late_ms",
@@ -99,7 +99,8 @@ class Line:
         self._step_max = round(STEP_MAX_MS / self.ms_per_tick)
         self._period_ms = PERIOD_FIRST_MS
         self._by_arrival = False
-        self._first_of_window_ms: int | None = None
+        self._window_ends_ms = 0
+        """The promptest packet of each second is kept, and tells whether the line runs off."""
         self._prompt_ms = 0.0
         self._anchor_ms: float | None = None
         self._wrong_windows = 0
@@ -130,7 +131,14 @@ class Line:
         if dts is not None:
             self._raw_last = dts
         self._at_last_ms = at_ms
-        self._watch(at_ms, at_ms - out * self.ms_per_tick)
+        late_ms = at_ms - out * self.ms_per_tick
+        if at_ms >= self._window_ends_ms:
+            self._close_window(at_ms)
+            self._prompt_ms = late_ms
+            if self.late_ms is None:
+                self.late_ms = late_ms
+        elif late_ms < self._prompt_ms:
+            self._prompt_ms = late_ms
         behind = pts - dts if pts is not None and dts is not None and pts > dts else 0
         return out, out + behind
 
@@ -195,24 +203,10 @@ class Line:
             trouble = Trouble.RATE
         self.moved = Moved(trouble, round(by_ms))
 
-    def _watch(self, at_ms: int, late_ms: float) -> None:
-        """Keep the promptest packet of each second, and see whether the line runs off."""
-        if self._first_of_window_ms is None:
-            self._first_of_window_ms = at_ms
-            self._prompt_ms = late_ms
-        elif at_ms - self._first_of_window_ms < WINDOW_MS:
-            self._prompt_ms = min(self._prompt_ms, late_ms)
-            return
-        else:
-            self._close_window(at_ms)
-            self._first_of_window_ms = at_ms
-            self._prompt_ms = late_ms
-        if self.late_ms is None:
-            self.late_ms = late_ms
-
     def _close_window(self, at_ms: int) -> None:
+        is_first, self._window_ends_ms = self._window_ends_ms == 0, at_ms + WINDOW_MS
         prompt_ms = self._prompt_ms
-        if self._by_arrival:
+        if self._by_arrival or is_first:
             return
         if self._anchor_ms is None:
             self._anchor_ms = prompt_ms
