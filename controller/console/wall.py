@@ -85,7 +85,7 @@ class Media:
 class Wall(Page):
     """``/``."""
 
-    texts = ("room", "camera", "sound", "session", "alert", "map", "robot", "delivery")
+    texts = ("room", "camera", "sound", "track", "session", "alert", "map", "robot", "delivery")
     here = "wall"
     sounds = True
 

@@ -58,6 +58,36 @@ async def test_an_alert_appears_and_space_acknowledges_it(stage: Stage) -> None:
     assert stage.errors == []
 
 
+async def test_what_is_not_recorded_is_told_in_words_on_tile_room_and_alert(stage: Stage) -> None:
+    page = await stage.enter()
+    mark = page.get_by_test_id("rec-room-1")
+    await expect(mark).to_have_attribute("data-state", "recording")
+    await expect(mark).to_contain_text("REC")
+    await stage.shoot(page, "recording-en")
+    alert = stage.house.lose_recording()
+    await expect(mark).to_have_attribute("data-state", "gap")
+    await expect(mark).to_contain_text("Not recorded · disk full")
+    await page.get_by_test_id("room-room-1").locator("button").first.click()
+    dialog = page.get_by_test_id("room-dialog")
+    await expect(dialog.get_by_test_id("track-room-1-cam")).to_contain_text("413")
+    await expect(dialog.get_by_test_id("track-room-1-cam")).to_contain_text("Chain broken")
+    await expect(dialog.get_by_test_id("room-clock")).to_contain_text("not synchronised")
+    await expect(dialog.get_by_test_id("room-key")).to_contain_text("not confirmed")
+    await stage.shoot(page, "recording-room-en")
+    await page.get_by_test_id("room-close").click()
+    await page.get_by_test_id(f"alert-{alert.id}").click()
+    await expect(page.get_by_test_id("alert-found")).to_contain_text("no entry or checkpoint")
+    await expect(
+        page.get_by_test_id("alert-dialog").get_by_test_id("track-room-1-cam")
+    ).to_be_visible()
+    await expect(page.get_by_test_id("alert-clock")).to_contain_text("not synchronised")
+    await stage.shoot(page, "recording-alert-en")
+    chinese = await stage.enter(language="zh")
+    await expect(chinese.get_by_test_id("rec-room-1")).to_contain_text("无录像 · 硬盘已满")
+    await stage.shoot(chinese, "recording-zh")
+    assert stage.errors == []
+
+
 async def test_space_takes_the_newest_and_a_clicked_button_does_not_swallow_it(
     stage: Stage,
 ) -> None:

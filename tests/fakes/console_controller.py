@@ -41,15 +41,19 @@ from contracts.api import (
     RobotView,
     Role,
     RoomView,
+    Sentence,
     SessionBody,
     SessionState,
     SessionView,
     SiteView,
+    TrackKind,
+    TrackView,
     UnlockBody,
     User,
     ZoneView,
 )
 from contracts.devices import AreaKind, Named, ZonePolicy
+from contracts.evidence.entries import ClockSource, ClockState, GapReason
 from contracts.observations import (
     Appearance,
     Box,
@@ -57,6 +61,7 @@ from contracts.observations import (
     Condition,
     Measured,
     NodeState,
+    RecordingState,
     SeenPerson,
     Severity,
     SoundState,
@@ -291,9 +296,76 @@ class FakeController:
             cameras=(camera,),
             active_alerts=0,
             observed_utc_ms=self.clock.utc_ms(),
+            tracks=self._tracks(camera, pickup=not corridor),
+            clock=ClockState(source=ClockSource.SYNCHRONISED, offset_ms=0.4),
+            key_confirmed=True,
         )
 
+    def _tracks(self, camera: CameraStatus, *, pickup: bool) -> tuple[TrackView, ...]:
+        now = self.clock.utc_ms()
+        overview = TrackView(
+            id=camera.id,
+            name=camera.name,
+            kind=TrackKind.CAMERA,
+            state=RecordingState.RECORDING,
+            since_utc_ms=UtcMs(now - 3_600_000),
+            sequence=412,
+            entry_utc_ms=UtcMs(now - 20_000),
+            witnessed_sequence=412,
+            witnessed_utc_ms=UtcMs(now - 19_600),
+            known_from=1,
+        )
+        if not pickup:
+            return (overview,)
+        table = {
+            "id": camera.id.replace("-cam", "-mic"),
+            "name": _named("桌面拾音", "Table"),
+            "kind": TrackKind.PICKUP,
+            "sequence": 398,
+            "witnessed_sequence": 398,
+        }
+        return (overview, overview.model_copy(update=table))
+
     # what tests and the script do
+
+    def lose_recording(self, room_id: str = "room-1") -> AlertView:
+        """The room's camera is not recorded; the controller has found it out."""
+        now, room = self.clock.utc_ms(), self.rooms[room_id]
+        lost = {
+            "state": RecordingState.GAP,
+            "reason": GapReason.DISK_FULL,
+            "since_utc_ms": now,
+            "sequence": 413,
+            "broken": True,
+        }
+        tracks = (room.tracks[0].model_copy(update=lost), *room.tracks[1:])
+        clock = ClockState(source=ClockSource.UNSYNCHRONISED, offset_ms=1_280.0)
+        self.rooms[room_id] = room.model_copy(
+            update={"tracks": tracks, "clock": clock, "key_confirmed": False}
+        )
+        self.put(self.rooms[room_id])
+        alert = AlertView(
+            id="c8_cam_1",
+            number=70,
+            rule="node.recording_gap",
+            title=_named("录像中断", "Recording gap"),
+            severity=Severity.ALARM,
+            condition=Condition.ACTIVE,
+            handling=Handling.NEW,
+            room_id=room_id,
+            camera_id=f"{room_id}-cam",
+            node_id="edge-1",
+            session_id="s-1",
+            since_utc_ms=now,
+            raised_utc_ms=now,
+            received_utc_ms=now,
+            detail=Sentence(
+                zh="控制器未再收到 全景 的录像登记或检查点。",
+                en="The controller gets no entry or checkpoint of Overview any more.",
+            ),
+        )
+        self.put(alert)
+        return alert
 
     def raise_alert(self, room_id: str = "room-1", *, people: int = 6) -> AlertView:
         """A sixth person: a sounding alert with picture and boxes."""

@@ -1,8 +1,8 @@
-import { Modal, Sign, Still, Ticking, elapsed, typing } from "zeroentry-console";
+import { Modal, Sign, Still, Ticking, Tracks, elapsed, typing } from "zeroentry-console";
 
 export default {
   mixins: [Ticking],
-  components: { ZeSign: Sign, ZeModal: Modal, ZeStill: Still },
+  components: { ZeSign: Sign, ZeModal: Modal, ZeStill: Still, ZeTracks: Tracks },
   props: { t: Object, alerts: Array, detail: Object, may: Boolean, loading: Boolean },
   emits: ["acknowledge", "open", "close", "resolve"],
   data: () => ({ all: false, selected: null, known: null, sent: {}, disposition: "", note: "", audio: null }),
@@ -144,10 +144,13 @@ export default {
               </div>
               <p class="ze-detail-caption"><span v-if="detail.boxes.length">{{ detail.boxes.length }} {{ t['alert.people_in_picture'] }}</span><span v-if="detail.camera">{{ t['alert.camera'] }} {{ detail.camera }}</span>
                 <span v-if="detail.sha256" class="ze-hash" :title="detail.sha256">{{ t['alert.picture_hash'] }} {{ detail.sha256.slice(0, 12) }}…</span></p>
+              <template v-if="detail.tracks.length"><h4>{{ t['track.heading'] }}</h4><ze-tracks :t="t" :tracks="detail.tracks"/>
+                <p v-if="detail.clock" class="ze-faint" data-testid="alert-clock">{{ t['track.clock'] }} <b :class="{ 'is-doubtful': !detail.clock.good }">{{ detail.clock.label }}</b> {{ detail.clock.offset }}</p></template>
             </div>
             <div class="ze-detail-right">
               <dl class="ze-measured"><div v-for="row in detail.rows" :key="row.name"><dt>{{ row.name }}</dt><dd><b>{{ row.value }}</b><span v-if="row.limit">{{ t['alert.limit'] }} {{ row.limit }}</span></dd></div></dl>
-              <h4>{{ t['alert.why'] }}</h4><p>{{ detail.why }}</p>
+              <template v-if="detail.found"><h4>{{ t['alert.found'] }}</h4><p data-testid="alert-found">{{ detail.found }}</p></template>
+              <template v-if="detail.why"><h4>{{ t['alert.why'] }}</h4><p>{{ detail.why }}</p></template>
               <p class="ze-faint">{{ t['alert.rule'] }} <code>{{ detail.rule }}</code> · {{ t['alert.dwell'] }} {{ detail.dwell }} · {{ t['alert.confidence'] }} {{ detail.confidence }}</p>
               <h4>{{ t['alert.times'] }}</h4>
               <dl class="ze-times"><div><dt>{{ t['alert.room'] }}</dt><dd>{{ detail.room }}</dd></div><div v-for="row in detail.times" :key="row.label"><dt>{{ row.label }}</dt><dd>{{ row.at }}</dd></div></dl>

@@ -1,4 +1,4 @@
-import { Modal, Sign, seal_sign } from "zeroentry-console";
+import { Modal, Sign, Tracks, record_sign, seal_sign } from "zeroentry-console";
 
 const RETRY_MS = 3000;
 
@@ -60,7 +60,7 @@ const Tile = {
   components: { ZeSign: Sign, ZePicture: Picture },
   props: { t: Object, room: Object },
   emits: ["open", "failed"],
-  methods: { seal_sign },
+  methods: { seal_sign, record_sign },
   computed: {
     camera() {
       return this.room.cameras[0];
@@ -82,6 +82,7 @@ const Tile = {
         <ze-picture v-if="room.picture === 'live' && (camera.src || camera.still)" :src="camera.src" :still="camera.still" :label="room.name" @failed="$emit('failed', room.id)"/>
         <span v-else class="ze-tile-dark"><ze-sign :name="dark_sign"/>{{ room.picture === 'live' ? t['room.no_picture'] : room.dark_label }}</span>
         <span v-if="room.alarm" class="ze-tile-alarm" :class="'is-' + room.alarm" :data-testid="'room-alarm-' + room.id"><ze-sign :name="room.alarm"/>{{ room.alarm_label }}</span>
+        <span v-if="room.recording" class="ze-rec ze-tile-rec" :class="'is-' + room.recording.state" :data-testid="'rec-' + room.id" :data-state="room.recording.state"><ze-sign :name="record_sign(room.recording.state)"/>{{ room.recording.label }}<i v-if="room.recording.share">{{ room.recording.share }}</i></span>
         <span v-if="room.node" class="ze-tile-node"><ze-sign name="link_off"/>{{ room.node }}</span>
         <span class="ze-stale-mark">{{ t['state.stale'] }}</span>
       </button>
@@ -103,7 +104,7 @@ const Tile = {
 };
 
 export default {
-  components: { ZeTile: Tile, ZeModal: Modal, ZeSign: Sign, ZePicture: Picture },
+  components: { ZeTile: Tile, ZeModal: Modal, ZeSign: Sign, ZePicture: Picture, ZeTracks: Tracks },
   props: { t: Object, rooms: Array, loading: Boolean, tablets: Boolean },
   emits: ["failed"],
   data: () => ({ opened: null }),
@@ -132,7 +133,10 @@ export default {
           <p class="ze-room-facts"><b>{{ big.session }}</b>
             <span>{{ big.count }}<template v-if="big.admitted"> / {{ big.admitted }}</template> {{ t['room.people'] }} · {{ big.count_label }}</span>
             <span>{{ t['room.observed'] }} {{ big.observed }}</span>
+            <span v-if="big.clock" data-testid="room-clock" :data-state="big.clock.state">{{ t['track.clock'] }} <b :class="{ 'is-doubtful': !big.clock.good }">{{ big.clock.label }}</b> {{ big.clock.offset }}</span>
+            <span v-if="big.key" data-testid="room-key">{{ t['track.key'] }} <b :class="{ 'is-doubtful': !big.key.good }">{{ big.key.label }}</b></span>
             <a v-if="tablets && big.kind === 'evaluation'" class="ze-button is-small" :href="'/tablet/' + big.id" target="_blank"><ze-sign name="tablet"/>{{ t['room.tablet'] }}</a></p>
+          <ze-tracks v-if="big.tracks.length" :t="t" :tracks="big.tracks"/>
         </template>
       </ze-modal>
     </section>`,

@@ -4,8 +4,12 @@ from contracts.api import AlertView, Disposition, Handling
 from contracts.catalogue import CATALOGUE
 from contracts.observations import Appearance, Condition, Measured, SeenPerson
 from controller.console.house import House
+from controller.console.present import tracks
 from controller.console.present.words import Drawn, Words, number
 from controller.console.texts import TEXTS
+
+OF_RECORDINGS = ("node.", "camera.")
+"""How the codes of rules begin that tell of cameras, nodes, and so of recordings."""
 
 OPEN = (Handling.NEW, Handling.ACKNOWLEDGED, Handling.ASSIGNED, Handling.HANDLING)
 
@@ -72,6 +76,8 @@ def detail(alert: AlertView, house: House, words: Words) -> Drawn:
         ],
         "rule": alert.rule,
         "why": spec.text.pick(words.language) if spec else "",
+        "found": words.name(alert.detail) if alert.detail else "",
+        **_recordings(alert, house, words),
         "camera": _camera_name(alert, house, words),
         "rows": [_row(measured, words) for measured in alert.measured],
         "times": [
@@ -115,10 +121,23 @@ def _acknowledged(alert: AlertView, words: Words) -> str:
 
 def _camera_name(alert: AlertView, house: House, words: Words) -> str:
     room = house.rooms.get(alert.room_id)
+    wanted = alert.camera_id or alert.pickup_id
     for camera in room.cameras if room else ():
-        if camera.id == alert.camera_id:
+        if camera.id == wanted:
             return words.name(camera.name)
-    return alert.camera_id or ""
+    for track in room.tracks if room else ():
+        if track.id == wanted:
+            return words.name(track.name)
+    return wanted or ""
+
+
+def _recordings(alert: AlertView, house: House, words: Words) -> Drawn:
+    """The recordings that an alert on recordings is about: one track, or all of its room."""
+    room = house.rooms.get(alert.room_id)
+    if room is None or not alert.rule.startswith(OF_RECORDINGS):
+        return {"tracks": [], "clock": None}
+    track_id = alert.camera_id or alert.pickup_id
+    return {"tracks": tracks.rows(room, words, track_id), "clock": tracks.clock(room, words)}
 
 
 def _short(measured: Measured) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from contracts.api import AlertView, CameraStatus, Handling, MediaLink, RoomView, SessionState
 from contracts.observations import CameraState, Condition, NodeState, Severity, SoundState
 from controller.console.house import House
+from controller.console.present import tracks
 from controller.console.present.words import Drawn, Words
 
 LIVE_STREAMS_MAX = 4
@@ -76,6 +77,10 @@ def _tile(
         "alarm_new": standing is not None and standing.handling is Handling.NEW,
         "alarm_label": words.name(standing.title) if standing else "",
         "observed": words.at(room.observed_utc_ms),
+        "recording": tracks.mark(room, words),
+        "tracks": tracks.rows(room, words),
+        "clock": tracks.clock(room, words),
+        "key": tracks.key(room, words),
     }
 
 

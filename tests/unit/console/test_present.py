@@ -16,7 +16,7 @@ from contracts.api import (
     ZoneView,
 )
 from contracts.devices import Named, ZonePolicy
-from contracts.observations import CameraState
+from contracts.observations import CameraState, NodeState
 from contracts.units import UtcMs
 from controller.console.house import ALERTS_MAX, House, changed, from_overview
 from controller.console.present import alerts, deliveries, floor, rooms, sessions
@@ -256,3 +256,41 @@ def test_times_are_the_sites() -> None:
     assert EN.day_and_time(1_767_229_200_412) == "2026-01-01 09:00:00.412"
     assert EN.at(None) == ""
     assert (number(-80.0), number(5.25)) == ("−80", "5.2")
+
+
+def test_a_tile_shows_the_worst_of_its_recordings_in_words(fake: FakeController) -> None:
+    assert tile(fake)["recording"] == {"state": "recording", "label": "REC", "share": "2/2"}
+    fake.lose_recording()
+    tracks = fake.rooms["room-1"].tracks
+    assert tile(fake)["recording"] == {
+        "state": "gap",
+        "label": "Not recorded · disk full",
+        "share": "1/2",
+    }
+    lost = tile(fake, node_state=NodeState.LOST)["recording"]
+    assert lost == {"state": "unknown", "label": "REC unknown", "share": "0/2"}
+    silent = tile(fake, tracks=(tracks[1].model_copy(update={"state": None}),))["recording"]
+    assert silent == {"state": "unknown", "label": "REC unknown", "share": ""}
+    assert tile(fake, tracks=())["recording"] is None
+
+
+def test_a_room_tells_what_of_its_chains_is_witnessed(fake: FakeController) -> None:
+    alert = fake.lose_recording()
+    drawn = tile(fake)
+    rows = {str(row["id"]): row for row in drawn["tracks"]}  # type: ignore[attr-defined]  # a list
+    camera = rows["room-1-cam"]
+    assert (camera["entry"], camera["witnessed"], camera["behind"]) == ("413", "412", True)
+    assert (camera["broken"], camera["known_from"]) == (True, None)
+    assert rows["room-1-mic"]["kind"] == "pickup"
+    assert drawn["clock"] == {
+        "state": "unsynchronised",
+        "good": False,
+        "label": "not synchronised",
+        "offset": "+1280.0 ms",
+    }
+    assert drawn["key"] == {"good": False, "label": "not confirmed by a person"}
+    shown = alerts.detail(alert, house_of(fake), ZH)
+    assert shown["found"] == "控制器未再收到 全景 的录像登记或检查点。"
+    assert shown["clock"] == {**drawn["clock"], "label": "未同步"}
+    assert [row["id"] for row in shown["tracks"]] == ["room-1-cam"]  # type: ignore[attr-defined]  # a list
+    assert alerts.detail(fake.raise_alert(), house_of(fake), EN)["tracks"] == []

@@ -12,9 +12,17 @@ from contracts.api import (
     Handling,
     RobotCondition,
     SessionState,
+    TrackKind,
 )
 from contracts.devices import AreaKind
-from contracts.observations import Appearance, CameraState, Severity, SoundState
+from contracts.evidence.entries import ClockSource, GapReason
+from contracts.observations import (
+    Appearance,
+    CameraState,
+    RecordingState,
+    Severity,
+    SoundState,
+)
 from controller.console import texts
 from controller.console.director import Cue, StepStatus
 from controller.console.present.deliveries import STEPS
@@ -44,6 +52,10 @@ def test_each_closed_choice_of_the_api_has_its_text() -> None:
         *(f"camera.{state.value}" for state in CameraState),
         *(f"sound.{state.value}" for state in SoundState),
         *(f"appearance.{look.value}" for look in Appearance),
+        *(f"track.{state.value}" for state in RecordingState),
+        *(f"track.{kind.value}" for kind in TrackKind),
+        *(f"gap.{reason.value}" for reason in GapReason),
+        *(f"clock.{source.value}" for source in ClockSource),
         *(f"kind.{kind.value}" for kind in AreaKind),
         *(f"step.{step}" for step in STEPS),
         *(f"demo.{cue.value}" for cue in Cue),

@@ -36,6 +36,8 @@ const STROKED = {
   grid: "M4 5h7v6H4zM13 5h7v6h-7zM4 13h7v6H4zM13 13h7v6h-7z",
   tablet: "M6 3h12v18H6zM11 18h2",
   door: "M6 21V3h12v18M4 21h16M14.5 12v.01",
+  record: "M12 19a7 7 0 1 0 0-14 7 7 0 0 0 0 14z",
+  record_off: "M12 19a7 7 0 0 0 6.4-9.8M16.9 7A7 7 0 0 0 7.1 17M3.5 3.5l17 17",
   dot: "M12 14a2 2 0 1 0 0-4 2 2 0 0 0 0 4z",
 };
 
@@ -65,6 +67,25 @@ export const Sign = {
       <path v-else :d="stroked" fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round"/>
     </svg>`,
 };
+
+// A room's recordings: state, last entry of the chain, what the controller has witnessed of it.
+export const Tracks = {
+  components: { ZeSign: Sign },
+  props: { t: Object, tracks: Array },
+  methods: { record_sign: (state) => record_sign(state) },
+  template: `
+    <div class="ze-tracks"><table data-testid="tracks">
+      <thead><tr><th>{{ t['track.track'] }}</th><th>{{ t['track.state'] }}</th><th>{{ t['track.entry'] }}</th><th>{{ t['track.witnessed'] }}</th></tr></thead>
+      <tbody><tr v-for="track in tracks" :key="track.id" :data-testid="'track-' + track.id" :data-state="track.state">
+        <td>{{ track.name }} <small>{{ track.kind }}</small></td>
+        <td><span class="ze-rec" :class="'is-' + track.state"><ze-sign :name="record_sign(track.state)"/>{{ track.label }}</span> <small v-if="track.since">{{ t['track.since'] }} {{ track.since }}</small>
+          <span v-if="track.broken" class="ze-chip is-alarm"><ze-sign name="link_off"/>{{ t['track.broken'] }}</span></td>
+        <td><b>{{ track.entry }}</b> <small>{{ track.entry_at }}</small></td>
+        <td><b>{{ track.witnessed }}</b> <small>{{ track.witnessed_at }}</small> <small v-if="track.behind" class="is-behind-witness">{{ t['track.behind'] }}</small><small v-if="track.known_from"> {{ t['track.known_from'] }} {{ track.known_from }}</small></td></tr></tbody>
+    </table></div>`,
+};
+
+export const record_sign = (state) => ({ recording: "record", starting: "clock", stopped: "pause" })[state] || "record_off";
 
 export const Mark = {
   template: `
