@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -200,6 +201,11 @@ def _begin(lang: str | None) -> Language:
     from runtime import logs
 
     logs.configure("camera", json=False, level="WARNING")
+    if find_spec("onvif") is None:
+        _fail(
+            "cameras need the module onvif, which is not installed",
+            hint="pip install 'zero-entry[edge]', or `zeroentry doctor` to see what is missing",
+        )
     if lang is None:
         return language_of(os.environ)
     try:

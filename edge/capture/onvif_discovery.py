@@ -88,7 +88,8 @@ def matches(datagram: bytes, sender: str, asked: Sequence[str]) -> tuple[Found, 
     except OnvifLost:
         return ()
     related = (root.findtext(f"{{{_SOAP}}}Header/{{{_WSA}}}RelatesTo") or "").strip()
-    if related not in asked:
+    # Some devices drop "urn:" or "urn:uuid:" on the way; the id behind it is what counts.
+    if related.rpartition(":")[2] not in {each.rpartition(":")[2] for each in asked}:
         return ()
     said = root.findall(f"{{{_SOAP}}}Body/{{{_WSD}}}ProbeMatches/{{{_WSD}}}ProbeMatch")
     found = [_found(each, sender) for each in said[:MATCHES_MAX]]

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from contracts.devices import CameraConfig, NvrSource, StreamConfig
+from contracts.units import MonoMs
 from edge.capture.nvr import channel_path
+from edge.capture.onvif_profiles import OnvifLost, OnvifReason
 from runtime.clock import Clock
 
 Which = Literal["main", "sub"]
+
+DENIED_PAUSE_MS: Final = 60_000
+# Devices lock a user out after some five wrong passwords; a reader that connects again every few
+# seconds would keep it locked for ever, and with it everybody who uses that user.
 
 Credentials = Callable[[], tuple[str, str] | None]
 """User and password of a camera, asked for at each use; None when it needs none."""
@@ -120,12 +126,14 @@ class StreamAddress:
         self._clock = clock
         self._asks = needs_device(camera, which)
         self._known: str | None = None
+        self._denied: _Denied | None = None
 
     def __call__(self) -> str:
         """The address, without user and password.
 
         Blocks while the device is asked, at most ``edge.capture.onvif.RESOLVE_TIMEOUT_S``; never
-        call it on an event loop.
+        call it on an event loop. A device that refused the password is asked again after
+        ``DENIED_PAUSE_MS``, or as soon as there is another one.
 
         Raises:
             OnvifLost: the device did not say (an ``OSError``).
@@ -133,13 +141,35 @@ class StreamAddress:
         if not self._asks:
             return stream_url(self._camera, self._which)
         if self._known is None:
-            resolved = asyncio.run(resolve(self._camera, self._credentials, self._clock))
-            self._known = resolved.of(self._which)
+            self._known = self._ask()
         return self._known
 
     def forget(self) -> None:
         """Ask the device again at the next call."""
         self._known = None
+
+    def _ask(self) -> str:
+        pair, denied = self._credentials(), self._denied
+        if denied and denied.pair == pair and self._clock.mono_ms() < denied.until:
+            raise OnvifLost(OnvifReason.WRONG_PASSWORD, denied.detail)
+        try:
+            resolved = asyncio.run(resolve(self._camera, lambda: pair, self._clock))
+        except OnvifLost as lost:
+            if lost.reason is OnvifReason.WRONG_PASSWORD:
+                until = MonoMs(self._clock.mono_ms() + DENIED_PAUSE_MS)
+                self._denied = _Denied(pair, until, lost.detail)
+            raise
+        self._denied = None
+        return resolved.of(self._which)
+
+
+@dataclass(frozen=True, slots=True)
+class _Denied:
+    """A user and password that a device refused, and until when it is left in peace."""
+
+    pair: tuple[str, str] | None = field(repr=False)
+    until: MonoMs
+    detail: str
 
 
 def _streams(camera: CameraConfig) -> tuple[Which, ...]:

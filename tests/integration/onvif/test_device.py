@@ -13,8 +13,8 @@ from contracts.devices import CameraConfig
 from edge.capture.onvif import DeviceReport, OnvifDevice, device_streams, examine, visit
 from edge.capture.onvif_profiles import OnvifLost, OnvifReason, VideoSettings
 from edge.capture.onvif_transport import ANSWER_MAX_BYTES, READ_TIMEOUT_S
-from edge.capture.sources import StreamAddress, resolve
-from runtime.clock import SystemClock
+from edge.capture.sources import DENIED_PAUSE_MS, StreamAddress, resolve
+from runtime.clock import SimulatedClock, SystemClock
 from tests.fakes.onvif_device import DeviceState, Encoder, FakeOnvifDevice
 from tests.fakes.onvif_device.server import Raw
 from tests.fakes.onvif_device.state import G711
@@ -281,6 +281,29 @@ def test_a_readers_thread_asks_once_and_again_when_told_to() -> None:
         address.forget()
         assert address() == "rtsp://127.0.0.1:554/reset"
         assert device.asked.count("GetProfiles") == 2
+
+
+def test_a_reader_does_not_lock_a_user_out() -> None:
+    with FakeOnvifDevice() as device:
+        clock, login = SimulatedClock(), ["admin", "old"]
+        address = StreamAddress(camera(device), "main", lambda: (login[0], login[1]), clock)
+
+        def asks() -> int:
+            before = len(device.asked)
+            with pytest.raises(OnvifLost) as caught:
+                address()
+            assert caught.value.reason is OnvifReason.WRONG_PASSWORD
+            return len(device.asked) - before
+
+        assert asks() > 0
+        address.forget()
+        clock.advance_ms(DENIED_PAUSE_MS - 1)
+        assert asks() == 0
+        clock.advance_ms(1)
+        assert asks() > 0
+        assert asks() == 0
+        login[1] = "another"
+        assert asks() > 0, "somebody has stored another password"
 
 
 async def test_a_recorder_of_many_channels() -> None:

@@ -43,6 +43,11 @@ def test_a_camera_is_where_its_answer_came_from() -> None:
     assert (found.port, found.said_host) == (8000, None)
 
 
+@pytest.mark.parametrize("relates", ["uuid:2", "2", " urn:uuid:2\n"])
+def test_an_id_that_lost_its_prefix_on_the_way(relates: str) -> None:
+    assert matches(datagram(relates=relates), "192.0.2.7", ASKED)
+
+
 def test_words_of_a_device_cannot_move_the_terminal() -> None:
     scopes = "onvif://www.onvif.org/name/a%1B%5B2Jb%0A" + "c" * 200
     (found,) = matches(datagram(scopes=scopes), "192.0.2.7", ASKED)
