@@ -202,13 +202,17 @@ def day_of(utc_ms: int) -> str:
         raise ValueError(f"{utc_ms} ms since 1970 is no time") from error
 
 
-def manifest_day(previous_day: str, utc_ms: int) -> str:
-    """The day whose manifest takes a line: a clock that stepped back opens no earlier day.
+def manifest_days(previous_day: str, utc_ms: int) -> tuple[str, str]:
+    """First and last day whose manifest may take a line.
+
+    A clock that stepped back opens no earlier day, and while a file is open, the chain stays in the
+    day on which that began.
 
     Raises:
         ValueError: no calendar has the time.
     """
-    return max(previous_day, day_of(utc_ms))
+    latest = max(previous_day, day_of(utc_ms))
+    return previous_day, latest
 
 
 def file_name(track: str, number: int, start_utc_ms: int) -> str:
@@ -353,16 +357,17 @@ def _placed(
     state: ChainState, line: SignedLine, entry: Entry, day: str | None
 ) -> tuple[ChainState, list[Fault]]:
     """The chain with this line as its end, and whether it lies in the right day."""
+    faults: list[Fault] = []
     try:
-        expected = manifest_day(state.day, entry.recorded.utc_ms)
+        first, last = manifest_days(state.day, entry.recorded.utc_ms)
     except ValueError:
-        faults, expected = [Fault(FaultKind.TIME, (entry.recorded.utc_ms,))], state.day
-    else:
-        faults = []
-        if day is not None and day != expected:
-            faults.append(Fault(FaultKind.DAY, (expected, day)))
-            expected = max(state.day, day)
-    ended = replace(state, sequence=entry.sequence, head=line.sha256, day=expected, sure=True)
+        faults.append(Fault(FaultKind.TIME, (entry.recorded.utc_ms,)))
+        first = last = state.day
+    if day is not None and not faults:
+        if not first <= day <= last:
+            faults.append(Fault(FaultKind.DAY, (max(first, min(last, day)), day)))
+        last = max(state.day, day)
+    ended = replace(state, sequence=entry.sequence, head=line.sha256, day=last, sure=True)
     return ended, faults
 
 

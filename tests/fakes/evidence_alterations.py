@@ -292,7 +292,7 @@ def cut_lines(made: EvidenceSet, chance: random.Random) -> Altered:
     track = _track(made, chance)
     path = track.lines[-1][0]
     size = path.stat().st_size
-    at = chance.randrange(size)
+    at = chance.randrange(size - 1)  # without its line feed alone, the last line is still whole
     os.truncate(path, at)
     sequence = _entry_at(track, path, at)
     before = track.lines[max(0, sequence - 2)][0]

@@ -117,6 +117,7 @@ class _Writer:
         self._controller = controller
         self._previous = NOTHING
         self._day = ""
+        self._open_day = ""
         self._number = 0
         self.now_ms = FIRST_DAY_MS
 
@@ -137,7 +138,8 @@ class _Writer:
         }
 
     def folder(self, utc_ms: int) -> Path:
-        self._day = max(self._day, datetime.fromtimestamp(utc_ms / 1000, UTC).strftime("%Y-%m-%d"))
+        today = datetime.fromtimestamp(utc_ms / 1000, UTC).strftime("%Y-%m-%d")
+        self._day = self._open_day or max(self._day, today)
         folder = self._root / self.written.track / self._day
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -187,6 +189,7 @@ class _Writer:
     def segment(self, data: bytes, ending: Ending = Ending.FULL) -> None:
         start = self.at()
         path = self.file(data)
+        self._open_day = path.parent.name  # the chain stays in the day of the open file
         self.now_ms += SEGMENT_MS
         more = {
             "number": self._number,
@@ -203,6 +206,7 @@ class _Writer:
         }
         entry = Segment.model_validate({**self.base(), **more})
         self.append(entry)
+        self._open_day = ""
         self.written.files.append(FilePlace(path, self._number, entry.sequence))
 
     def delete(self, count: int) -> None:
@@ -301,10 +305,20 @@ def _play(writer: _Writer, chance: random.Random, size: Size) -> None:
         if day == 0:
             writer.gap(GapReason.CAMERA_OFFLINE, 60_000, ended=False)
             writer.gap(GapReason.CAMERA_OFFLINE, 23_000, ended=True)
-        # The last segment of a day ends on the next: its file lies here, its entry there.
+        # The last segment of a day ends on the next; file and entry lie in the day it began on.
         writer.now_ms = FIRST_DAY_MS + (day + 1) * DAY_MS - 20_000
         writer.segment(media(), Ending.STREAM_CHANGED)
+    writer.gap(GapReason.CAMERA_SILENT, 2_500, ended=True)
     writer.written.unfinished = writer.file(media())
+    _beside(writer)
+
+
+def _beside(writer: _Writer) -> None:
+    """What a recorder leaves beside the evidence."""
+    folder = writer.folder(writer.now_ms)
+    (folder.parent / "chain.json").write_text("{}")
+    (folder.parent / "unfinished.json").write_text("{}")
+    (folder / "manifest.damaged-1").write_bytes(b'{"v":1,"hash":"sha')
 
 
 def _incident(writer: _Writer, day: int) -> None:

@@ -10,6 +10,7 @@ from zeroentry.evidence.places import (
     ASIDE,
     MANIFEST,
     WITNESS,
+    WORKING,
     Extent,
     TrackPlace,
     is_segment_name,
@@ -76,6 +77,8 @@ def _other(made: Account, path: tuple[str, ...], found: Found) -> None:
         made.findings.append(Finding(Kind.UNLISTED_FOLDER, shown(path)))
     elif ASIDE.fullmatch(found.name):
         made.findings.append(Finding(Kind.KEPT_ASIDE, shown(path)))
+    elif WORKING.fullmatch(found.name):
+        made.findings.append(Finding(Kind.WORKING_FILE, shown(path)))
     elif found.name not in (MANIFEST, WITNESS):
         made.findings.append(Finding(Kind.UNLISTED_FILE, shown(path)))
 

@@ -218,11 +218,12 @@ class _Reader:
         read = self.read_so_far
         expected = self._state.sequence + 1 if self._state else 1
         read.last_path, read.last_line = path, line.number
-        if not line.ended:
-            if line.torn and day == self._place.days[-1][0]:
-                self._found(Kind.TORN_TAIL, path, line.number, sequence=expected)
-                return
+        if not line.ended and day != self._place.days[-1][0]:
             self._found(Kind.NO_LINE_FEED, path, line.number, sequence=expected)
+        elif line.torn:
+            self._found(Kind.TORN_TAIL, path, line.number, sequence=expected)
+            return
+        # A whole line may lack its line feed: the recorder syncs the line before it writes that.
         before = self._state
         try:
             after, entry, faults = step(

@@ -54,6 +54,7 @@ class Kind(StrEnum):
     ROOT_ORDER = "root_order"
     EXPORT_SHORT = "export_short"
     EXPORT_OTHER = "export_other"
+    SEAL = "seal"
 
     KEYS_FROM_FOLDER = "keys_from_folder"
     NO_NODE_KEY = "no_node_key"
@@ -66,6 +67,9 @@ class Kind(StrEnum):
     NO_RECORDINGS = "no_recordings"
     UNREADABLE_PATH = "unreadable_path"
 
+    WORKING_FILE = "working_file"
+    NO_SEAL = "no_seal"
+    SEAL_OTHER_KEY = "seal_other_key"
     BEING_WRITTEN = "being_written"
     DELETION_UNFINISHED = "deletion_unfinished"
     KEPT_ASIDE = "kept_aside"
@@ -190,6 +194,28 @@ KINDS: Final[Mapping[Kind, tuple[Weight, Bilingual]]] = {
         Bilingual(
             "第一条之前的哈希与导出说明不同", "does not follow what export.json says it follows"
         ),
+    ),
+    Kind.SEAL: (
+        Weight.FAULT,
+        Bilingual("与导出封条不符（{0}）", "is not what its seal says ({0})"),
+    ),
+    Kind.NO_SEAL: (
+        Weight.REMARK,
+        Bilingual(
+            "旁边没有封条 {0}：无从得知导出时是否更长",
+            "has no seal {0} beside it: whether it once held more cannot be told",
+        ),
+    ),
+    Kind.SEAL_OTHER_KEY: (
+        Weight.DOUBT,
+        Bilingual(
+            "封条由未给出的密钥 {0} 签名",
+            "is sealed by {0}, which is not among the node's keys given",
+        ),
+    ),
+    Kind.WORKING_FILE: (
+        Weight.REMARK,
+        Bilingual("是未完成的副本，不作证据", "is a copy that was not finished; no evidence"),
     ),
     Kind.KEYS_FROM_FOLDER: (
         Weight.DOUBT,

@@ -8,15 +8,21 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.evidence.entries import FileName, TrackId
+from contracts.evidence.exports import EXPORT_FILE, ExportedTrack, ExportNote
 from contracts.units import ID_PATTERN
-from zeroentry.evidence.export_note import EXPORT_FILE, ExportedTrack, ExportNote, read_note
+from zeroentry.evidence.export_note import read_note
 from zeroentry.evidence.findings import Finding, Kind
 from zeroentry.evidence.tree import Sort, Tree, shown
 from zeroentry.evidence.trust import KEYS_FOLDER
 
 MANIFEST: Final = "manifest.jsonl"
 WITNESS: Final = "witness.jsonl"
-ASIDE: Final = re.compile(r"^(manifest|witness)(\.jsonl)?\.damaged-[0-9]{1,9}$")
+ASIDE: Final = re.compile(r"manifest\.damaged-[0-9]{1,9}|[a-z0-9_TZ-]{1,80}\.mp4\.unreadable")
+WORKING: Final = re.compile(r"[a-z0-9_TZ.-]{1,90}\.(new|part)")
+"""Copies that are being made, or were when the power went."""
+OF_TRACK: Final = frozenset({"chain.json", "unfinished.json", ".probe"})
+"""What the recorder keeps beside a track's days; all of it can be made again from them."""
+MIRROR_MARK: Final = "zeroentry-mirror.txt"  # at the top of a copy on a second disk
 DAY: Final = re.compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
 TRACK: Final = re.compile(ID_PATTERN)
 LOST_AND_FOUND: Final = "lost+found"  # what mkfs puts at the top of a disk of its own
@@ -133,7 +139,7 @@ def _all(
             findings.append(Finding(Kind.UNLISTED_FOLDER, shown(path)))
         elif found.sort is Sort.OTHER:
             findings.append(Finding(Kind.NOT_A_FILE, shown(path)))
-        elif found.name not in known_files:
+        elif found.name not in known_files and found.name != MIRROR_MARK:
             findings.append(Finding(Kind.UNLISTED_FILE, shown(path)))
     if not tracks:
         return None
@@ -151,7 +157,10 @@ def _track(
             days.append((found.name, path))
         elif found.sort is Sort.FOLDER:
             findings.append(Finding(Kind.UNLISTED_FOLDER, shown(path)))
-        else:
-            kind = Kind.UNLISTED_FILE if found.sort is Sort.FILE else Kind.NOT_A_FILE
-            findings.append(Finding(kind, shown(path)))
+        elif found.sort is Sort.OTHER:
+            findings.append(Finding(Kind.NOT_A_FILE, shown(path)))
+        elif WORKING.fullmatch(found.name):
+            findings.append(Finding(Kind.WORKING_FILE, shown(path)))
+        elif found.name not in OF_TRACK:
+            findings.append(Finding(Kind.UNLISTED_FILE, shown(path)))
     return TrackPlace(track, tuple(days), part, shown(folder)), tuple(findings)

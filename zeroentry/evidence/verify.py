@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from contracts.evidence.exports import EXPORT_FILE, ExportNote
 from contracts.evidence.lines import KeyId
 from runtime.signing import KeyFileError
 from zeroentry.evidence.account import Account, account, judge_hashes
 from zeroentry.evidence.chains import ChainRead, named, read_chain
-from zeroentry.evidence.export_note import EXPORT_FILE, ExportNote, ExportNoteError
+from zeroentry.evidence.export_note import ExportNoteError, judge_seal
 from zeroentry.evidence.findings import Exit, Finding, Kind, exit_of
 from zeroentry.evidence.hashing import hash_files, jobs_default
 from zeroentry.evidence.lines_of import lines_of
@@ -138,6 +139,9 @@ def _verify(asked: Asked, tree: Tree, progress: Progress) -> Report:
     _hash(asked, tree, [made for _, made, _ in accounts if made is not None], progress)
     if places.note is not None:
         findings += _beside(asked, tree, places.note)
+    if asked.path.is_file():
+        sealed = judge_seal(asked.path, keys.node)
+        findings += [sealed] if sealed is not None else []
     findings += _missing_tracks(places, [chain for _, _, chain in accounts], witnesses)
     by_track, others = _by_track(witnesses.findings, [path for path, _, _ in accounts])
     tracks = tuple(

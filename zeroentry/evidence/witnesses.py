@@ -40,14 +40,10 @@ class Witnesses:
         *,
         track: str | None = None,
     ) -> None:
-        """Take over the lines of one file; ``track``: the only one that they may be about.
-
-        A file without one is of the caller's own making: its last line needs no line feed.
-        """
+        """Take over the lines of one file; ``track``: the only one that they may be about."""
         for line in lines:
-            if not line.ended and (track is not None or line.torn):
-                kind = Kind.WITNESS_TORN if line.torn else Kind.NO_LINE_FEED
-                self.findings.append(Finding(kind, path, line.number))
+            if line.torn:
+                self.findings.append(Finding(Kind.WITNESS_TORN, path, line.number))
                 continue
             try:
                 signed = split_line(line.raw)

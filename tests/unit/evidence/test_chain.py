@@ -14,7 +14,7 @@ from contracts.evidence.chain import (
     day_of,
     file_name,
     handover_proof,
-    manifest_day,
+    manifest_days,
     spelled_exactly,
     step,
 )
@@ -112,8 +112,8 @@ def test_a_line_in_another_day_is_found(whole: EvidenceSet) -> None:
 
 
 def test_a_clock_that_stepped_back_reopens_no_day() -> None:
-    assert manifest_day("2026-11-23", 1_795_305_600_000) == "2026-11-23"
-    assert manifest_day("", 1_795_305_600_000) == "2026-11-22"
+    assert manifest_days("2026-11-23", 1_795_305_600_000) == ("2026-11-23", "2026-11-23")
+    assert manifest_days("2026-11-20", 1_795_305_600_000) == ("2026-11-20", "2026-11-22")
     with pytest.raises(ValueError, match="is no time"):
         day_of(1 << 62)
     assert file_name("t", 7, 1_795_305_600_999) == "t_00000007_20261122T000000Z.mp4"

@@ -1,5 +1,6 @@
 """Shows that every alteration is found and named, and that nothing untouched is called altered."""
 
+import hashlib
 import json
 import random
 import shutil
@@ -7,6 +8,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,10 @@ from hypothesis import strategies as st
 
 from contracts.evidence.chain import FaultKind
 from contracts.evidence.entries import NOTHING, Segment
+from contracts.evidence.exports import ExportSeal
+from contracts.evidence.lines import sign_line
+from contracts.units import UtcMs
+from runtime.signing import SigningKey
 from tests.fakes import evidence_alterations as alterations
 from tests.fakes.evidence_alterations import ALTERATIONS, Alter, copy_of
 from tests.fakes.evidence_sets import EvidenceSet, Size, write_set
@@ -109,11 +115,12 @@ def test_a_whole_set_is_told_in_figures(whole: EvidenceSet) -> None:
         ("starting", 1_200, True),
         ("camera_offline", 83_000, True),  # two pieces, one gap
         ("recorder_stopped", 4_000, True),
+        ("camera_silent", 2_500, True),
     ]
     assert track.chain.seals == {"s-1": True}
     assert track.chain.holds == {"case-7": True}
     assert report.roots == 2
-    assert kinds(report, Weight.REMARK) == {Kind.BEING_WRITTEN}
+    assert kinds(report, Weight.REMARK) == {Kind.BEING_WRITTEN, Kind.KEPT_ASIDE}
 
 
 def test_without_keys_of_the_caller_nothing_is_told_for_certain(whole: EvidenceSet) -> None:
@@ -168,6 +175,15 @@ def test_half_a_line_at_the_end_is_no_alteration(whole: EvidenceSet, tmp_path: P
     assert kinds(report, Weight.DOUBT) == {Kind.TORN_TAIL}
 
 
+def test_a_last_line_that_waits_for_its_line_feed_is_whole(
+    whole: EvidenceSet, tmp_path: Path
+) -> None:
+    made = copy_of(whole, tmp_path / "set")
+    path = made.tracks[TRACK].lines[-1][0]
+    path.write_bytes(path.read_bytes()[:-1])
+    assert verify(asked(made)).exit is Exit.WHOLE
+
+
 def test_one_track_is_judged_alone_under_any_name(whole: EvidenceSet, tmp_path: Path) -> None:
     shutil.copytree(whole.root / TRACK, tmp_path / "Copy of camera 1")
     report = verify(asked(whole, tmp_path / "Copy of camera 1"))
@@ -185,7 +201,7 @@ def test_one_day_is_judged_alone(whole: EvidenceSet) -> None:
     day = sorted({path.parent for path, _, _ in whole.tracks[TRACK].lines})[1]
     report = verify(Asked(day, whole.root / "keys", whole.controller_key, whole.heads))
     assert (report.extent, report.exit) == (Extent.DAY, Exit.WHOLE), faults(report)
-    assert {Kind.BEGINS_AT, Kind.ELSEWHERE} <= kinds(report, Weight.REMARK)
+    assert Kind.BEGINS_AT in kinds(report, Weight.REMARK)
     only_first = verify(Asked(day, whole.controller_key, whole.controller_key, whole.heads))
     assert only_first.exit is Exit.CANNOT_TELL
     assert Kind.FIRST_KEY_UNKNOWN in kinds(only_first, Weight.DOUBT)
@@ -263,6 +279,45 @@ def test_an_export_is_read_from_a_zip(whole: EvidenceSet, tmp_path: Path) -> Non
         Kind.NOT_A_FILE, Kind.UNLISTED_FILE, Kind.UNLISTED_FOLDER
     }  # fmt: skip
     assert report.exit is Exit.FAULTY
+
+
+def sealed(made: EvidenceSet, packed: Path, key: SigningKey) -> Path:
+    """The seal beside a ZIP, signed by a key."""
+    data = packed.read_bytes()
+    seal = ExportSeal(
+        site="demo",
+        node="edge-1",
+        file=packed.name,
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        made_utc_ms=UtcMs(1),
+        by="li",
+        reason="court",
+        key=key.id,
+    )
+    beside = packed.with_name(f"{packed.name}.seal.json")
+    beside.write_bytes(sign_line(seal, key.sign) + b"\n")
+    return beside
+
+
+def test_the_seal_of_a_zip_is_judged(whole: EvidenceSet, tmp_path: Path) -> None:
+    question = exported(whole, tmp_path / "folder")
+    packed = Path(shutil.make_archive(str(tmp_path / "export"), "zip", tmp_path / "folder"))
+    question = replace(question, path=packed)
+    assert Kind.NO_SEAL in kinds(verify(question), Weight.REMARK)
+    beside = sealed(whole, packed, whole.keys[1])
+    report = verify(question)
+    assert (report.exit, kinds(report, Weight.DOUBT)) == (Exit.WHOLE, set()), faults(report)
+    assert Kind.NO_SEAL not in kinds(report, Weight.REMARK)
+    sealed(whole, packed, SigningKey.generate())
+    assert kinds(verify(question), Weight.DOUBT) == {Kind.SEAL_OTHER_KEY}
+    sealed(whole, packed, whole.keys[1])
+    beside.write_bytes(beside.read_bytes().replace(b'"li"', b'"lu"'))
+    assert kinds(verify(question), Weight.FAULT) == {Kind.SEAL}
+    sealed(whole, packed, whole.keys[1])
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.comment = b"altered"
+    assert kinds(verify(question), Weight.FAULT) == {Kind.SEAL}
 
 
 def test_a_damaged_zip_is_told_as_such(whole: EvidenceSet, tmp_path: Path) -> None:
