@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 GOODBYE_S: Final = 1
 # Event streams and live pictures never end by themselves; shutdown has 5 s for everything.
 STOP_WITHIN_S: Final = 2.5
+WS_MESSAGE_MAX_BYTES: Final = 65_536  # what a client may send: a token, never a file
 POLL_S: Final = 0.05
 
 
@@ -75,6 +76,8 @@ async def serve(
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=GOODBYE_S,
+            ws_max_size=WS_MESSAGE_MAX_BYTES,
+            ws_per_message_deflate=False,  # video does not get smaller, only later
             ssl_certfile=cert_file,
             ssl_keyfile=key_file,
         )

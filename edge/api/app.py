@@ -15,8 +15,11 @@ from contracts.units import CameraId, NodeId, RoomId, SessionId, Sha256Hex, Site
 from edge.api import live, problems
 from edge.api.access import CONTROLLER, Caller, Gate, Needs, Scope, media_caller
 from edge.api.live import LiveHub, NoPictureError, TooManyViewersError, Variant, nearest_width
+from edge.api.live_socket import add_live_video
+from edge.api.live_video import LiveVideo
 from edge.api.problems import ProblemError
 from edge.api.recordings import Recordings, add_recordings
+from edge.api.views import add_views
 
 BASE: Final = "/api/v1"
 PICTURE_CACHE_S: Final = 86_400  # content-addressed: it never changes
@@ -122,8 +125,9 @@ def build(
     *,
     version: str,
     recordings: Recordings | None = None,
+    video: LiveVideo | None = None,
 ) -> FastAPI:
-    """The application of one node; without ``recordings`` it answers for none."""
+    """The application of one node; it answers for ``recordings`` and live ``video`` if given."""
     app = FastAPI(
         title="Zero Entry edge node",
         version=version,
@@ -142,6 +146,9 @@ def build(
     _add_pictures(app, pictures)
     if recordings is not None:
         add_recordings(app, recordings)
+    if video is not None:
+        add_live_video(app, video, gate)
+    add_views(app)
     return app
 
 
