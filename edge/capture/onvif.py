@@ -50,6 +50,11 @@ _WSDL: Final[Mapping[str, tuple[Path, str]]] = {
     MEDIA2_NS: (Path(__file__).with_name("media2.wsdl"), f"{{{MEDIA2_NS}}}Media2Binding"),
 }
 
+_PART_MISSING: Final = frozenset(
+    {OnvifReason.NOT_OFFERED, OnvifReason.REFUSED, OnvifReason.BAD_ANSWER}
+)
+"""The device works, this part of it does not: there may be another way."""
+
 T = TypeVar("T")
 Answer = Any
 """What zeep makes of an answer; every part of it may be missing, since devices leave out much."""
@@ -139,19 +144,24 @@ class OnvifDevice:
         )
 
     async def profiles(self) -> tuple[Profile, ...]:
-        """Every media profile, from Media2 where the device has it.
+        """Every media profile, from Media2 where the device has it and it works.
 
         Raises:
             OnvifLost: with the reason.
         """
         if self.media2:
-            said = await self._ask(
-                MEDIA2_NS, "GetProfiles", {"Type": ["VideoEncoder", "AudioEncoder"]}
-            )
-            found = [_profile2(each) for each in _listed(said)]
-        else:
-            found = [_profile1(each) for each in _listed(await self._ask(MEDIA_NS, "GetProfiles"))]
-        return tuple(profile for profile in found if profile is not None)
+            wanted = {"Type": ["VideoEncoder", "AudioEncoder"]}
+            try:
+                said = _listed(await self._ask(MEDIA2_NS, "GetProfiles", wanted))
+            except OnvifLost as lost:
+                if lost.reason not in _PART_MISSING or MEDIA_NS not in self._addresses:
+                    raise
+                self._notice("the device's newer media service (Media2) does not work")
+            else:
+                found = [_profile2(each) for each in said]
+                return tuple(profile for profile in found if profile is not None)
+        said = _listed(await self._ask(MEDIA_NS, "GetProfiles"))
+        return tuple(each for each in map(_profile1, said) if each is not None)
 
     async def stream_uri(self, profile: Profile, transport: str = "tcp") -> str:
         """Where a profile's stream is, for RTP inside RTSP (``tcp``) or beside it (``udp``).
@@ -233,7 +243,12 @@ class OnvifDevice:
 
     async def _read_clock(self) -> None:
         before = self._clock.utc_ms()
-        said = await self._ask_openly("GetSystemDateAndTime", {})
+        try:
+            said = await self._ask_openly("GetSystemDateAndTime", {})
+        except OnvifLost as lost:
+            if lost.reason not in _PART_MISSING:
+                raise
+            said = None
         after = self._clock.utc_ms()
         self._clock_settings["DaylightSavings"] = bool(_part(said, "DaylightSavings"))
         if zone := _part(_part(said, "TimeZone"), "TZ"):
@@ -252,7 +267,7 @@ class OnvifDevice:
             said = _listed(await self._ask_openly("GetServices", {"IncludeCapability": False}))
             offered = {_part(each, "Namespace"): _part(each, "XAddr") for each in said}
         except OnvifLost as lost:
-            if lost.reason not in {OnvifReason.NOT_OFFERED, OnvifReason.REFUSED}:
+            if lost.reason not in _PART_MISSING:
                 raise
             # Devices of before ONVIF 2.1 know GetCapabilities alone.
             capabilities = await self._ask_openly("GetCapabilities", {"Category": "All"})

@@ -43,14 +43,14 @@ def parse_safely(content: bytes) -> Any:  # noqa: ANN401 - lxml publishes no typ
     """The root element of XML from outside: no entities, no DTD, no network.
 
     Raises:
-        OnvifLost: NOT_ONVIF: it is not XML; BAD_ANSWER: it has a document type.
+        OnvifLost: NOT_ONVIF: it is not XML, or has a document type, which SOAP forbids.
     """
     try:
         root = etree.fromstring(content, etree.XMLParser(**_SAFE))
     except (etree.XMLSyntaxError, ValueError):
         raise OnvifLost(OnvifReason.NOT_ONVIF, "the answer is not XML") from None
     if root.getroottree().docinfo.doctype:
-        raise OnvifLost(OnvifReason.BAD_ANSWER, "the answer has a document type (DTD)")
+        raise OnvifLost(OnvifReason.NOT_ONVIF, "the answer has a document type (DTD)")
     return root
 
 
@@ -86,7 +86,8 @@ class OneHostTransport(Transport):
         async with self.client.stream("POST", address, content=message, headers=headers) as got:
             _refuse_status(got)
             content = await _bounded(got)
-        parse_safely(content)
+        if etree.QName(parse_safely(content)).localname != "Envelope":
+            raise OnvifLost(OnvifReason.NOT_ONVIF, "the answer is no SOAP envelope")
         answer = Response()
         answer.status_code = got.status_code
         answer._content = content  # noqa: SLF001 - how a requests.Response is made of given bytes

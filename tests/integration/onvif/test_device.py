@@ -11,12 +11,18 @@ import pytest
 
 from contracts.devices import CameraConfig
 from edge.capture.onvif import DeviceReport, OnvifDevice, device_streams, examine, visit
-from edge.capture.onvif_profiles import OnvifLost, OnvifReason, VideoSettings
+from edge.capture.onvif_profiles import (
+    DeviceInformation,
+    OnvifLost,
+    OnvifReason,
+    VideoSettings,
+)
 from edge.capture.onvif_transport import ANSWER_MAX_BYTES, READ_TIMEOUT_S
 from edge.capture.sources import DENIED_PAUSE_MS, StreamAddress, resolve
 from runtime.clock import SimulatedClock, SystemClock
 from tests.fakes.onvif_device import DeviceState, Encoder, FakeOnvifDevice
 from tests.fakes.onvif_device.server import Raw
+from tests.fakes.onvif_device.soap import envelope, fault_envelope, not_supported
 from tests.fakes.onvif_device.state import G711
 
 CLOCK = SystemClock()
@@ -86,6 +92,33 @@ async def test_a_device_of_before_get_services() -> None:
     assert report.streams
 
 
+@pytest.mark.parametrize(
+    ("broken", "notice"),
+    [
+        ("GetSystemDateAndTime", "the device does not tell its time in UTC"),
+        ("GetServices", None),
+    ],
+)
+async def test_a_part_that_does_not_work_is_gone_around(broken: str, notice: str | None) -> None:
+    fault = fault_envelope(not_supported(broken))
+    with FakeOnvifDevice(instead=instead(broken, (500, {}, fault))) as device:
+        report = await examined(device)
+    assert report.streams
+    assert report.notices == ((notice,) if notice else ())
+
+
+async def test_a_newer_media_service_that_does_not_work() -> None:
+    first: list[Raw] = [(500, {}, fault_envelope(not_supported("GetProfiles")))]
+
+    def once(asked: str) -> Raw | None:
+        return first.pop() if asked == "GetProfiles" and first else None
+
+    with FakeOnvifDevice(instead=once) as device:
+        report = await examined(device)
+    assert [each.media2 for each in report.profiles] == [False, False]
+    assert report.notices == ("the device's newer media service (Media2) does not work",)
+
+
 @pytest.mark.parametrize("everything_signed", [True, False])
 @pytest.mark.parametrize("http_digest", [True, False])
 async def test_both_ways_of_signing(http_digest: bool, everything_signed: bool) -> None:
@@ -148,6 +181,12 @@ def instead(operation: str, raw: Raw) -> Callable[[str], Raw | None]:
     return lambda asked: raw if asked == operation else None
 
 
+async def test_an_answer_to_another_question_tells_nothing() -> None:
+    other = envelope("<tds:GetHostnameResponse/>")
+    with FakeOnvifDevice(instead=instead("GetDeviceInformation", (200, {}, other))) as device:
+        assert (await examined(device)).information == DeviceInformation()
+
+
 async def test_redirects_are_not_followed() -> None:
     with FakeOnvifDevice() as other:
         away = {"Location": f"http://{other.host}/onvif/device_service"}
@@ -160,7 +199,7 @@ async def test_redirects_are_not_followed() -> None:
 @pytest.mark.parametrize(
     ("raw", "reason", "words"),
     [
-        ((200, {}, b"<html></html>"), OnvifReason.BAD_ANSWER, ""),
+        ((200, {}, b"<html></html>"), OnvifReason.NOT_ONVIF, "no SOAP envelope"),
         ((200, {}, b"no xml"), OnvifReason.NOT_ONVIF, "the answer is not XML"),
         ((404, {}, b""), OnvifReason.NOT_ONVIF, "HTTP 404"),
         ((403, {}, b""), OnvifReason.REFUSED, "devices lock out"),
@@ -168,7 +207,7 @@ async def test_redirects_are_not_followed() -> None:
         ((200, {}, b" " * (ANSWER_MAX_BYTES + 1)), OnvifReason.BAD_ANSWER, "above"),
         (
             (200, {}, b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'),
-            OnvifReason.BAD_ANSWER,
+            OnvifReason.NOT_ONVIF,
             "document type",
         ),
     ],

@@ -104,7 +104,7 @@ def test_an_answer_with_one_odd_element(
 @given(st.sampled_from(OPERATIONS), st.binary(max_size=200), st.booleans())
 def test_an_answer_of_any_bytes(operation: str, data: bytes, media2: bool) -> None:
     lost = ask(lambda asked, body: data if asked == operation else body, media2=media2)
-    # Snapshots and NTP may be missing; without the rest there is nothing to tell.
+    # Snapshots and NTP may be missing; with the rest it is no ONVIF device.
     assert lost is not None or operation in {"GetSnapshotUri", "GetNTP"}
 
 
@@ -112,8 +112,8 @@ def test_an_answer_of_any_bytes(operation: str, data: bytes, media2: bool) -> No
     ("data", "reason"),
     [
         (b"", OnvifReason.NOT_ONVIF),
-        (b"<html><body>Login</body></html>", OnvifReason.BAD_ANSWER),
-        (b"<!DOCTYPE html><html/>", OnvifReason.BAD_ANSWER),
+        (b"<html><body>Login</body></html>", OnvifReason.NOT_ONVIF),
+        (b"<!DOCTYPE html><html/>", OnvifReason.NOT_ONVIF),
         (b"{}", OnvifReason.NOT_ONVIF),
         (b" " * (ANSWER_MAX_BYTES + 1), OnvifReason.BAD_ANSWER),
     ],
