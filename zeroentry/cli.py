@@ -130,17 +130,12 @@ def print_problems(error: SettingsError) -> None:
 
 
 def _service(
-    package: str,
-    extra: str,
-    settings_name: str,
-    config: Path,
-    pairs: list[str] | None,
-    part: str = "",
+    package: str, extra: str, settings_name: str, config: Path, pairs: list[str] | None
 ) -> None:
-    """Load one service's settings and run it, or ``part`` of it, until it is told to stop."""
+    """Load one service's settings and run it until it is told to stop."""
     try:
         settings_module = import_module(f"{package}.settings")
-        main_module = import_module(f"{package}{part}.__main__")
+        main_module = import_module(f"{package}.__main__")
     except ModuleNotFoundError as error:
         fail(
             f"{package} needs the module {error.name}, which is not installed",
@@ -180,7 +175,7 @@ def edge(config: ConfigFile, set_: Overrides = None) -> None:
 @app.command(rich_help_panel="Run a part of a site")
 def recorder(config: ConfigFile, set_: Overrides = None) -> None:
     """Run an edge node's recorder: cameras and pickups in, signed recordings out."""
-    _service("edge", "edge", "EdgeSettings", config, set_, part=".recorder")
+    _service("edge.recorder", "edge", "RecorderSettings", config, set_)
 
 
 @app.command(rich_help_panel="Run a part of a site")

@@ -24,9 +24,11 @@ HARDENED: Final = {
     "ProtectKernelTunables": "yes",
     "ProtectSystem": "strict",
     "RestrictNamespaces": "yes",
-    "SystemCallFilter": "@system-service",
     "UMask": "0077",
 }
+CALLS: Final = ["@system-service"]
+ASKS_CLOCK: Final = ("zeroentry-edge@.service", "zeroentry-recorder@.service")
+# These two say with each word how well the clock is kept, and may ask the kernel for it.
 OLDER_SYSTEMD: Final = ("RestartSteps", "RestartMaxDelaySec")  # unknown before 254, passed over
 
 
@@ -49,6 +51,7 @@ def test_there_is_one_for_each_process() -> None:
         "zeroentry-console.service",
         "zeroentry-controller.service",
         "zeroentry-edge@.service",
+        "zeroentry-recorder@.service",
     ]
 
 
@@ -57,12 +60,26 @@ def test_a_unit_gives_away_little_and_comes_back(path: Path) -> None:
     values = service(path)
     for key, wanted in HARDENED.items():
         assert values.get(key) == [wanted], f"{path.name}: {key}={wanted}"
+    asks_clock = path.name in ASKS_CLOCK
+    wanted_calls = [*CALLS, "adjtimex clock_adjtime"] if asks_clock else CALLS
+    assert values["SystemCallFilter"] == wanted_calls
+    assert values.get("ProtectClock") == (None if asks_clock else ["yes"])
     assert values["Restart"] == ["always"]
     assert values["TimeoutStopSec"] == ["5"]
     assert "StartLimitIntervalSec=0" in path.read_text(encoding="utf-8")
     for loaded in values.get("LoadCredential", ()):
         assert re.match(r"[a-z.-]+:/etc/zeroentry/keys/", loaded)
     assert "Environment" not in values, "a secret in a unit file is readable by all"
+
+
+def test_node_and_recorder_are_one_user_with_one_folder() -> None:
+    edge, recorder = (service(path) for path in UNITS if path.name in ASKS_CLOCK)
+    for key in ("User", "DynamicUser", "StateDirectory", "StateDirectoryMode"):
+        assert edge[key] == recorder[key]
+    assert "EnvironmentFile" not in recorder, "the recorder has no keys of an API or a broker"
+    text = next(path for path in UNITS if "recorder" in path.name).read_text(encoding="utf-8")
+    for binding in ("BindsTo=", "Requires=", "PartOf=", "Requisite="):
+        assert binding not in text, "recording must not end with anything else"
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)

@@ -33,7 +33,7 @@ from zeroentry.demo.director import (
     Pace,
 )
 from zeroentry.demo.feed import Account, DeadlineError, Feed
-from zeroentry.demo.plan import NODES, DemoSetupError, Plan, prepare
+from zeroentry.demo.plan import NODES, RECORDERS, DemoSetupError, Plan, prepare
 from zeroentry.demo.stage import Stage, StageLost
 from zeroentry.demo.story import StepId, StepStatus
 from zeroentry.demo.verdict import ProcessLine, Verdict, judge
@@ -50,6 +50,7 @@ CHAOS: Final = {
     # the step before which a process is killed: when losing it hurts most
     StepId.SIXTH: "controller",
     StepId.WITHDRAW: "edge-1",
+    StepId.ACKNOWLEDGE: RECORDERS[0],
     StepId.ORDER: "broker",
     StepId.RESUME: "robot",
 }
@@ -68,8 +69,9 @@ class Site:
 @contextlib.asynccontextmanager
 async def running_site(plan: Plan, clock: Clock, pace: Pace) -> AsyncIterator[Site]:
     """Start everything in a plan, and stop it at the end of the block."""
-    edges = [child for child in plan.children if child.name in NODES]
-    others = [child for child in plan.children if child.name not in NODES]
+    at_cameras = {*NODES, *RECORDERS}
+    edges = [child for child in plan.children if child.name in at_cameras]
+    others = [child for child in plan.children if child.name not in at_cameras]
     supervisor = Supervisor(clock, random.Random(), others)
     async with httpx.AsyncClient(timeout=STAGE_TIMEOUT_S) as http:
         api = ApiClient(http, plan.controller_url)
@@ -108,7 +110,7 @@ async def running_site(plan: Plan, clock: Clock, pace: Pace) -> AsyncIterator[Si
 async def _start_late(
     supervisor: Supervisor, stage: Stage, clock: Clock, edges: list[ChildSpec]
 ) -> None:
-    """Start the edge nodes once the cameras answer: before, "offline" would be a true alert."""
+    """Start nodes and recorders once the cameras answer: before, "offline" would be true."""
     while not await stage.ready():
         await clock.sleep_ms(READY_POLL_MS)
     for child in edges:

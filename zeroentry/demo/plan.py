@@ -25,6 +25,10 @@ OWN_USER_ENV: Final = "ZEROENTRY_CAMERA_USER"
 OWN_PASSWORD_ENV: Final = "ZEROENTRY_CAMERA_PASSWORD"  # noqa: S105 - its name
 DIRECTOR_TOKEN_ENV: Final = "ZEROENTRY_DEMO_TOKEN"  # noqa: S105 - its name
 NODES: Final = ("edge-1", "edge-2")
+RECORDERS: Final = tuple(f"{node}-recorder" for node in NODES)
+LOW_PERCENT: Final = 0.5
+CRITICAL_PERCENT: Final = 0.2
+# A visitor's disk is nearly full more often than a node's, and a day of the demo takes 100 MB.
 ROBOTS: Final = ("robot-1", "robot-2")
 PASSWORD_BYTES: Final = (
     9  # 72 bits, 12 characters: typed once by a person who reads it off a screen
@@ -159,6 +163,7 @@ def prepare(
         _broker(folder, ports),
         _cameras(folder, ports, keys, without=OWN_CAMERA if camera else ""),
         *(_edge(folder, site, ports, keys, node) for node in NODES),
+        *(_recorder(folder, keys, node) for node in NODES),
         _controller(folder, site, ports, keys),
         *(_bridge(folder, site, ports, keys, robot, eyes=eyes) for robot in ROBOTS),
         *((_console(folder, ports, keys),) if with_console else ()),
@@ -309,6 +314,7 @@ def _edge(folder: Path, site: Path, ports: Ports, keys: Keys, node: str) -> Chil
         "data_dir": str(data),
         "mqtt": _mqtt(ports, node),
         "api": {"host": LOOPBACK, "port": ports.edges[node]},
+        "recording": {"low_percent": LOW_PERCENT, "critical_percent": CRITICAL_PERCENT},
     }
     file = _write_yaml(folder / f"{node}.yaml", settings)
     return _child(
@@ -321,6 +327,16 @@ def _edge(folder: Path, site: Path, ports: Ports, keys: Keys, node: str) -> Chil
             "ZEROENTRY_EDGE_TOKENS": f"controller:view+metrics:{keys.edge_token}",
             "ZEROENTRY_SECRET_KEY": keys.store,
         },
+    )
+
+
+def _recorder(folder: Path, keys: Keys, node: str) -> ChildSpec:
+    """The recorder beside a node: it reads the same file, and needs camera passwords alone."""
+    return _child(
+        folder,
+        f"{node}-recorder",
+        ("zeroentry", "recorder", "--config", str(folder / f"{node}.yaml")),
+        {"ZEROENTRY_SECRET_KEY": keys.store},
     )
 
 
