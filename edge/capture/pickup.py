@@ -87,7 +87,11 @@ class SoundSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PickupState:
-    """How a pickup stands; ``since`` is its last sample before a loss, seen at ``noticed``."""
+    """How a pickup stands. A loss is seen at ``noticed``, and holds ``since`` the last sample.
+
+    Where one loss follows another (ended, then missing), the later one's ``since`` is when it was
+    noticed.
+    """
 
     pickup_id: PickupId
     live: bool
@@ -334,24 +338,17 @@ class PickupSource:
 
     def _lost(self, lost: Lost) -> None:
         before, now = self._state, self._now()
+        since = now  # lost as before, for another reason from now on
         if before is None or before.live:
-            since = gap_since = self._last or now
+            since = self._last or now
         elif before.loss is lost.loss:
             return
-        else:  # lost as before, for another reason from now on
-            since, gap_since = before.since, now
         detail = lost.detail[:DETAIL_MAX]
-        self._say(
-            PickupState(
-                self._config.id,
-                live=False,
-                since=since,
-                noticed=now,
-                loss=lost.loss,
-                detail=detail,
-            )
+        state = PickupState(
+            self._config.id, live=False, since=since, noticed=now, loss=lost.loss, detail=detail
         )
-        self._lose(gap_since, f"{lost.loss.value}: {detail}")
+        self._say(state)
+        self._lose(since, detail)
 
     def _lose(self, since: Instant, detail: str) -> None:
         for sink in self._sinks:
@@ -387,14 +384,19 @@ class OffsetTold:
     A segment without pictures has nothing to measure that against; the sound card's clock has.
     """
 
-    def __init__(self, queue: ItemQueue, offset_ms: Callable[[], int]) -> None:
+    def __init__(self, queue: ItemQueue) -> None:
         self._queue = queue
+        self._offset_ms: Callable[[], int] | None = None
+
+    def measure_by(self, offset_ms: Callable[[], int]) -> None:
+        """Ask this for the offset from now on: ``PickupSource.sound_offset_ms``."""
         self._offset_ms = offset_ms
 
     def offer(self, item: TrackItem) -> bool:
         """See ``ItemQueue``."""
-        if isinstance(item, SegmentEnded) and item.sound_offset_ms is None:
-            item = SegmentEnded(item.ending, self._offset_ms())
+        measure = self._offset_ms
+        if measure is not None and isinstance(item, SegmentEnded) and item.sound_offset_ms is None:
+            item = SegmentEnded(item.ending, measure())
         return self._queue.offer(item)
 
     def ready(self) -> bool:
