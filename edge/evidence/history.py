@@ -5,7 +5,6 @@ only while it fits the manifest it was made from, and saves a start the reading 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import Field, ValidationError
@@ -141,12 +140,6 @@ class History:
 def moved(at: At, ms: int) -> At:
     """An instant some time later, on both clocks."""
     return At(utc_ms=UtcMs(at.utc_ms + ms), mono_ms=MonoMs(at.mono_ms + ms), boot_id=at.boot_id)
-
-
-def file_name(track: TrackId, number: int, start_utc_ms: int) -> str:
-    """The name of a file, final from its first byte."""
-    start = datetime.fromtimestamp(start_utc_ms // 1000, UTC)
-    return f"{track}_{number:08d}_{start:%Y%m%dT%H%M%SZ}.mp4"
 
 
 def load(disk: Disk, track: TrackId, days: list[str], verify: Verify, known: Known) -> Loaded:

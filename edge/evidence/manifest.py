@@ -16,6 +16,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
+from contracts.evidence.chain import day_of, file_name, handover_proof
 from contracts.evidence.entries import (
     At,
     Changed,
@@ -45,7 +46,7 @@ from edge.evidence.disk import Disk, OpenFile
 from edge.evidence.gaps import Piece, elapsed_ms
 from edge.evidence.history import History
 from edge.evidence.orders import Header, Order, entry_of
-from edge.evidence.places import MANIFEST, day_of
+from edge.evidence.places import MANIFEST
 from runtime.clock import Clock
 from runtime.signing import PublicKeys, SigningKey
 
@@ -254,13 +255,21 @@ class Chain:
         reason = _why(loaded.history, self._clock.boot_id)
         finished = self._finish_deletions(loaded.half_deleted)
         self._finish_manifest()
+        begins = loaded.history.sequence == 0
+        if begins:
+            self._enter_opened()
+        # Before the entry of this start, so that it lies in the day of its file.
         segments, unreadable = self._close_unfinished(days)
         for name in (*loaded.set_aside, *unreadable):
             self.changed("damage", "", name)
-        public_key = base64.b64encode(self._key.public_raw).decode()
-        self._append(lambda h: Opened(**h, version=self._version[:40], public_key=public_key))
+        if not begins:
+            self._enter_opened()
         since = loaded.history.covered_until if reason else None
         return Recovered(reason, since, segments, (*loaded.set_aside, *unreadable), finished)
+
+    def _enter_opened(self) -> None:
+        public_key = base64.b64encode(self._key.public_raw).decode()
+        self._append(lambda h: Opened(**h, version=self._version[:40], public_key=public_key))
 
     def _verifier(self, public: PublicKeys) -> Callable[[str, bytes, bytes], bool]:
         """Checks with the keys that this node has; others are learnt as lines name them."""
@@ -342,7 +351,7 @@ class Chain:
             at = self.at(start)
             day = max(past.day, day_of(at.utc_ms))
             number = past.number + 1
-            name = history.file_name(self.track, number, at.utc_ms)
+            name = file_name(self.track, number, at.utc_ms)
             place = Place(number, day, name, f"{self.track}/{day}/{name}", at)
             self._make_day(day)
             recovery.note_unfinished(
@@ -439,7 +448,7 @@ class Chain:
             old = self._key
             if old.id == new.id:
                 return None
-            proof = base64.b64encode(new.sign(f"{old.id}>{new.id}".encode())).decode()
+            proof = base64.b64encode(new.sign(handover_proof(old.id, new.id))).decode()
             public_key = base64.b64encode(new.public_raw).decode()
             appended = self._append(
                 lambda h: HandedOver(
@@ -514,7 +523,7 @@ class Chain:
             header = self._header(past)
             entry = make(header)
             line = sign_line(entry, self._key.sign)
-            day = self._segment_day or max(past.day, day_of(header["recorded"].utc_ms))
+            day = max(past.day, self._segment_day or day_of(header["recorded"].utc_ms))
             self._roll(past, day)
             self._write(day, line)
             sha256 = split_line(line).sha256

@@ -4,6 +4,7 @@ import hashlib
 import struct
 from dataclasses import dataclass, field
 
+from contracts.evidence.chain import ChainState, Keys, step
 from contracts.evidence.entries import (
     NOTHING,
     Deleted,
@@ -16,6 +17,7 @@ from contracts.evidence.entries import (
     Segment,
     parse_entry,
 )
+from contracts.evidence.lines import key_id
 from contracts.units import MonoMs, UtcMs
 from edge.core.people import Instant
 from edge.core.recording import (
@@ -225,8 +227,12 @@ def judged(disk: MemoryDisk, track: str = TRACK) -> list[Entry]:
     entries: list[Entry] = []
     expected: dict[str, Segment] = {}
     names: dict[int, str] = {}
+    state: ChainState | None = None
+    trusted = Keys({key: keys.raw(key) for key in keys.ids}, check_signature)
     for sequence, (day, raw) in enumerate(lines(disk, track), start=1):
         line, entry = parse_entry(raw)
+        state, _, faults = step(state, raw, trusted, day=day)
+        assert not faults, [fault.text("en") for fault in faults]
         assert keys.verify(entry.key, line.signed, line.signature), f"entry {sequence}: signature"
         assert entry.sequence == sequence
         assert entry.previous == previous, f"entry {sequence}: previous"
@@ -249,6 +255,10 @@ def judged(disk: MemoryDisk, track: str = TRACK) -> list[Entry]:
         assert hashlib.sha256(content).hexdigest() == expected[path].sha256, path
     check_time(entries)
     return entries
+
+
+def check_signature(key: bytes, data: bytes, signature: bytes) -> bool:
+    return PublicKeys([key]).verify(key_id(key), data, signature)
 
 
 def check_time(entries: list[Entry]) -> None:
