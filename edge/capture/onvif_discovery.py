@@ -10,6 +10,7 @@ import struct
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -91,13 +92,14 @@ def matches(datagram: bytes, sender: str, asked: Sequence[str]) -> tuple[Found, 
     # Some devices drop "urn:" or "urn:uuid:" on the way; the id behind it is what counts.
     if related.rpartition(":")[2] not in {each.rpartition(":")[2] for each in asked}:
         return ()
-    said = root.findall(f"{{{_SOAP}}}Body/{{{_WSD}}}ProbeMatches/{{{_WSD}}}ProbeMatch")
-    found = [_found(each, sender) for each in said[:MATCHES_MAX]]
+    # Some devices leave out ProbeMatches around it, or misname EndpointReference.
+    said = islice(root.iter(f"{{{_WSD}}}ProbeMatch"), MATCHES_MAX)
+    found = [_found(each, sender) for each in said]
     return tuple(each for each in found if each is not None)
 
 
 def _found(said: Any, sender: str) -> Found | None:  # noqa: ANN401 - lxml publishes no types
-    endpoint = _text(said, f"{{{_WSA}}}EndpointReference/{{{_WSA}}}Address")
+    endpoint = _text(said, f".//{{{_WSA}}}Address")
     if _ENDPOINT.fullmatch(endpoint) is None:
         return None
     addresses = [_http_address(each) for each in _text(said, f"{{{_WSD}}}XAddrs").split()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -28,6 +29,8 @@ _AUTH_WORDS: Final = frozenset(
 _CLOCK_WORDS: Final = frozenset({"MessageExpired"})
 _NO_PROFILE_WORDS: Final = frozenset({"NoProfile"})
 _NOT_OFFERED_WORDS: Final = frozenset({"ActionNotSupported", "NotSupported"})
+_AUTH_TEXT: Final = re.compile(r"authori[sz]|authenti|password|credential", re.IGNORECASE)
+# Many devices answer with a bare fault and say only in words that they do not know us.
 DETAIL_MAX_CHARS: Final = 120
 
 _SAFE: Final = {
@@ -165,6 +168,8 @@ def _fault(fault: Any) -> OnvifLost:  # noqa: ANN401 - zeep publishes no types
     ):
         if codes & words:
             return OnvifLost(reason, detail)
+    if _AUTH_TEXT.search(detail):
+        return OnvifLost(OnvifReason.WRONG_PASSWORD, detail)
     return OnvifLost(OnvifReason.REFUSED, detail)
 
 

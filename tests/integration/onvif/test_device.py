@@ -22,7 +22,7 @@ from edge.capture.sources import DENIED_PAUSE_MS, StreamAddress, resolve
 from runtime.clock import SimulatedClock, SystemClock
 from tests.fakes.onvif_device import DeviceState, Encoder, FakeOnvifDevice
 from tests.fakes.onvif_device.server import Raw
-from tests.fakes.onvif_device.soap import envelope, fault_envelope, not_supported
+from tests.fakes.onvif_device.soap import Fault, envelope, fault_envelope, not_supported
 from tests.fakes.onvif_device.state import G711
 
 CLOCK = SystemClock()
@@ -179,6 +179,12 @@ async def test_addresses_of_another_host_are_not_followed() -> None:
 
 def instead(operation: str, raw: Raw) -> Callable[[str], Raw | None]:
     return lambda asked: raw if asked == operation else None
+
+
+async def test_a_refusal_in_words_alone() -> None:
+    fault = fault_envelope(Fault(("env:Receiver",), "Sender not authorised"))
+    with FakeOnvifDevice(instead=instead("GetDeviceInformation", (500, {}, fault))) as device:
+        assert (await lost(device)).reason is OnvifReason.WRONG_PASSWORD
 
 
 async def test_an_answer_to_another_question_tells_nothing() -> None:

@@ -48,6 +48,18 @@ def test_an_id_that_lost_its_prefix_on_the_way(relates: str) -> None:
     assert matches(datagram(relates=relates), "192.0.2.7", ASKED)
 
 
+def test_answers_that_are_nearly_right() -> None:
+    text = datagram().decode()
+    for old, new in (
+        ("<d:ProbeMatches>", ""),
+        ("</d:ProbeMatches>", ""),
+        ("w:EndpointReference", "d:EndpointReference"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    assert matches(text.encode(), "192.0.2.7", ASKED) == matches(datagram(), "192.0.2.7", ASKED)
+
+
 def test_words_of_a_device_cannot_move_the_terminal() -> None:
     scopes = "onvif://www.onvif.org/name/a%1B%5B2Jb%0A" + "c" * 200
     (found,) = matches(datagram(scopes=scopes), "192.0.2.7", ASKED)
