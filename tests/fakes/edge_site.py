@@ -7,17 +7,27 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from contracts import codec, topics
 from contracts.commands import Release, Seal
 from contracts.devices import Area, CameraConfig, Named, NodeConfig, Site, SiteConfig, StreamConfig
-from contracts.observations import Alert, NodeHealth, RoomObservation, SealApplied
+from contracts.observations import (
+    Alert,
+    CheckpointTaken,
+    EntryAppended,
+    NodeHealth,
+    RoomObservation,
+    SealApplied,
+    WitnessGiven,
+)
 from contracts.topics import Kind
-from edge.__main__ import Node
 from runtime.clock import SystemClock
 from runtime.mqtt import MqttSession, MqttSettings, Outgoing
 from runtime.outbox import InboxCursor, Outbox, OutboxPump, accept, ack_for, cursor_after
+
+if TYPE_CHECKING:
+    from edge.__main__ import Node
 
 SITE = "demo"
 NODE = "edge-1"
@@ -108,12 +118,16 @@ class ControllerSide:
         self.applied: list[SealApplied] = []
         self.health: list[NodeHealth] = []
         self.observations: list[RoomObservation] = []
+        self.entries: list[EntryAppended] = []
+        self.checkpoints: list[CheckpointTaken] = []
         self._cursors: dict[str, InboxCursor] = {}
 
     async def run(self) -> None:
         filters = [
-            topics.room_filter(kind, SITE) for kind in (Kind.ALERT, Kind.APPLIED, Kind.OBSERVATION)
+            topics.room_filter(kind, SITE)
+            for kind in (Kind.ALERT, Kind.APPLIED, Kind.OBSERVATION, Kind.ENTRY)
         ]
+        filters.append(topics.checkpoint_filter(SITE))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._session.run())
             group.create_task(self._pump.run())
@@ -149,6 +163,10 @@ class ControllerSide:
                 self.health.append(body)
             case RoomObservation():
                 self.observations.append(body)
+            case EntryAppended():
+                self.entries.append(body)
+            case CheckpointTaken():
+                self.checkpoints.append(body)
 
     def seal(self, admitted: int, command_id: str = "seal-1") -> None:
         command = Seal(
@@ -168,6 +186,19 @@ class ControllerSide:
             at_utc_ms=self.clock.utc_ms(),
         )
         self._send(command, command_id)
+
+    async def witness(self, track: str, line: str) -> None:
+        """Publish a countersignature, retained."""
+        given = WitnessGiven(node_id=NODE, track_id=track, line=line)
+        payload = codec.encode(
+            Kind.WITNESS,
+            given,
+            message_id=f"witness-{self.clock.mono_ms()}",
+            sender="controller",
+            sent_utc_ms=self.clock.utc_ms(),
+        )
+        topic = topics.witness_topic(SITE, NODE, track)
+        await self._session.publish(Outgoing(topic, payload, qos=1, retain=True))
 
     def _send(self, command: Seal | Release, command_id: str) -> None:
         self.outbox.append(topics.command_topic(SITE, NODE), command, ROOM, command_id)
@@ -208,7 +239,7 @@ def write_site(folder: Path, url: str) -> Path:
 class Running:
     """A node under test and its tasks."""
 
-    node: Node
+    node: "Node"
     tasks: list[asyncio.Task[None]]
     opened: ExitStack
 
