@@ -139,13 +139,30 @@ class Line:
                 self.late_ms = late_ms
         elif late_ms < self._prompt_ms:
             self._prompt_ms = late_ms
-        behind = pts - dts if pts is not None and dts is not None and pts > dts else 0
-        return out, out + behind
+        if pts is None:
+            return out, out
+        if self._by_arrival:
+            shown = out + pts - dts if dts is not None else out
+        else:
+            shown = pts + self._offset
+        return out, max(shown, out)
 
     def settle(self) -> None:
         """A segment begins here: drift is counted from now on."""
         self._anchor_ms = self.late_ms
         self._wrong_windows = 0
+
+    def restart(self) -> None:
+        """Nothing came for a while: how late packets are is learnt anew."""
+        self.late_ms = None
+        self._anchor_ms = None
+        self._window_ends_ms = 0
+        self._wrong_windows = 0
+
+    def _usual_late_ms(self) -> float:
+        if self.late_ms is not None or self.last is None:
+            return self.late_ms or 0.0
+        return self._at_last_ms - self.last * self.ms_per_tick
 
     def _unusual(self, dts: int | None, pts: int | None, at_ms: int) -> int:
         """The first packet, one without a time stamp, or any packet of a stream that lies."""
@@ -159,7 +176,7 @@ class Line:
         passed_ms = at_ms - self._at_last_ms
         self._period_ms += PERIOD_SHARE * (min(passed_ms, SNAP_MS) - self._period_ms)
         steady_ms = self.last * self.ms_per_tick + self._period_ms
-        error_ms = at_ms - (self.late_ms or 0.0) - steady_ms
+        error_ms = at_ms - self._usual_late_ms() - steady_ms
         steady_ms += error_ms if abs(error_ms) >= SNAP_MS else error_ms * PULL
         out = round(steady_ms / self.ms_per_tick)
         if dts is None and not self._by_arrival and self._raw_last is not None:
@@ -170,9 +187,9 @@ class Line:
         """A step that is not ordinary: far, or not forward."""
         raw_last = self._raw_last if self._raw_last is not None else dts
         out = dts + self._offset
-        early_ms = (self.late_ms or 0.0) - (at_ms - out * self.ms_per_tick)
+        early_ms = self._usual_late_ms() - (at_ms - out * self.ms_per_tick)
         if dts > raw_last:
-            if self.late_ms is None or early_ms <= FUTURE_MAX_MS:
+            if early_ms <= FUTURE_MAX_MS:
                 return out  # packets were lost, or the camera was silent that long
             return self._move(Trouble.FUTURE, dts, at_ms, other)
         if (raw_last - dts) * self.ms_per_tick <= BACK_MAX_MS:
@@ -180,7 +197,7 @@ class Line:
         return self._move(Trouble.PAST, dts, at_ms, other)
 
     def _move(self, trouble: Trouble, dts: int, at_ms: int, other: "Line | None") -> int:
-        place = round((at_ms - (self.late_ms or 0.0)) / self.ms_per_tick)
+        place = round((at_ms - self._usual_late_ms()) / self.ms_per_tick)
         by_ms = (place - dts - self._offset) * self.ms_per_tick
         theirs = other.latest_move if other is not None else None
         if (

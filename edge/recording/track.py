@@ -419,6 +419,9 @@ class TrackRecorder:
         except MuxingLost as error:
             self._gap_began(GapReason.STREAM_DAMAGED, at, str(error))
             return None
+        if self._gap is not None:
+            for each in self._inputs.values():
+                each.line.restart()
         start = self._arrival(first, dts, at)
         segment = _Segment(muxer, Cutting(self._settings.segment_ms, start))
         self._connect(segment, zero_ms)
@@ -454,11 +457,12 @@ class TrackRecorder:
         The promptest packets of the last second tell how much later than its place on the line a
         packet is read when it is read at once.
         """
-        late_ms = first.line.late_ms if first.line.late_ms is not None else 0.0
+        back_ms = 0.0
+        if first.line.late_ms is not None:
+            reckoned_ms = dts * first.line.ms_per_tick + first.line.late_ms
+            back_ms = min(max(at.mono_ms - reckoned_ms, 0.0), START_DOUBT_MS)
         delay_ms = self._link.picture_delay_ms if self._link is not None else 0
-        reckoned_ms = dts * first.line.ms_per_tick + late_ms
-        before_ms = min(max(at.mono_ms - reckoned_ms, 0.0), START_DOUBT_MS) + delay_ms
-        back = round(before_ms)
+        back = round(back_ms) + delay_ms
         return Instant(MonoMs(at.mono_ms - back), UtcMs(at.utc_ms - back))
 
     def _end(self, ending: Ending) -> None:
