@@ -16,6 +16,8 @@ from contracts.units import CameraId, NodeId, PickupId, RobotId, RoomId, SiteId,
 CredentialName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 
 PUBLIC_KEY_BYTES: Final = 32  # Ed25519
+PUBLIC_KEY_HEAD: Final = bytes.fromhex("302a300506032b6570032100")
+# What RFC 8410 puts before them in a PEM file (SubjectPublicKeyInfo).
 
 _HOST_NAME: Final = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -261,35 +263,46 @@ class PickupConfig(Strict):
     """FLAC keeps every sample; AAC is smaller and loses what an ear does not miss."""
 
 
-def _raw_public_key(text: str) -> str:
-    """A raw Ed25519 public key in base64.
+def _public_key(text: str) -> str:
+    """An Ed25519 public key in base64: raw, or the middle line of its PEM file.
 
     Raises:
-        ValueError: it is none; says how to get it.
+        ValueError: it is none; says where to find it.
     """
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except ValueError:
-        raw = b""
-    if len(raw) != PUBLIC_KEY_BYTES:
+    if _raw_key(text) is None:
         raise ValueError(
-            f"is not {PUBLIC_KEY_BYTES} bytes in base64; `zeroentry evidence keys` on the node "
-            "shows its public key"
+            "is no Ed25519 public key; copy the line between BEGIN and END of the node's "
+            "recordings/keys/ed25519-….pem"
         )
     return text
+
+
+def _raw_key(text: str) -> bytes | None:
+    try:
+        found = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    raw = found.removeprefix(PUBLIC_KEY_HEAD)
+    return raw if len(raw) == PUBLIC_KEY_BYTES else None
 
 
 class NodeConfig(Strict):
     """One edge node and the areas it watches.
 
-    ``evidence_key``: the public key that its recordings are signed with (raw, base64). Declared, it
-    counts as confirmed; left out, the first key seen is trusted until a person has confirmed it.
+    ``evidence_key``: the public key that its recordings are signed with, base64 (raw, or the line
+    of its PEM file). Declared, it counts as confirmed; left out, the first key seen is trusted and
+    shown as unconfirmed until a person has confirmed it.
     """
 
     kind: Literal["node"]
     id: NodeId
     areas: tuple[RoomId, ...] = Field(min_length=1, max_length=64)
-    evidence_key: Annotated[str, AfterValidator(_raw_public_key)] | None = None
+    evidence_key: Annotated[str, AfterValidator(_public_key)] | None = None
+
+    @property
+    def evidence_key_raw(self) -> bytes | None:
+        """The declared key as its 32 bytes; None: none is declared."""
+        return None if self.evidence_key is None else _raw_key(self.evidence_key)
 
 
 class RobotConfig(Strict):

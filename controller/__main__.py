@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import base64
 import json
 import os
 import random
@@ -271,9 +270,7 @@ def _ledger(plan: SitePlan, loaded: Loaded, key: SigningKey) -> Ledger:
         keys=known.keys,
         root=known.root,
         declared={
-            node.id: base64.b64decode(node.evidence_key)
-            for node in plan.site.nodes
-            if node.evidence_key is not None
+            node.id: raw for node in plan.site.nodes if (raw := node.evidence_key_raw) is not None
         },
     )
 

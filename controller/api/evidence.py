@@ -16,14 +16,16 @@ from contracts.evidence.answers import (
     NodeKeyView,
     RootPage,
 )
+from contracts.observations import EntryAppended
 from contracts.units import ID_PATTERN
 from controller.api.context import Caller, Context, ContextNeeded, Needs
 from controller.api.problems import ProblemError, not_found, problem_of
 from controller.auth.scopes import Scope
 from controller.core import evidence_views as views
-from controller.core.ledger import Chain, chain_id, heads_in_order
+from controller.core.ledger import REFUSED_KEPT_MAX, Chain, chain_id, heads_in_order
 from controller.core.outputs import FileRoot, Refused
-from controller.core.state import KeyConfirmed
+from controller.core.state import EntryCame, KeyConfirmed
+from controller.ports import Given
 from runtime.signing import public_pem
 
 router = APIRouter(prefix=f"{BASE}/evidence", tags=["evidence"])
@@ -162,13 +164,33 @@ async def confirm_key(
 ) -> NodeKeyView:
     """Stand for the key of a node after comparing it with what the node itself shows.
 
-    Confirming a claimed key revokes the one before it; see docs/guide/keys.md.
+    Confirming a claimed key revokes the one before it; lines of it that were refused until now are
+    judged again. See docs/guide/keys.md.
     """
     answer = await context.intake.ask(KeyConfirmed(node_id, body.key, caller.user.username))
     if isinstance(answer, Refused):
         raise problem_of(answer)
+    again = await asyncio.to_thread(_refused_of, context, node_id, body.key)
+    if again:
+        await context.intake.take([Given(EntryCame(said)) for said in again])
     known = context.state().ledger.keys.get(node_id)
     if known is None:
         text = Sentence(zh="密钥已更换，请重新查看。", en="The key has changed; look again.")
         raise ProblemError(HTTPStatus.CONFLICT, text)
     return views.node_key_view(known, public_pem(known.current.raw))
+
+
+def _refused_of(context: Context, node_id: str, key: str) -> list[EntryAppended]:
+    """The refused lines of a node that this key is named in, each chain's in its order. Blocks."""
+    rows = [
+        row
+        for chain in context.state().ledger.chains.values()
+        if chain.node_id == node_id and chain.state is None
+        for row in context.reader.refused_lines(node_id, chain.track_id, limit=REFUSED_KEPT_MAX)
+        if row.sequence is not None and f'"key":"{key}"' in row.line
+    ]
+    rows.sort(key=lambda row: (row.track_id, row.sequence or 0))
+    return [
+        EntryAppended(room_id=row.room_id, node_id=node_id, track_id=row.track_id, line=row.line)
+        for row in rows
+    ]

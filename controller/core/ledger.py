@@ -52,6 +52,11 @@ BREAKING: Final = frozenset(FaultKind) - {
 }
 """Faults after which a line is no part of its chain."""
 
+OUT_OF_ORDER: Final = frozenset(
+    {FaultKind.SKIPPED, FaultKind.PREVIOUS, FaultKind.REPEATED, FaultKind.NOT_OPENED}
+)
+"""Faults of a line that the right key has signed: a fork, or a chain that lost its beginning."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notary:
@@ -118,7 +123,9 @@ DECLARED_BY: Final = "site"
 class Chain:
     """One track's chain. ``state`` None: a person let it begin anew, and nothing came yet.
 
-    ``told_to`` is how far segments and gaps reach; ``gap_open`` while a gap goes on.
+    ``told_to`` is how far segments and gaps reach; ``gap_open`` while a gap goes on. ``broken``:
+    its last line was refused; ``stuck``: and that one was signed by the node's own key, so that the
+    chain does not go on by itself.
     """
 
     node_id: NodeId
@@ -134,6 +141,7 @@ class Chain:
     gap_open: bool = False
     refused: int = 0
     broken: bool = False
+    stuck: bool = False
 
     @property
     def id(self) -> str:
@@ -371,7 +379,8 @@ def _refused(
         line=said.line,
     )
     kept = chain.refused < REFUSED_KEPT_MAX
-    after = replace(chain, refused=chain.refused + 1, broken=True)
+    stuck = chain.stuck or why.kind in OUT_OF_ORDER
+    after = replace(chain, refused=chain.refused + 1, broken=True, stuck=stuck)
     ledger = replace(ledger, chains={**ledger.chains, name: after})
     if entry is not None:
         ledger = _with_claim(ledger, said, entry)
@@ -461,7 +470,7 @@ def confirm(
     """A person stands for a node's key: the ledger after it, and the chains that begin anew.
 
     Confirming a claimed key revokes the one before it, and all chains of the node begin anew.
-    Confirming the current key lets those chains begin anew that refused a line.
+    Confirming the current key lets those chains begin anew that are stuck.
     """
     pinned = ledger.keys.get(node_id)
     if pinned is None:
@@ -479,9 +488,18 @@ def confirm(
         return _no_such_key(pinned, key)
     replaced = after.current != pinned.current
     anew = tuple(
-        replace(row, state=None, known_from=0, life=row.life + 1, broken=False, told_to=None)
+        replace(
+            row,
+            state=None,
+            known_from=0,
+            life=row.life + 1,
+            broken=False,
+            stuck=False,
+            told_to=None,
+            gap_open=False,
+        )
         for row in ledger.chains.values()
-        if row.node_id == node_id and (row.broken or replaced)
+        if row.node_id == node_id and (row.stuck or replaced)
     )
     ledger = replace(
         ledger,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from argon2 import PasswordHasher
 
 from contracts.api import DeliveryState
+from contracts.commands import Keep
 from controller.__main__ import Controller, Keys, wire
 from controller.core.alerts import AlertRecord
 from controller.core.deliveries import Delivery
@@ -77,7 +78,8 @@ class ControllerMachine(Machine):
         truth = self.ground.truth
         for entry in batch.journal:
             for output in entry.outputs:
-                if isinstance(output, SendCommand):
+                # A keep is answered in the chains of its tracks, not with what the node enforces.
+                if isinstance(output, SendCommand) and not isinstance(output.command, Keep):
                     truth.decided[output.node_id].append(output.command.command_id)
                     truth.tell(f"controller decided {output.command.command_id}")
         for delivery in batch.deliveries:

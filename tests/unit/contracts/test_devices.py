@@ -1,5 +1,7 @@
 """What a site's devices may say, and what is refused with which words."""
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,3 +134,24 @@ def test_references_between_devices() -> None:
     assert site.area("room-1").id == "room-1"
     with pytest.raises(KeyError):
         site.area("room-9")
+
+
+RAW_KEY = bytes(range(32))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        base64.b64encode(RAW_KEY).decode(),
+        base64.b64encode(bytes.fromhex("302a300506032b6570032100") + RAW_KEY).decode(),
+    ],
+)
+def test_a_nodes_public_key_is_taken_raw_or_as_in_its_pem_file(text: str) -> None:
+    node = NodeConfig(kind="node", id="edge-1", areas=("room-1",), evidence_key=text)
+    assert node.evidence_key_raw == RAW_KEY
+
+
+@pytest.mark.parametrize("text", ["", "no key", base64.b64encode(b"short").decode()])
+def test_what_is_no_public_key_is_refused_with_where_to_find_it(text: str) -> None:
+    with pytest.raises(ValidationError, match="copy the line between BEGIN and END"):
+        NodeConfig(kind="node", id="edge-1", areas=("room-1",), evidence_key=text)

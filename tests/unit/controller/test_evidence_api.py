@@ -202,6 +202,29 @@ async def test_only_a_supervisor_stands_for_a_key(house: House) -> None:
     await client.aclose()
 
 
+async def test_a_new_nodes_lines_are_witnessed_once_its_key_is_confirmed(house: House) -> None:
+    lost = NodeChain()
+    await house.say(lost.opened(), lost.segment())
+    fresh = NodeChain(utc_ms=lost.utc_ms)
+    await house.say(fresh.opened(), fresh.segment(), fresh.segment())
+    client = await house.client("sup")
+    heads = (await client.get("/evidence/heads")).json()
+    assert heads["nodes"][0]["claimed"] == fresh.key.id
+    assert heads["heads"][0]["sha256"] == lost.head
+    answer = await client.post("/evidence/nodes/edge-1/confirm-key", json={"key": fresh.key.id})
+    assert answer.json()["origin"] == "confirmed"
+    (head,) = (await client.get("/evidence/heads")).json()["heads"]
+    assert (head["sha256"], head["known_from"], head["life"]) == (fresh.head, 1, 2)
+    await house.say(fresh.segment())
+    old = (await client.get("/evidence/chains/edge-1/cam-1?life=1")).json()
+    assert [row["line"] for row in old["items"]] == lost.lines
+    new = (await client.get("/evidence/chains/edge-1/cam-1")).json()
+    assert [row["line"] for row in new["items"]] == fresh.lines
+    (alert,) = (await client.get("/alerts")).json()["items"]
+    assert (alert["rule"], alert["condition"]) == ("node.chain_broken", "cleared")
+    await client.aclose()
+
+
 async def test_witnesses_are_retained_and_said_again_after_a_reconnect(house: House) -> None:
     chain = NodeChain()
     await house.say(chain.opened(), chain.segment())

@@ -241,6 +241,25 @@ def test_confirming_the_current_key_marks_it_and_leaves_sound_chains_alone() -> 
     taken(ledger, chain.segment())
 
 
+def test_confirming_the_current_key_frees_a_stuck_chain_and_no_forged_one() -> None:
+    chain, ledger = NodeChain(), empty()
+    ledger, _ = taken(ledger, chain.opened())
+    ledger, _ = refused(ledger, chain.announced("forged"))
+    done = confirm(ledger, "edge-1", chain.key.id, "sup", NOW)
+    assert not isinstance(done, Refused)
+    ledger, anew = done
+    assert anew == ()
+    chain.segment()  # lost on its way
+    ledger, judged = refused(ledger, chain.segment())
+    assert judged.why.kind == "skipped"
+    done = confirm(ledger, "edge-1", chain.key.id, "sup", NOW)
+    assert not isinstance(done, Refused)
+    ledger, (freed,) = done
+    assert freed.life == 2
+    _, again = taken(ledger, chain.announced(chain.lines[-1]))
+    assert again.chain.known_from == 3
+
+
 def test_refused_lines_are_kept_up_to_a_limit() -> None:
     chain, ledger = NodeChain(), empty()
     ledger, _ = taken(ledger, chain.opened())
