@@ -47,7 +47,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """What of a file is whole."""
+    """What of a file is whole. ``duration_ms`` is of the pictures, or of sound without any."""
 
     bytes: int
     fragments: int
@@ -110,14 +110,13 @@ def whole_part(read: Read, size: int) -> Whole:
 
 def _summary(seen: _Seen) -> Whole:
     tracks = seen.tracks.values()
-    starts = [track.first / track.timescale for track in tracks if track.first is not None]
-    ends = [track.end / track.timescale for track in tracks if track.first is not None]
     pictures = next((track for track in tracks if track.handler == b"vide"), _Track())
     sound = next((track for track in tracks if track.handler == b"soun"), _Track())
+    told = pictures if pictures.packets else sound
     return Whole(
         bytes=seen.bytes,
         fragments=seen.fragments,
-        duration_ms=round((max(ends) - min(starts)) * 1000) if starts else 0,
+        duration_ms=round((told.end - (told.first or 0)) * 1000 / told.timescale),
         video_packets=pictures.packets,
         audio_packets=sound.packets,
         media=Media(
