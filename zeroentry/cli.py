@@ -14,7 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from runtime.settings import SettingsError, load
+from zeroentry.cameras import app as camera_app
 from zeroentry.evidence.app import app as evidence_app
+from zeroentry.pickups import app as pickup_app
 
 if TYPE_CHECKING:
     from runtime.secrets import CredentialStore
@@ -39,6 +41,8 @@ credential_app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(credential_app, rich_help_panel="Configuration")
+app.add_typer(camera_app, rich_help_panel="Configuration")
+app.add_typer(pickup_app, rich_help_panel="Configuration")
 app.add_typer(evidence_app, rich_help_panel="Evidence")
 
 ConfigFile = Annotated[

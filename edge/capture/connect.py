@@ -1,6 +1,7 @@
 """Opens a camera's stream with explicit time-outs, and says why one could not be opened."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import av
@@ -15,10 +16,18 @@ from av.error import (
 from av.error import TimeoutError as AvTimeoutError
 
 from edge.capture.link import Failure
+from edge.capture.onvif_profiles import OnvifLost, OnvifReason
 
 OPEN_TIMEOUT_S = 5.0  # a camera that wakes up answers DESCRIBE in 1 to 3 s
 READ_TIMEOUT_S = 3.0  # longer than a freeze takes to be noticed, so the watchdog speaks first
 SOCKET_TIMEOUT_US = 3_000_000
+
+ONVIF_FAILURES: Final[Mapping[OnvifReason, Failure]] = {
+    OnvifReason.WRONG_PASSWORD: Failure.DENIED,
+    OnvifReason.NO_ANSWER: Failure.SILENT,
+    OnvifReason.NO_PROFILE: Failure.MISSING,
+}
+"""What a device's answer means where it was asked for a stream's address; others: refused."""
 
 # What a USB camera can hand over as it is stored; raw pictures are the last resort, for analysis.
 V4L2_FORMATS = ("h264", "mjpeg")
@@ -84,4 +93,6 @@ def failure_of(error: FFmpegError | LookupError | OSError) -> tuple[Failure, str
         return Failure.MISSING, "the camera knows no such stream"
     if isinstance(error, FFmpegError):
         return Failure.REFUSED, error.strerror or type(error).__name__
+    if isinstance(error, OnvifLost):
+        return ONVIF_FAILURES.get(error.reason, Failure.REFUSED), str(error)
     return Failure.REFUSED, str(error)
