@@ -26,12 +26,15 @@ from edge.announcer import Announcer, Chains
 from edge.api.access import AccessError, Gate, node_key, open_tokens, terminal
 from edge.api.app import build
 from edge.api.live import LiveHub
+from edge.api.live_video import LiveVideo
 from edge.api.node import NodeView
+from edge.api.recordings import Playback, open_playback
 from edge.capture.rtsp import CameraLink
 from edge.core.people import Instant
 from edge.core.state import CameraSetup, RoomSetup, RoomState, restore, rule_settings
 from edge.credentials import credentials_of
 from edge.evidence.index import RecordingIndex
+from edge.evidence.moments import AlertMoments
 from edge.evidence.pictures import Pictures, jpeg
 from edge.node_settings import NodeError, own_config, tracks_of
 from edge.perception.detector import SHIPPED_MODEL, ModelError, SsdliteDetector, shipped_hash
@@ -159,8 +162,10 @@ class Node:
     pictures: Pictures
     gate: Gate
     listener: socket.socket
+    video: LiveVideo
     recordings: Recordings | None
     """None: this node only watches."""
+    playback: Playback | None
 
     @property
     def port(self) -> int:
@@ -195,8 +200,12 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
         birth=birth,
         farewell=lambda: _last_word(config, site, clock, NodeState.STOPPED),
     )
-    wiring = _shared(config, site, environ, stack, Ports(clock, session, pictures, hub))
-    recordings = open_recordings(config, site, wiring, stack) if config.recording.enabled else None
+    video = LiveVideo(asyncio.get_running_loop(), viewers_max=config.api.viewers_max)
+    index = open_index(config, stack)
+    moments = open_moments(config, stack) if index else None
+    ports = Ports(clock, session, pictures, hub, video, moments)
+    wiring = _shared(config, site, environ, stack, ports)
+    recordings = open_recordings(config, site, wiring, index) if index else None
     service = NodeService(
         wiring,
         room_states(config, site, wiring.store, Instant(clock.mono_ms(), clock.utc_ms())),
@@ -205,7 +214,7 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
         disk_free_bytes=lambda: shutil.disk_usage(config.data_dir).free,
         recordings=recordings,
     )
-    _add_cameras(config, site, service, wiring, environ)
+    _add_cameras(config, site, service, ports, environ)
     pump = OutboxPump(
         wiring.outbox,
         session,
@@ -214,18 +223,43 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
         ack_topic=topics.ack_topic(site.config.id, config.node),
         signing_key=wiring.run_key,
     )
-    view = NodeView(site, config.node, service, hub, wiring.metrics)
-    return Node(service, session, pump, view, hub, pictures, gate, listener, recordings)
+    return Node(
+        service,
+        session,
+        pump,
+        NodeView(site, config.node, service, (hub, video), wiring.metrics),
+        hub,
+        pictures,
+        gate,
+        listener,
+        video,
+        recordings,
+        open_playback(config.data_dir, index, moments, clock) if index and moments else None,
+    )
+
+
+def open_index(config: EdgeSettings, stack: ExitStack) -> RecordingIndex | None:
+    """What the manifests say; None: this node only watches."""
+    if not config.recording.enabled:
+        return None
+    index = RecordingIndex(config.data_dir / "recordings.sqlite3", config.recordings_dir)
+    stack.callback(index.close)
+    return index
+
+
+def open_moments(config: EdgeSettings, stack: ExitStack) -> AlertMoments:
+    """When and where alerts were, for their clips."""
+    moments = AlertMoments(config.data_dir / "moments.sqlite3")
+    stack.callback(moments.close)
+    return moments
 
 
 def open_recordings(
-    config: EdgeSettings, site: Site, wiring: Wiring, stack: ExitStack
+    config: EdgeSettings, site: Site, wiring: Wiring, index: RecordingIndex
 ) -> Recordings:
     """The node's side of recording; the recorder's process is not needed for it to start."""
     rooms = tracks_of(site, own_config(site, config.node))
     site_id, node_id, folder = site.config.id, config.node, config.recordings_dir
-    index = RecordingIndex(config.data_dir / "recordings.sqlite3", folder)
-    stack.callback(index.close)
     rules = rule_settings(config.rules)
     announcer = Announcer(
         Chains(site_id, node_id, rooms, folder / "keys"), index, wiring.store, wiring.outbox
@@ -265,6 +299,8 @@ class Ports:
     session: MqttSession
     pictures: Pictures
     hub: LiveHub
+    video: LiveVideo
+    moments: AlertMoments | None
 
 
 def _shared(
@@ -290,6 +326,7 @@ def _shared(
         workers=_pool(stack, "detect", config.model.workers),
         disk=_pool(stack, "disk", 1),
         run_key=run_key(environ),
+        moments=ports.moments,
     )
 
 
@@ -313,7 +350,7 @@ def _add_cameras(
     config: EdgeSettings,
     site: Site,
     service: NodeService,
-    wiring: Wiring,
+    ports: Ports,
     environ: Mapping[str, str],
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -322,10 +359,11 @@ def _add_cameras(
             link = CameraLink(
                 camera,
                 credentials_of(camera, config.credentials_path, environ),
-                wiring.clock,
+                ports.clock,
                 random.Random(),
                 service.report,
                 Latest(loop),
+                recorders=(ports.video.tap(camera.id),),
             )
             service.add_camera(link, IouTracker(sure_from=config.model.threshold))
 
@@ -358,7 +396,15 @@ async def main(config: EdgeSettings, site: Site | None = None) -> None:
             where = next(path for kind, path in _WHERE.items() if isinstance(error, kind))
             problem = settings.Problem(f"edge node {config.node}", where, str(error.args[0]))
             raise settings.SettingsError((problem,)) from error
-        app = build(node.view, node.hub, node.pictures, node.gate, version=product_version())
+        app = build(
+            node.view,
+            node.hub,
+            node.pictures,
+            node.gate,
+            version=product_version(),
+            playback=node.playback,
+            video=node.video,
+        )
         tls = config.api.tls
         log.info("edge_started", node=config.node, rooms=sorted(node.service.rooms), port=node.port)
         received = await run_service(

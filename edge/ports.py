@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.commands import Keep, Release, Seal
-from contracts.observations import CameraState, CameraView, PictureRef, RecordingHealth
+from contracts.observations import Alert, CameraState, CameraView, PictureRef, RecordingHealth
 from contracts.units import CameraId
 from edge.core.people import Detection, Instant, Track
 from edge.core.recording import Request
@@ -149,6 +149,18 @@ class PictureShelf(Protocol):
 
         Raises:
             OSError: the disk refused it.
+        """
+        ...
+
+
+class AlertMemory(Protocol):
+    """Remembers when and where an alert was, for the clip around it."""
+
+    def remember(self, alert: Alert, seen_by: CameraId | None) -> None:
+        """Keep an alert's moment and the camera that saw it. Worker thread; twice counts once.
+
+        Raises:
+            sqlite3.Error: the disk refused it.
         """
         ...
 

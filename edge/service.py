@@ -40,6 +40,7 @@ from edge.core.room import (
 )
 from edge.core.state import RoomState, to_store
 from edge.ports import (
+    AlertMemory,
     Camera,
     CameraEvent,
     Caption,
@@ -102,6 +103,8 @@ class Wiring:
     """Runs everything that waits for the disk; one thread, so that order is kept."""
     run_key: bytes | None
     """When set, commands without a right signature are refused."""
+    moments: AlertMemory | None = None
+    """Where alerts are remembered for their clips; None: this node records nothing."""
 
 
 class RoomService:
@@ -217,9 +220,22 @@ class RoomService:
                 state = core.with_picture(state, output.alert.alert_id, alert_picture)
             entries.append(self._entry(output, alert_picture))
         wiring = self._wiring
+        self._remember(outputs)
         wiring.store.commit(room=to_store(state), cursor=cursor, entries=entries, requests=requests)
         hand_over(wiring.store, wiring.outbox, entries)
         return state
+
+    def _remember(self, outputs: Sequence[RoomOutput]) -> None:
+        if self._wiring.moments is None:
+            return
+        for output in outputs:
+            if isinstance(output, AlertBegan):
+                try:
+                    self._wiring.moments.remember(output.alert, output.picture_of)
+                except sqlite3.Error as error:
+                    # An alert without its clip is still an alert.
+                    alert_id = output.alert.alert_id
+                    log.error("moment_not_kept", alert_id=alert_id, error=str(error))
 
     def _keep_picture(self, output: RoomOutput) -> PictureRef | None:
         if not isinstance(output, AlertBegan) or output.picture_of is None:

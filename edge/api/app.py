@@ -18,7 +18,7 @@ from edge.api.live import LiveHub, NoPictureError, TooManyViewersError, Variant,
 from edge.api.live_socket import add_live_video
 from edge.api.live_video import LiveVideo
 from edge.api.problems import ProblemError
-from edge.api.recordings import Recordings, add_recordings
+from edge.api.recordings import Playback, add_recordings
 from edge.api.views import add_views
 
 BASE: Final = "/api/v1"
@@ -124,10 +124,10 @@ def build(
     gate: Gate,
     *,
     version: str,
-    recordings: Recordings | None = None,
+    playback: Playback | None = None,
     video: LiveVideo | None = None,
 ) -> FastAPI:
-    """The application of one node; it answers for ``recordings`` and live ``video`` if given."""
+    """The application of one node; ``playback`` and live ``video`` where it has them."""
     app = FastAPI(
         title="Zero Entry edge node",
         version=version,
@@ -144,8 +144,8 @@ def build(
     _add_cameras(app, node)
     _add_views(app, node, hub)
     _add_pictures(app, pictures)
-    if recordings is not None:
-        add_recordings(app, recordings)
+    if playback is not None:
+        add_recordings(app, playback)
     if video is not None:
         add_live_video(app, video, gate)
     add_views(app)

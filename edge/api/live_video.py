@@ -331,6 +331,8 @@ class LiveVideo:
                 yield await watcher.take()
         finally:
             channel.watchers.remove(watcher)
+            if watcher.skipped_ever:
+                log.info("live_slow", camera_id=camera_id, pictures_skipped=watcher.skipped_ever)
             if not channel.watchers:
                 channel.tap.watch(watched=False)
                 channel.beginning = None

@@ -1,28 +1,39 @@
 """Gives the API its view of the running service."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from contracts.devices import CameraConfig, Site
 from contracts.observations import NodeHealth
-from contracts.units import NodeId
+from contracts.units import CameraId, NodeId
 from edge.api.app import AreaInfo, CameraInfo, NodeInfo, SealInfo
-from edge.api.live import LiveHub
 from edge.core.room import camera_view
 from edge.service import NodeService, RoomService
 from edge.version import product_version
 from runtime.metrics import Metrics
 
 
+class Viewed(Protocol):
+    """A way to look at cameras that knows how many do."""
+
+    def viewers(self, camera_id: CameraId) -> int: ...
+
+
 class NodeView:
     """The node as ``app.NodeReader``."""
 
     def __init__(
-        self, site: Site, node_id: NodeId, service: NodeService, hub: LiveHub, metrics: Metrics
+        self,
+        site: Site,
+        node_id: NodeId,
+        service: NodeService,
+        shows: Sequence[Viewed],
+        metrics: Metrics,
     ) -> None:
         self._site = site
         self._node_id = node_id
         self._service = service
-        self._hub = hub
+        self._shows = tuple(shows)
         self._metrics = metrics
         self._cameras = tuple(
             camera for camera in site.cameras if service.room_of(camera.id) is not None
@@ -71,7 +82,7 @@ class NodeView:
             height_px=frame.rgb.shape[0] if frame else None,
             view=camera_view(room.state, camera.id, room.now()),
             health=health.get(camera.id),
-            viewers=self._hub.viewers(camera.id),
+            viewers=sum(show.viewers(camera.id) for show in self._shows),
         )
 
     def health(self) -> NodeHealth:

@@ -51,12 +51,16 @@ AFTER_ALERT_MS: Final = 20_000
 SETTLED_MS: Final = 1_500
 # A fragment of 500 ms, a sync, and the index's own pace: then the last second is on disk.
 NUMBER_MAX: Final = 99_999_999  # eight digits, as in the file's name
+CLIPS_MAX_BYTES: Final = 2 * 1024**3  # two of the largest; the disk is there to record
+CLIP_IDLE_MS: Final = 15 * 60_000  # as long as one looks at a clip, and a page's ticket lives
+THUMBNAILS_MAX_BYTES: Final = 256 * 1024**2  # some 20,000: two weeks of one camera
+THUMBNAIL_IDLE_MS: Final = 7 * DAY_MS
 FILE_CACHE: Final = "private, max-age=3600, immutable"
 GROWING: Final = "no-store"
 
 
 @dataclass(frozen=True, slots=True)
-class Recordings:
+class Playback:
     """What the API needs to answer for recordings."""
 
     index: RecordingIndex
@@ -64,6 +68,17 @@ class Recordings:
     thumbnails: DerivedFiles
     moments: AlertMoments
     clock: Clock
+
+
+def open_playback(
+    data_dir: FilePath, index: RecordingIndex, moments: AlertMoments, clock: Clock
+) -> Playback:
+    """What the API shows of recordings; what it makes for that lies in ``data_dir``, bounded."""
+    clips = DerivedFiles(data_dir / "clips", clock, bytes_max=CLIPS_MAX_BYTES, idle_ms=CLIP_IDLE_MS)
+    thumbnails = DerivedFiles(
+        data_dir / "thumbnails", clock, bytes_max=THUMBNAILS_MAX_BYTES, idle_ms=THUMBNAIL_IDLE_MS
+    )
+    return Playback(index, ClipShelf(index, clips), thumbnails, moments, clock)
 
 
 _MISSING: Final[dict[int | str, dict[str, Any]]] = {
@@ -99,36 +114,36 @@ FromQuery = Annotated[
 ToQuery = Annotated[str | None, Query(alias="to", description="The same; left out: now.")]
 
 
-def add_recordings(app: FastAPI, recordings: Recordings) -> None:
+def add_recordings(app: FastAPI, playback: Playback) -> None:
     """Add every route of recordings."""
-    _add_tracks(app, recordings)
-    _add_list(app, recordings)
-    _add_files(app, recordings)
-    _add_clips(app, recordings)
-    _add_alert_clips(app, recordings)
-    _add_manifest(app, recordings)
+    _add_tracks(app, playback)
+    _add_list(app, playback)
+    _add_files(app, playback)
+    _add_clips(app, playback)
+    _add_alert_clips(app, playback)
+    _add_manifest(app, playback)
 
 
-def _add_tracks(app: FastAPI, its: Recordings) -> None:
+def _add_tracks(app: FastAPI, its: Playback) -> None:
     @app.get(f"{BASE}/tracks", tags=["recordings"], dependencies=[Depends(Needs(Scope.RECORDING))])
     def get_tracks() -> list[TrackInfo]:
         """Everything that is recorded here: cameras, and pickups that are no part of a camera."""
         return [models.track_info(row, _kind_of(its, row.track_id)) for row in its.index.tracks()]
 
 
-def _kind_of(its: Recordings, track_id: TrackId) -> Literal["camera", "pickup"]:
+def _kind_of(its: Playback, track_id: TrackId) -> Literal["camera", "pickup"]:
     first = next(iter(its.index.segments(track_id, 0, its.clock.utc_ms(), 1)), None)
     return "pickup" if first is not None and first.media.video is None else "camera"
 
 
-def _known(its: Recordings, camera_id: TrackId) -> None:
+def _known(its: Playback, camera_id: TrackId) -> None:
     if not its.index.knows(camera_id):
         raise ProblemError(
             404, "No such track", f"no camera or pickup {camera_id} is recorded on this node"
         )
 
 
-def _add_list(app: FastAPI, its: Recordings) -> None:
+def _add_list(app: FastAPI, its: Playback) -> None:
     @app.get(f"{BASE}/cameras/{{camera_id}}/recordings", tags=["recordings"], responses=_MISSING)
     def get_recordings(
         camera_id: CameraIdPath,
@@ -148,7 +163,7 @@ def _add_list(app: FastAPI, its: Recordings) -> None:
 
 
 def _page(
-    its: Recordings, camera_id: TrackId, asked: Interval, limit: int, after: int | None
+    its: Playback, camera_id: TrackId, asked: Interval, limit: int, after: int | None
 ) -> RecordingPage:
     begin, end = asked.from_utc_ms, asked.to_utc_ms
     if after is not None:
@@ -179,7 +194,7 @@ def _page(
     )
 
 
-def _add_files(app: FastAPI, its: Recordings) -> None:
+def _add_files(app: FastAPI, its: Playback) -> None:
     @app.get(
         f"{BASE}/cameras/{{camera_id}}/recordings/{{number}}.mp4",
         tags=["recordings"],
@@ -227,7 +242,7 @@ class _File:
         return f'"{self.sha256}"' if self.sha256 else f'"{self.path.stem}-{self.bytes}"'
 
 
-def _file(its: Recordings, camera_id: TrackId, number: int) -> _File:
+def _file(its: Playback, camera_id: TrackId, number: int) -> _File:
     row = its.index.segment(camera_id, number)
     if row is None:
         for growing in its.index.open_segments(camera_id):
@@ -251,7 +266,7 @@ def _file(its: Recordings, camera_id: TrackId, number: int) -> _File:
     return _File(path, min(path.stat().st_size, row.bytes), row.start_utc_ms, row.sha256)
 
 
-def _thumbnail(its: Recordings, found: _File) -> bytes:
+def _thumbnail(its: Playback, found: _File) -> bytes:
     name = f"{found.sha256}.jpg"
     try:
         if found.sha256 is None:
@@ -277,7 +292,7 @@ def _disk_refused(error: OSError) -> ProblemError:
     )
 
 
-def _cut(its: Recordings, camera_id: TrackId, asked: Interval, caller: Caller) -> Clip:
+def _cut(its: Playback, camera_id: TrackId, asked: Interval, caller: Caller) -> Clip:
     try:
         clip = its.clips.clip(camera_id, asked.from_utc_ms, asked.to_utc_ms)
     except NothingRecordedError:
@@ -301,7 +316,7 @@ def _cut(its: Recordings, camera_id: TrackId, asked: Interval, caller: Caller) -
     return clip
 
 
-def _why_nothing(its: Recordings, camera_id: TrackId, asked: Interval) -> str:
+def _why_nothing(its: Playback, camera_id: TrackId, asked: Interval) -> str:
     gaps = its.index.gaps(camera_id, asked.from_utc_ms, asked.to_utc_ms, 5)
     reasons = ", ".join(sorted({gap.reason.value for gap in gaps}))
     why = f"; the manifest gives as the reason: {reasons}" if reasons else ""
@@ -323,7 +338,7 @@ def _clip_response(request: Request, camera_id: TrackId, clip: Clip) -> Streamin
     )
 
 
-def _clip_interval(its: Recordings, begin: str | None, end: str | None) -> Interval:
+def _clip_interval(its: Playback, begin: str | None, end: str | None) -> Interval:
     return read_interval(
         begin, end, its.clock.utc_ms(),
         default_ms=60_000, max_ms=CLIP_MAX_MS, min_ms=CLIP_MIN_MS, past=True,
@@ -333,7 +348,7 @@ def _clip_interval(its: Recordings, begin: str | None, end: str | None) -> Inter
 _CLIP: Final = {**_media("video/mp4"), **_MISSING, **_RANGES, **_BUSY}
 
 
-def _add_clips(app: FastAPI, its: Recordings) -> None:
+def _add_clips(app: FastAPI, its: Playback) -> None:
     @app.get(
         f"{BASE}/cameras/{{camera_id}}/clip.mp4",
         tags=["recordings"],
@@ -375,43 +390,45 @@ NowQuery = Annotated[
     bool, Query(alias="now", description="Take what there is if the 20 s after are not over.")
 ]
 WhichQuery = Annotated[
-    TrackId | None, Query(alias="camera", description="Which camera, for an alert of a room.")
+    TrackId | None, Query(alias="camera", description="Another camera than the one that saw it.")
 ]
 
 
 def _moment(
-    its: Recordings, request: Request, alert_id: MessageId, sent: Bearer, ticket: TicketText
-) -> tuple[AlertMoment, Caller]:
-    """The alert, once the caller may know of it: a ticket may be of its camera."""
+    its: Playback,
+    request: Request,
+    alert_id: MessageId,
+    camera: TrackId | None,
+    sent: Bearer,
+    ticket: TicketText,
+) -> tuple[AlertMoment, TrackId, Caller]:
+    """The alert, the camera to show, and the caller, once he may see that camera's recordings.
+
+    A ticket for the clip's own address opens the camera that saw the alert, and no other.
+    """
     gate = gate_of(request)
     moment = its.moments.find(alert_id)
+    saw = moment.camera_id if moment else None
+    which = camera or saw
     if sent is None and ticket is not None:
-        camera = moment.camera_id if moment else None
-        resources = (request.url.path, *((camera_resource(camera),) if camera else ()))
+        own = (request.url.path,) if which == saw else ()
+        resources = (*own, *((camera_resource(which),) if which else ()))
         caller = gate.by_ticket(ticket, resources, scope=RECORDING_TICKET)
     else:
         caller = gate.by_token(sent.credentials if sent else None, Scope.RECORDING)
     if moment is None:
         raise ProblemError(404, "No such alert", f"alert {alert_id} was not raised on this node")
-    return moment, caller
-
-
-def _alert_camera(moment: AlertMoment, camera: TrackId | None) -> TrackId:
-    if camera is not None and moment.camera_id not in {None, camera}:
-        raise ProblemError(
-            422, "Other camera", f"the alert is of camera {moment.camera_id}, not of {camera}"
-        )
-    which = moment.camera_id or camera
     if which is None:
         raise ProblemError(
             422,
             "Which camera?",
             f"the alert is of area {moment.room_id}: send ?camera= with one of its cameras",
         )
-    return which
+    _known(its, which)
+    return moment, which, caller
 
 
-def _alert_interval(its: Recordings, moment: AlertMoment, *, now: bool) -> Interval:
+def _alert_interval(its: Playback, moment: AlertMoment, *, now: bool) -> Interval:
     present = its.clock.utc_ms()
     end = moment.raised_utc_ms + AFTER_ALERT_MS
     ready = end + SETTLED_MS
@@ -428,7 +445,7 @@ def _alert_interval(its: Recordings, moment: AlertMoment, *, now: bool) -> Inter
     return Interval(UtcMs(min(begin, end - CLIP_MIN_MS)), UtcMs(end))
 
 
-def _add_alert_clips(app: FastAPI, its: Recordings) -> None:
+def _add_alert_clips(app: FastAPI, its: Playback) -> None:
     @app.get(
         f"{BASE}/alerts/{{alert_id}}/clip.mp4",
         tags=["recordings"],
@@ -444,8 +461,7 @@ def _add_alert_clips(app: FastAPI, its: Recordings) -> None:
         now: NowQuery = False,  # noqa: FBT002  # a query parameter, always given by name
     ) -> StreamingResponse:
         """From 10 s before an alert began to 20 s after it was raised; also with `?ticket=`."""
-        moment, caller = _moment(its, request, alert_id, sent, ticket)
-        which = _alert_camera(moment, camera)
+        moment, which, caller = _moment(its, request, alert_id, camera, sent, ticket)
         clip = _cut(its, which, _alert_interval(its, moment, now=now), caller)
         return _clip_response(request, which, clip)
 
@@ -463,14 +479,13 @@ def _add_alert_clips(app: FastAPI, its: Recordings) -> None:
         now: NowQuery = False,  # noqa: FBT002  # a query parameter, always given by name
     ) -> ClipInfo:
         """What the clip of this alert really holds."""
-        moment, caller = _moment(its, request, alert_id, sent, ticket)
-        which = _alert_camera(moment, camera)
+        moment, which, caller = _moment(its, request, alert_id, camera, sent, ticket)
         asked = _alert_interval(its, moment, now=now)
         clip = _cut(its, which, asked, caller)
         return models.clip_info(clip, which, asked.from_utc_ms, asked.to_utc_ms)
 
 
-def _add_manifest(app: FastAPI, its: Recordings) -> None:
+def _add_manifest(app: FastAPI, its: Playback) -> None:
     @app.get(
         f"{BASE}/cameras/{{camera_id}}/manifest.jsonl",
         tags=["recordings"],
@@ -500,7 +515,7 @@ def _add_manifest(app: FastAPI, its: Recordings) -> None:
         )
 
 
-def _lines(its: Recordings, camera_id: TrackId, first: int, last: int) -> Iterator[bytes]:
+def _lines(its: Playback, camera_id: TrackId, first: int, last: int) -> Iterator[bytes]:
     at = first - 1
     while at < last:
         page = its.index.lines_after(camera_id, at, min(SLICE_LINES, last - at))

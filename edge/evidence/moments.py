@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from contracts.observations import Alert
 from contracts.units import CameraId, MessageId, RoomId, UtcMs
+
+log = structlog.get_logger(__name__)
 
 MOMENTS_MAX: Final = 200_000  # twenty years at 25 a day; 100 bytes each
 
@@ -21,7 +25,7 @@ CREATE TABLE IF NOT EXISTS moment (
 
 @dataclass(frozen=True, slots=True)
 class AlertMoment:
-    """An alert's place and time. ``camera_id`` None: it is of a room, not of one camera."""
+    """An alert's place and time. ``camera_id`` None: it is of a room, and no camera saw it."""
 
     alert_id: MessageId
     room_id: RoomId
@@ -30,28 +34,44 @@ class AlertMoment:
     raised_utc_ms: UtcMs
 
 
+def _opened(path: Path | str) -> sqlite3.Connection:
+    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+        db.execute(_SCHEMA)
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
+    return db
+
+
 class AlertMoments:
     """One SQLite file (WAL). Methods block for the disk; any thread. ``path`` may be in memory."""
 
     def __init__(self, path: Path | str) -> None:
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.execute(_SCHEMA)
+        try:
+            self._db = _opened(path)
+        except sqlite3.DatabaseError as error:
+            # A clip can still be had by its time: a node that does not start would cost more.
+            log.error("alert_moments_damaged", path=str(path), error=str(error))
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{path}{suffix}").unlink(missing_ok=True)
+            self._db = _opened(path)
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._db.close()
 
-    def remember(self, alert: Alert) -> None:
-        """Keep an alert's moment; the word that it cleared changes nothing.
+    def remember(self, alert: Alert, seen_by: CameraId | None) -> None:
+        """Keep an alert's moment (``ports.AlertMemory``).
 
         Raises:
             sqlite3.Error: the disk refused.
         """
-        camera = alert.camera_id or (alert.picture.camera_id if alert.picture else None)
+        camera = alert.camera_id or seen_by
         with self._lock:
             self._db.execute(
                 "INSERT OR IGNORE INTO moment VALUES (?, ?, ?, ?, ?)",

@@ -23,7 +23,7 @@ from edge.api.app import build
 from edge.api.live import LiveHub
 from edge.api.problems import ProblemError
 from edge.api.ranges import Span, parse_range
-from edge.api.recordings import Recordings
+from edge.api.recordings import Playback
 from edge.evidence.clip_shelf import ClipShelf
 from edge.evidence.derived import DerivedFiles
 from edge.evidence.index import RecordingIndex
@@ -68,12 +68,12 @@ class House:
             folder / "thumbnails", self.clock, bytes_max=1 << 20, idle_ms=60_000
         )
         made = DerivedFiles(folder / "clips", self.clock, bytes_max=1 << 24, idle_ms=60_000)
-        recordings = Recordings(
+        playback = Playback(
             self.index, ClipShelf(self.index, made), self.thumbnails, self.moments, self.clock
         )
         hub = LiveHub(lambda *_: b"", pool, self.clock, viewers_max=1)
         gate = Gate(tokens_from_environ(TOKENS), KEY, self.clock)
-        self.app = build(FakeNode(), hub, FakePictures(), gate, version="1", recordings=recordings)
+        self.app = build(FakeNode(), hub, FakePictures(), gate, version="1", playback=playback)
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app), base_url="http://edge", trust_env=False
         )
@@ -97,7 +97,7 @@ class House:
             "since_utc_ms": START_UTC_MS + 12_000, "raised_utc_ms": START_UTC_MS + 13_000,
             **fields,
         }  # fmt: skip
-        self.moments.remember(Alert.model_validate({"alert_id": alert_id, **values}))
+        self.moments.remember(Alert.model_validate({"alert_id": alert_id, **values}), None)
 
 
 @pytest.fixture
@@ -499,9 +499,27 @@ async def test_the_clip_of_a_rooms_alert_wants_a_camera(house: House) -> None:
     assert which.status_code == 422
     assert "?camera=" in which.text
     assert (await house.get("/api/v1/alerts/a-2/clip.json", camera="cam-1")).status_code == 200
-    house.alert("a-3")
-    other = await house.get("/api/v1/alerts/a-3/clip.json", camera="cam-2")
-    assert other.status_code == 422
+    assert (await house.get("/api/v1/alerts/a-2/clip.json", camera="cam-9")).status_code == 404
+
+
+async def test_a_ticket_for_an_alert_opens_no_other_camera(house: House) -> None:
+    house.alert()
+    other = RecordedTrack(house.root, track="cam-2")
+    other.segment(START_UTC_MS, LENGTH_MS, content=house.paths[0].read_bytes())
+    house.index.follow()
+    path = "/api/v1/alerts/a-1/clip.json"
+
+    async def status(resource: str, **query: str) -> int:
+        query |= {"ticket": house.ticket(resource)}
+        return (await house.client.get(path, params=query)).status_code
+
+    assert await status(path) == 200
+    assert await status(path, camera="cam-1") == 200
+    assert await status(path, camera="cam-2") == 401
+    assert await status(CAM, camera="cam-2") == 401
+    assert await status("/api/v1/cameras/cam-2", camera="cam-2") == 200
+    assert await status("/api/v1/cameras/cam-2") == 401
+    assert (await house.get(path, camera="cam-2")).status_code == 200
 
 
 async def test_a_long_condition_shows_its_last_ten_minutes(house: House) -> None:
