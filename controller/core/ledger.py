@@ -488,16 +488,7 @@ def confirm(
         return _no_such_key(pinned, key)
     replaced = after.current != pinned.current
     anew = tuple(
-        replace(
-            row,
-            state=None,
-            known_from=0,
-            life=row.life + 1,
-            broken=False,
-            stuck=False,
-            told_to=None,
-            gap_open=False,
-        )
+        _anew(row)
         for row in ledger.chains.values()
         if row.node_id == node_id and (row.stuck or replaced)
     )
@@ -507,6 +498,20 @@ def confirm(
         chains={**ledger.chains, **{row.id: row for row in anew}},
     )
     return ledger, anew
+
+
+def _anew(chain: Chain) -> Chain:
+    """A chain that begins again with its next line; what was filed of it stays."""
+    return replace(
+        chain,
+        state=None,
+        known_from=0,
+        life=chain.life + 1,
+        broken=False,
+        stuck=False,
+        told_to=None,
+        gap_open=False,
+    )
 
 
 def _no_such_key(pinned: NodeKey, key: KeyId) -> Refused:
@@ -519,16 +524,23 @@ def _no_such_key(pinned: NodeKey, key: KeyId) -> Refused:
 
 
 def with_declared(ledger: Ledger, utc_ms: UtcMs) -> Ledger:
-    """The ledger after a start: a key that the site's files name stands above what was seen."""
-    keys = dict(ledger.keys)
+    """The ledger after a start: a key that the site's files name stands above what was seen.
+
+    Chains under another key begin anew. It is the same at each start, so nothing of it is stored.
+    """
+    keys, rows = dict(ledger.keys), dict(ledger.chains)
     for node_id, raw in ledger.declared.items():
         known = keys.get(node_id)
         name = key_id(raw)
-        if known is None or name not in _trusted(known):
-            keys[node_id] = declared_key(node_id, raw, utc_ms)
-        elif name == known.current.key and not known.confirmed:
-            keys[node_id] = replace(known, confirmed_by=DECLARED_BY, confirmed_utc_ms=utc_ms)
-    return replace(ledger, keys=keys)
+        if known is not None and name in _trusted(known):
+            if name == known.current.key and not known.confirmed:
+                keys[node_id] = replace(known, confirmed_by=DECLARED_BY, confirmed_utc_ms=utc_ms)
+            continue
+        keys[node_id] = declared_key(node_id, raw, utc_ms)
+        for chain in ledger.chains.values():
+            if chain.node_id == node_id and chain.state is not None and chain.state.key != name:
+                rows[chain.id] = _anew(chain)
+    return replace(ledger, keys=keys, chains=rows)
 
 
 # --- what is said between entries --------------------------------------------------------------

@@ -195,6 +195,19 @@ def test_a_declared_key_counts_from_the_start_and_stands_above_what_was_seen() -
     assert fresh.keys["edge-1"].confirmed
 
 
+def test_declaring_another_key_lets_the_chains_begin_anew_once() -> None:
+    lost, fresh = NodeChain(), NodeChain()
+    ledger, _ = taken(empty(), lost.opened())
+    stored = replace(ledger, declared={"edge-1": fresh.key.public_raw})
+    ledger = with_declared(stored, NOW)
+    ledger, _ = taken(ledger, fresh.opened())
+    _, judged = refused(ledger, lost.segment())
+    assert judged.why.kind == "key_changed"
+    again = with_declared(replace(stored, chains=ledger.chains), NOW)
+    assert again.chains["edge-1/cam-1"].life == 2
+    taken(again, fresh.segment())
+
+
 def test_a_handover_moves_the_key_of_the_node_and_its_other_chains_follow() -> None:
     first = NodeChain()
     second = NodeChain(key=first.key, track="cam-2", room="room-2")
