@@ -530,7 +530,10 @@ class Chain:
             if isinstance(entry, Segment):
                 self._segment_day, past.has_open_file = None, False
             past.take(entry, sha256, day)
-            self._on_entry(entry, line)
+            try:
+                self._on_entry(entry, line)
+            except Exception:  # boundary: the entry is on disk; who failed to hear follows the file
+                log.exception("entry_not_heard", track=self.track, sequence=entry.sequence)
             return Appended(entry, line, sha256)
 
     def _header(self, past: History) -> Header:

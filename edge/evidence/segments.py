@@ -64,6 +64,20 @@ class _Reach:
     duration_ms: int = 0
     video_packets: int = 0
     audio_packets: int = 0
+    arrived: At | None = None
+    """When its last packet came."""
+
+    def end(self, start: At) -> At:
+        """End of the media: by its own time, but never far from when it came.
+
+        A camera that counts its time too fast or too slowly must not hide a gap, nor make one.
+        """
+        told = moved(start, self.duration_ms)
+        if self.arrived is None:
+            return told
+        if told.mono_ms < self.arrived.mono_ms:
+            return self.arrived
+        return min(told, moved(self.arrived, UNEXPLAINED_MS), key=lambda at: at.mono_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +109,6 @@ class _Growing:
         self._may_sync = True
 
     @property
-    def end(self) -> At:
-        """End of the media written so far."""
-        return moved(self.place.start, self._told.duration_ms)
-
-    @property
     def length(self) -> int:
         """Bytes written."""
         return self._bytes
@@ -115,13 +124,14 @@ class _Growing:
         self._digest.update(data)
         self._bytes += len(data)
 
-    def tell(self, item: FragmentMade) -> None:
+    def tell(self, item: FragmentMade, arrived: At) -> None:
         """What the file holds by now."""
         self._told = replace(
             self._told,
             duration_ms=item.duration_ms,
             video_packets=item.video_packets,
             audio_packets=item.audio_packets,
+            arrived=arrived,
         )
 
     def sync(self, *, whole: bool = False) -> _Reach:
@@ -216,10 +226,10 @@ class TrackWriter:
 
     def run(self) -> None:
         """Write until ``stop``, then finish what is open."""
-        self.work()
+        self._work_on()
         while not self._stopping.is_set():
             self._queue.wait(WAIT_S)
-            self.work()
+            self._work_on()
         self.finish()
 
     def stop(self) -> None:
@@ -259,6 +269,13 @@ class TrackWriter:
             self._fail(error)
         self._chain.close()
 
+    def _work_on(self) -> None:
+        try:
+            self.work()
+        except Exception as error:  # boundary: a bug of ours costs a gap, not what comes after it
+            log.exception("writer_broken", track=self._chain.track)
+            self._fail(OSError(errno.EINVAL, f"{type(error).__name__}: {error}"))
+
     # Items.
 
     def _take(self, item: TrackItem | Broke) -> None:
@@ -268,7 +285,7 @@ class TrackWriter:
             case FragmentMade():
                 if self._growing is not None:
                     self._growing.write(item.data)
-                    self._growing.tell(item)
+                    self._growing.tell(item, self._chain.at(item.last_arrival))
             case SegmentEnded():
                 self._end(item.ending, item.sound_offset_ms)
             case Broke():
@@ -335,7 +352,7 @@ class TrackWriter:
     ) -> None:
         self._growing = None
         self._closed_bytes += reach.bytes
-        self._until = gaps.later(self._until, moved(growing.place.start, reach.duration_ms))
+        self._until = gaps.later(self._until, reach.end(growing.place.start))
         self._owed.append(
             _Ended(growing.place, growing.media, reach, ending, sound_offset_ms, is_synced)
         )

@@ -10,10 +10,12 @@ from contracts.evidence.entries import (
     Changed,
     Checkpoint,
     Ending,
+    Entry,
     Gap,
     GapReason,
     Opened,
     Segment,
+    parse_entry,
 )
 from contracts.evidence.lines import split_line
 from contracts.units import MonoMs
@@ -29,7 +31,18 @@ from edge.core.recording import (
 )
 from edge.evidence.segments import TrackQueue
 from tests.fakes.disk import Fate
-from tests.fakes.track_rig import FRAGMENT_MS, MEDIA, TRACK, Machine, Rig, head, judged, of
+from tests.fakes.track_rig import (
+    FRAGMENT_MS,
+    MEDIA,
+    TRACK,
+    Machine,
+    Rig,
+    fragment,
+    head,
+    judged,
+    lines,
+    of,
+)
 from tests.fakes.waiting import until_blocking
 
 
@@ -172,6 +185,64 @@ def test_time_that_nobody_explains_is_a_gap_all_the_same() -> None:
     rig.record(2)
     (gap,) = gaps_of(machine)
     assert (gap.reason, gap.duration_ms) == (GapReason.UNKNOWN, 10_000)
+
+
+@pytest.mark.parametrize("speed", [0.25, 1, 4])
+def test_a_camera_that_counts_time_wrongly_neither_hides_a_gap_nor_makes_one(speed: float) -> None:
+    machine = Machine()
+    rig = started(machine)
+    for _ in range(2):
+        rig.open()
+        for index in range(40):
+            rig.clock.advance_ms(FRAGMENT_MS)
+            duration_ms = round((index + 1) * FRAGMENT_MS * speed)
+            rig.queue.offer(FragmentMade(bytes(100), duration_ms, 5, 0, rig.now()))
+            rig.writer.work()
+        rig.end()
+    rig.gap(GapReason.CAMERA_OFFLINE, 30_000)
+    rig.open()
+    found = [
+        entry
+        for _, raw in lines(machine.recordings)
+        if isinstance(entry := parse_entry(raw)[1], Gap)
+    ]
+    assert {gap.reason for gap in found} == {GapReason.CAMERA_OFFLINE}
+    assert sum(gap.duration_ms for gap in found) == pytest.approx(30_000, abs=2_000)
+
+
+def test_who_listens_and_fails_costs_nothing() -> None:
+    machine = Machine()
+    rig = started(machine)
+
+    def fail(entry: Entry, line: bytes) -> None:
+        raise RuntimeError("the listener is broken")
+
+    rig.chain._on_entry = fail
+    rig.record(2)
+    rig.stop()
+    assert kinds(machine) == ["opened", "segment", "changed"]
+
+
+def test_a_bug_in_the_writer_costs_a_gap_and_not_the_thread() -> None:
+    machine = Machine()
+    rig = machine.start()
+    failures = iter([True])
+
+    def break_once(line: bytes) -> None:
+        if next(failures, False):
+            raise RuntimeError("a bug")
+
+    rig.writer._on_checkpoint = break_once
+    rig.writer.work()
+    rig.open()
+    for _ in range(40):
+        rig.clock.advance_ms(FRAGMENT_MS)
+        rig.queue.offer(FragmentMade(fragment(0), 500, 5, 0, rig.now()))
+        rig.writer._work_on()
+    assert rig.queue.ready()
+    rig.record(2)
+    rig.stop()
+    assert "RuntimeError: a bug" in gaps_of(machine)[0].detail
 
 
 def test_a_note_is_entered() -> None:
