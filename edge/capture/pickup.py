@@ -11,23 +11,16 @@ import os
 import random
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
-from av.audio.stream import AudioStream
-from av.packet import Packet
-from av.stream import Stream
-from av.video.stream import VideoStream
 
 from contracts.devices import PickupConfig
 from contracts.evidence.entries import GapReason
-from contracts.units import MonoMs, PickupId, UtcMs
-from edge.capture.pickup_clock import SoundClock, settle, step
+from contracts.units import PickupId
 from edge.capture.pickup_devices import Loss
-from edge.capture.pickup_encoding import Encoded, Encoder, Levels, Mono, stamp
 from edge.capture.pickup_frames import (
     FrameError,
     FrameReader,
@@ -37,7 +30,7 @@ from edge.capture.pickup_frames import (
     PickupFrame,
     Sound,
 )
-from edge.capture.sound import RATE_HZ
+from edge.capture.pickup_stream import SoundSink, SoundStream, StreamCut
 from edge.core.people import Instant
 from edge.core.recording import LevelSaid, SegmentEnded, TrackItem
 from runtime.clock import Clock, backoff_ms
@@ -49,40 +42,9 @@ SILENT_LIMIT_S: Final = 4.0  # twice what the process itself waits for: then it 
 RETRY_FIRST_MS: Final = 250
 RETRY_MAX_MS: Final = 5_000
 STABLE_AFTER_MS: Final = 10_000  # a run that was shorter does not reset the backoff
-CUT_US: Final = 1_000_000  # a loss this long ends the stream, so that it becomes a gap of its own
 READ_BYTES: Final = 65_536
 STDERR_KEPT_BYTES: Final = 2_000  # the end of a traceback says what went wrong
-OVERFLOW_LOG_MS: Final = 60_000
 DETAIL_MAX: Final = 400
-
-
-@dataclass(frozen=True, slots=True)
-class SoundLink:
-    """The one stream of an open pickup, as a muxer takes it for a template."""
-
-    audio: AudioStream
-    video: VideoStream | None = None
-    picture_delay_ms: int = 0
-
-
-class SoundSink(Protocol):
-    """Takes a pickup's packets as they come; ``edge.recording.TrackRecorder`` is one.
-
-    No method may block. After ``lose`` or a pause, ``opened`` comes before the next packet. The end
-    of the whole recording is its owner's to tell.
-    """
-
-    def opened(self, link: SoundLink) -> None:
-        """Sound follows; each packet stands for itself."""
-        ...
-
-    def take(self, packet: Packet[Stream], at: Instant) -> None:
-        """One packet, and when its first sample was captured."""
-        ...
-
-    def lose(self, reason: GapReason, since: Instant, detail: str = "") -> None:
-        """There is no sound since then, and why."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +132,8 @@ class PickupSource:
         self._command = tuple(process) if process is not None else command(config, look_ms)
         self._state: PickupState | None = None
         self._last: Instant | None = None
-        self._run: _Run | None = None
+        self._opened: Opened | None = None
+        self._run: SoundStream | None = None
         self._process: Process | None = None
         self._starts = 0
         self._before = PickupCounts(0, 0, 0, 0, None, 0)
@@ -227,6 +190,7 @@ class PickupSource:
                 self._lost(ended.lost)
             finally:
                 self._close_run()
+                self._opened = None
             if self._clock.mono_ms() - started >= STABLE_AFTER_MS:
                 attempt = 0
             delay_ms = backoff_ms(attempt, self._rng, first_ms=RETRY_FIRST_MS, max_ms=RETRY_MAX_MS)
@@ -260,7 +224,7 @@ class PickupSource:
             raise _Ended(Lost(Loss.CRASHED, "its output is not a pipe"))
         reader = FrameReader()
         while True:
-            limit_s = SILENT_LIMIT_S if self._run is not None else START_LIMIT_S
+            limit_s = SILENT_LIMIT_S if self._opened is not None else START_LIMIT_S
             try:
                 async with asyncio.timeout(limit_s):
                     data = await process.stdout.read(READ_BYTES)
@@ -283,7 +247,7 @@ class PickupSource:
                 self._sound(frame)
             case Opened():
                 self._close_run()
-                self._run = _Run(self._config, frame, 0, self._sinks, self._clock)
+                self._opened = frame
                 log.info(
                     "pickup_opened",
                     pickup_id=self._config.id,
@@ -293,30 +257,37 @@ class PickupSource:
                     channels=frame.channels,
                 )
             case Lost():
-                if self._run is not None or frame.loss is Loss.NOT_INSTALLED:
+                if self._opened is not None or frame.loss is Loss.NOT_INSTALLED:
                     raise _Ended(frame)
                 self._lost(frame)  # it goes on looking by itself
             case Listed():
                 raise _Ended(Lost(Loss.CRASHED, "it lists devices where sound was asked for"))
 
     def _sound(self, sound: Sound) -> None:
-        run = self._run
-        if run is None:
+        if self._opened is None:
             raise _Ended(Lost(Loss.CRASHED, "it sends sound of no device"))
-        if not run.follows(sound):
+        try:
+            self._feed(self._opened, (sound,))
+        except StreamCut as cut:
             self._close_run()
-            self._lose(self._last or self._now(), "samples are missing")
-            run = self._run = _Run(self._config, run.opened, sound.first, self._sinks, self._clock)
-        for level in run.take(sound):
-            self._report(level)
-        self._last = run.ended
+            self._lose(self._last or self._now(), str(cut))
+            self._feed(self._opened, (*cut.held, sound))
         self._live()
+
+    def _feed(self, opened: Opened, blocks: Sequence[Sound]) -> None:
+        for block in blocks:
+            if self._run is None:
+                self._run = SoundStream(self._config, opened, block, self._sinks, self._clock)
+            for level in self._run.take(block):
+                self._report(level)
+            self._last = self._run.ended or self._last
 
     def _close_run(self) -> None:
         run, self._run = self._run, None
         if run is None:
             return
         run.close()
+        self._last = run.ended or self._last
         before = self._before
         self._before = PickupCounts(
             starts=self._starts,
@@ -416,123 +387,3 @@ async def _tail(process: Process) -> str:
     while data := await process.stderr.read(READ_BYTES):
         kept = (kept + data)[-STDERR_KEPT_BYTES:]
     return kept.decode(errors="replace").strip()
-
-
-class _Run:
-    """One unbroken stream of samples, from the ``first`` on, to the sinks."""
-
-    def __init__(
-        self,
-        config: PickupConfig,
-        opened: Opened,
-        first: int,
-        sinks: Sequence[SoundSink],
-        clock: Clock,
-    ) -> None:
-        self.opened = opened
-        self.clock = SoundClock(opened.rate_hz)
-        self.samples = 0
-        self.overflows = 0
-        self.missing_us = 0
-        self.ended: Instant | None = None
-        self._config = config
-        self._now_clock = clock
-        self._sinks = tuple(sinks)
-        self._first = first
-        self._next = first
-        self._per_sample = opened.rate_hz / RATE_HZ
-        self._timed = True
-        self._mono = Mono(opened.rate_hz, opened.channels, config.channel)
-        self._levels = Levels()
-        self._encoder = Encoder(config.codec)
-        self._waiting: deque[Encoded] = deque()
-        self._origin_us: float | None = None
-        self._pts = -1
-        self._overflows_said = 0
-        self._overflow_log_due = MonoMs(0)
-
-    @property
-    def sound_offset_ms(self) -> int:
-        """See ``PickupSource.sound_offset_ms``."""
-        if not self._timed:
-            return round(self.opened.latency_us / 1000)
-        return round(self.clock.error_us / 1000)
-
-    def follows(self, sound: Sound) -> bool:
-        """Whether a block continues this run; takes its time into account. To be asked once."""
-        if sound.first != self._next:
-            return False
-        self.clock, jump = step(self.clock, sound.first - self._first, sound.captured_us)
-        if jump is None:
-            return True
-        log.warning(
-            "pickup_samples_missing", pickup_id=self._config.id, gap_ms=round(jump.by_us / 1000)
-        )
-        self.missing_us += max(round(jump.by_us), 0)
-        return 0 <= jump.by_us < CUT_US
-
-    def take(self, sound: Sound) -> list[LevelSaid]:
-        """Take a block that follows; the levels it completes."""
-        frame_bytes = 2 * self.opened.channels
-        count = len(sound.samples) // frame_bytes
-        self._next = sound.first + count
-        self._timed = sound.timed
-        self._count_overflows(sound)
-        end_us = sound.captured_us + count * 1e6 / self.opened.rate_hz
-        self.ended = self._instant(end_us)
-        samples = self._mono.take(sound.samples)
-        self.samples += samples.size
-        self._waiting.extend(self._encoder.take(samples))
-        self._hand_over()
-        return [
-            LevelSaid(
-                track_id=self._config.id,
-                dbfs=dbfs,
-                at_utc_ms=self.ended.utc_ms,
-                at_mono_ms=self.ended.mono_ms,
-            )
-            for dbfs, _ in self._levels.take(samples)
-        ]
-
-    def close(self) -> None:
-        """Hand over what is left; the device has ended."""
-        if not self.samples:
-            return
-        self.clock = settle(self.clock)
-        self._waiting.extend(self._encoder.take(self._mono.flush()))
-        self._waiting.extend(self._encoder.finish())
-        self._hand_over()
-
-    def _hand_over(self) -> None:
-        if self.clock.line is None:
-            return  # half a second at most: until it is known when the first sample was captured
-        while self._waiting:
-            encoded = self._waiting.popleft()
-            at_us = self.clock.time_us(encoded.position * self._per_sample)
-            if self._origin_us is None:
-                self._origin_us = at_us
-                for sink in self._sinks:
-                    sink.opened(SoundLink(self._encoder.stream))
-            pts = round((at_us - self._origin_us) * RATE_HZ / 1e6)
-            self._pts = max(pts, self._pts + 1)
-            packet = stamp(encoded.packet, self._pts)
-            at = self._instant(at_us)
-            for sink in self._sinks:
-                sink.take(packet, at)
-
-    def _instant(self, mono_us: float) -> Instant:
-        now_mono_ms, now_utc_ms = self._now_clock.mono_ms(), self._now_clock.utc_ms()
-        mono_ms = MonoMs(int(mono_us // 1000))
-        return Instant(mono_ms, UtcMs(now_utc_ms - (now_mono_ms - mono_ms)))
-
-    def _count_overflows(self, sound: Sound) -> None:
-        self.overflows = sound.overflows
-        now = self._now_clock.mono_ms()
-        if sound.overflows > self._overflows_said and now >= self._overflow_log_due:
-            log.warning(
-                "pickup_overflow",
-                pickup_id=self._config.id,
-                times=sound.overflows - self._overflows_said,
-            )
-            self._overflows_said = sound.overflows
-            self._overflow_log_due = MonoMs(now + OVERFLOW_LOG_MS)

@@ -68,6 +68,11 @@ class SoundClock:
     """The line as it was when the loop had settled; drift is measured from there."""
 
     @property
+    def doubtful(self) -> bool:
+        """The last blocks lie off the line, and the next ones decide: jitter, or samples lost."""
+        return self.line is not None and bool(self.seen)
+
+    @property
     def drift_ppm(self) -> float | None:
         """How much faster than its nominal rate the device counts, by our clock; None: too early.
 

@@ -13,7 +13,7 @@ from av.stream import Stream
 from numpy.typing import NDArray
 
 from contracts.evidence.entries import GapReason
-from edge.capture.pickup import SoundLink
+from edge.capture.pickup_stream import SoundLink
 from edge.core.people import Instant
 
 
@@ -43,7 +43,7 @@ class Heard:
 
 
 class KeepingSink:
-    """See ``edge.capture.pickup.SoundSink``."""
+    """See ``edge.capture.pickup_stream.SoundSink``."""
 
     def __init__(self) -> None:
         self.heard: list[Heard] = []

@@ -15,8 +15,9 @@ import pytest
 
 from contracts.devices import Named, PickupConfig
 from contracts.evidence.entries import GapReason
-from edge.capture.pickup import PickupEvent, PickupSource, SoundSink
+from edge.capture.pickup import PickupEvent, PickupSource
 from edge.capture.pickup_devices import Loss
+from edge.capture.pickup_stream import SoundSink
 from edge.core.recording import LevelSaid
 from runtime.clock import SystemClock
 from tests.fakes.pickup_sink import KeepingSink
