@@ -68,7 +68,7 @@ def _recorded(
     state, reader = context.state(), context.reader
     until = session.released_utc_ms or now
     covered: list[evidence_views.Covered] = []
-    for track in evidence_views.concerned(state, session):
+    for track in recording.concerned(state, session.room_id):
         node_id = state.plan.watcher.get(track.room_id, "")
         rows = reader.stretches(node_id, track.id, since=since, until=until)
         chain = recording.chain_of(state, track)

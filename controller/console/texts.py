@@ -112,7 +112,7 @@ _TABLE: Final[dict[str, tuple[str, str]]] = {
     "track.witnessed": ("已见证", "Witnessed"),
     "track.behind": ("待见证", "not witnessed yet"),
     "track.broken": ("证据链断裂", "Chain broken"),
-    "track.known_from": ("自该条目起有见证，条目", "Known from entry"),
+    "track.known_from": ("见证始于条目", "Known from entry"),
     "track.clock": ("节点时钟", "Node's clock"),
     "track.key": ("签名密钥", "Signing key"),
     "track.key_confirmed": ("已人工确认", "confirmed by a person"),

@@ -35,10 +35,11 @@ def track_views(site: SiteState, room_id: RoomId) -> tuple[TrackView, ...]:
 
 
 def _tracks_of(node: NodeLive | None) -> tuple[TrackHealth, ...]:
-    """What a node says of its tracks; nothing of one that is gone, for it would be old."""
+    """What a node says of its tracks; nothing where it or its recorder is gone: it would be old."""
     if node is None or node.health.state is not NodeState.RUNNING:
         return ()
-    return node.health.recording.tracks if node.health.recording is not None else ()
+    recording = node.health.recording
+    return recording.tracks if recording is not None and recording.running else ()
 
 
 def _track_view(track: Track, said: TrackHealth | None, chain: Chain | None) -> TrackView:
@@ -165,12 +166,6 @@ class Covered:
     segments: int
     recorded_ms: int
     gaps: tuple[ReportGap, ...]
-
-
-def concerned(site: SiteState, session: Session) -> tuple[Track, ...]:
-    """The tracks that a session's report tells of: its room's, and those it passes by."""
-    rooms = dict.fromkeys((session.room_id, *site.plan.passages))
-    return tuple(track for room in rooms for track in site.plan.tracks.get(room, ()))
 
 
 def report_tracks(

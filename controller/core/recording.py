@@ -111,9 +111,15 @@ def watch(site: SiteState, now: Now) -> Result:
     return replace(site, ledger=book), (filed,)
 
 
+def concerned(site: SiteState, room_id: RoomId) -> tuple[Track, ...]:
+    """The tracks that prove what a session was like: its room's, and of where people pass by."""
+    rooms = dict.fromkeys((room_id, *site.plan.passages))
+    return tuple(track for room in rooms for track in site.plan.tracks.get(room, ()))
+
+
 def heads_of(site: SiteState, room_id: RoomId) -> tuple[HeadSeen, ...]:
-    """The ends of a room's chains as they are known now."""
-    rows = (chain_of(site, track) for track in site.plan.tracks.get(room_id, ()))
+    """The ends of the chains that a session in this room rests on, as they are known now."""
+    rows = (chain_of(site, track) for track in concerned(site, room_id))
     return tuple(
         HeadSeen(
             node_id=row.node_id,

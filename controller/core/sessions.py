@@ -61,7 +61,7 @@ class Session:
 
     ``command_id`` is the last seal or release sent to the room's node; ``seal_confirmed`` turns
     true when the node says that it enforces exactly that one. ``heads_at_seal`` and
-    ``heads_at_release`` are the ends of the room's chains as they were known then.
+    ``heads_at_release`` are the ends of its chains as they were known then.
     """
 
     id: SessionId

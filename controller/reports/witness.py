@@ -74,7 +74,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "signed_by": ("签名密钥", "Signing key"),
     "confirmed_key": ("已人工确认", "confirmed by a person"),
     "unconfirmed_key": ("尚未人工确认", "not confirmed by a person"),
-    "known_from": ("本控制器自该条目起见证，条目", "witnessed here only from entry"),
+    "known_from": ("本控制器的见证始于条目", "witnessed here only from entry"),
     "refused_lines": ("条被拒绝的登记", "refused lines"),
     "never_recorded": ("无录像登记", "nothing on file"),
     "gaps": ("录像缺失", "Gaps in the recordings"),
