@@ -2,7 +2,7 @@
 
 from contracts.devices import AreaKind, Named
 from contracts.observations import CameraState, CameraView, NodeHealth, NodeState, RoomObservation
-from contracts.units import UtcMs
+from contracts.units import CameraId, UtcMs
 from edge.api.app import AreaInfo, CameraInfo, NodeInfo
 
 NAME = Named(zh="室", en="Room")
@@ -16,7 +16,10 @@ VIEW_OF_CAMERA = CameraView(camera_id="cam-1", state=CameraState.LIVE)
 
 
 class FakeNode:
-    """One room with one camera."""
+    """One room with one camera, or with those named."""
+
+    def __init__(self, cameras: tuple[CameraId, ...] = ("cam-1",)) -> None:
+        self._cameras = cameras
 
     def info(self) -> NodeInfo:
         return NodeInfo(
@@ -32,7 +35,7 @@ class FakeNode:
     def cameras(self) -> list[CameraInfo]:
         return [
             CameraInfo(
-                id="cam-1",
+                id=camera_id,
                 area="room-1",
                 name=NAME,
                 simulated=True,
@@ -40,6 +43,7 @@ class FakeNode:
                 view=VIEW_OF_CAMERA,
                 viewers=0,
             )
+            for camera_id in self._cameras
         ]
 
     def health(self) -> NodeHealth:

@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 
 from contracts.evidence import entries as told
 from contracts.evidence.entries import NOTHING, At, ClockSource, ClockState, Media
@@ -133,6 +134,7 @@ def footage(
     first_picture: int = 0,
     sound: bool = False,
     fps: int = FPS,
+    codec: str = "libx264",
 ) -> bytes:
     """A fragmented MP4 of pictures whose brightness tells their place; a key frame a second."""
     with av.open(
@@ -145,17 +147,19 @@ def footage(
             "use_editlist": "0",
         },
     ) as container:
-        video = container.add_stream("libx264", rate=fps)
+        video = container.add_stream(codec, rate=fps)
+        assert isinstance(video, VideoStream)
         video.width, video.height = size_px
         video.pix_fmt = "yuv420p"
         video.options = {
             "preset": "ultrafast", "tune": "zerolatency",
             "x264-params": f"keyint={fps}:min-keyint={fps}:scenecut=0:bframes=0",
+            "x265-params": f"keyint={fps}:min-keyint={fps}:scenecut=0:bframes=0:log-level=none",
         }  # fmt: skip
         audio = container.add_stream("aac", rate=16_000, layout="mono") if sound else None
         samples = 0
         for index in range(round(seconds * fps)):
-            shade = 16 + (first_picture + index) % 200
+            shade = 16 + 2 * (first_picture + index) % 200
             frame = av.VideoFrame.from_ndarray(
                 np.full((size_px[1], size_px[0], 3), shade, np.uint8), format="rgb24"
             )

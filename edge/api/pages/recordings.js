@@ -150,8 +150,16 @@ async function play(path, values) {
   byId("player").hidden = false;
   // A growing file has grown since: the same interval may by now be another clip.
   video.src = address(`${path}.mp4`, { ...values, ...endOf(path, values, info) });
-  video.play().catch(() => {});
+  begin();
   tick();
+}
+
+/** Play; without its sound where a browser wants a click before it lets sound be heard. */
+function begin() {
+  video.play().catch(() => {
+    video.muted = true;
+    video.play().catch(() => {});
+  });
 }
 
 function endOf(path, values, info) {
