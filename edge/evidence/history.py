@@ -33,6 +33,8 @@ from edge.evidence.recovery import Known, Lines, read_manifest, repair_manifest
 SAVED: Final = "chain.json"
 REQUEST_DAYS: Final = 2  # manifests whose requests are remembered: who repeats, does so within days
 REQUESTS_MAX: Final = 20_000  # two days of one request every nine seconds
+REQUEST: Final = b'"request_id":"'
+SEGMENT: Final = b'"kind":"segment"'
 STOPPED: Final = "stopped"
 
 
@@ -109,10 +111,7 @@ class History:
         self.key = entry.new_key if isinstance(entry, HandedOver) else entry.key
         self.boot_id = entry.recorded.boot_id
         self.stopped = isinstance(entry, Changed) and entry.what == STOPPED
-        request_id: str | None = getattr(entry, "request_id", None)
-        if request_id is not None and len(self._requests) < REQUESTS_MAX:
-            written = Written(track_id=entry.track, sequence=entry.sequence, entry_sha256=sha256)
-            self._requests[request_id] = (day, written)
+        self.remember(entry, sha256, day)
         if isinstance(entry, Segment):
             self._number(entry.number, day)
         if isinstance(entry, Segment | Gap):
@@ -120,6 +119,13 @@ class History:
         elif self.covered_until is None:
             self.covered_until = entry.recorded
         self.protections.take(entry, self.number if self.has_open_file else self.number + 1)
+
+    def remember(self, entry: Entry, sha256: str, day: str) -> None:
+        """Know the request that an entry answers, if it answers one."""
+        request_id: str | None = getattr(entry, "request_id", None)
+        if request_id is not None and len(self._requests) < REQUESTS_MAX:
+            written = Written(track_id=entry.track, sequence=entry.sequence, entry_sha256=sha256)
+            self._requests[request_id] = (day, written)
 
     def _cover(self, end: At) -> None:
         self.covered_until = end if self.covered_until is None else later(self.covered_until, end)
@@ -167,28 +173,20 @@ def load(disk: Disk, track: TrackId, days: list[str], verify: Verify, known: Kno
         recent = index >= len(told) - REQUEST_DAYS
         if index < begin and not recent:
             continue
-        lines = repaired.get(day) or read_manifest(disk, track, day)
-        _replay(past, lines, day, whole=index >= begin)
+        # Of a day that was saved, only what was asked for matters.
+        part = b"" if index >= begin else REQUEST
+        lines = repaired.get(day) or read_manifest(disk, track, day, part=part)
+        for line, entry in lines.entries:
+            if index >= begin:
+                past.take(entry, line.sha256, day)
+            else:
+                past.remember(entry, line.sha256, day)
         if recent:
             deleted |= _deleted(lines)
     good_bytes = repaired[told[-1]].bytes if told else 0
     there = find(disk, track, past, tuple(deleted)) if deleted else ()
     half_deleted = tuple(file.path for file in there if file.sha256 == deleted[file.number])
     return Loaded(past, good_bytes, tuple(set_aside), half_deleted)
-
-
-def _replay(past: History, lines: Lines, day: str, *, whole: bool) -> None:
-    """Learn from a manifest; of one that is already counted, only what was asked for."""
-    if whole:
-        for line, entry in lines.entries:
-            past.take(entry, line.sha256, day)
-        return
-    counted = past.protections.known
-    numbers = dict(past.numbers)
-    for line, entry in lines.entries:
-        past.take(entry, line.sha256, day)
-    past.protections = Protections(counted)
-    past.numbers = numbers
 
 
 def _resume(disk: Disk, track: TrackId, told: list[str]) -> tuple[History, int]:
@@ -241,7 +239,7 @@ def find(disk: Disk, track: TrackId, past: History, numbers: tuple[int, ...]) ->
         there = {name for name in names if FILE.fullmatch(name) and number_of(name) in wanted}
         if not there:  # spares a start the reading of every manifest that a deletion touched
             continue
-        for _, entry in read_manifest(disk, track, day.day).entries:
+        for _, entry in read_manifest(disk, track, day.day, part=SEGMENT).entries:
             if isinstance(entry, Segment) and entry.file in there:
                 found[entry.number] = _stored(track, day.day, entry)
     return tuple(found[number] for number in sorted(found))

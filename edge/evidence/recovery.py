@@ -106,8 +106,8 @@ def tracks_on_disk(disk: Disk) -> list[TrackId]:
     ]
 
 
-def read_manifest(disk: Disk, track: TrackId, day: str) -> Lines:
-    """The lines of a manifest, as they are; nothing is repaired.
+def read_manifest(disk: Disk, track: TrackId, day: str, *, part: bytes = b"") -> Lines:
+    """The lines of a manifest that hold ``part``, as they are; nothing is repaired.
 
     Raises:
         FileNotFoundError: there is none.
@@ -117,6 +117,8 @@ def read_manifest(disk: Disk, track: TrackId, day: str) -> Lines:
     entries: list[tuple[SignedLine, Entry]] = []
     damaged = 0
     for raw in content.removesuffix(b"\n").split(b"\n") if content else ():
+        if part not in raw:
+            continue
         try:
             entries.append(parse_entry(raw))
         except LineError:
