@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runtime.settings import SettingsError, load
 from zeroentry.cameras import app as camera_app
 from zeroentry.evidence.app import app as evidence_app
 from zeroentry.pickups import app as pickup_app
 
 if TYPE_CHECKING:
     from runtime.secrets import CredentialStore
+    from runtime.settings import SettingsError
 
 EXIT_USAGE: Final = 2
 ENV_PREFIX: Final = "ZEROENTRY"
@@ -105,6 +105,8 @@ def _parse_overrides(pairs: list[str] | None) -> dict[str, object]:
 
 def load_settings(model: type[M], file: Path, pairs: list[str] | None) -> M:
     """Read the settings of one process, or print every mistake in them and leave with 2."""
+    from runtime.settings import SettingsError, load
+
     try:
         return load(
             model,
@@ -118,7 +120,7 @@ def load_settings(model: type[M], file: Path, pairs: list[str] | None) -> M:
         raise typer.Exit(EXIT_USAGE) from None
 
 
-def print_problems(error: SettingsError) -> None:
+def print_problems(error: "SettingsError") -> None:
     """All mistakes of a configuration as one table: where, what, what is allowed."""
     err = Console(stderr=True, highlight=False)
     table = Table(
@@ -158,6 +160,8 @@ def run_until_stopped(
 
     ``start_errors`` are the service's own, whose text is written for whoever starts it.
     """
+    from runtime.settings import SettingsError
+
     expected: tuple[type[Exception], ...] = (OSError, *start_errors)
     try:
         asyncio.run(service(settings))
@@ -254,6 +258,7 @@ def check_config(
     folder: Annotated[Path, typer.Argument(help="A site's folder, e.g. firmware_configs/demo.")],
 ) -> None:
     """Check a site's folder of device files: every mistake at once, with file and line."""
+    from runtime.settings import SettingsError
     from runtime.site import load_map, load_site
 
     try:

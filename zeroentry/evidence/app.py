@@ -85,8 +85,13 @@ def verify_command(
     spoken = language or language_here()
     asked = Asked(path, node_key, controller_key, heads, jobs or jobs_default())
     err = Console(stderr=True, highlight=False)
-    with render.bar(err) as bar:
-        report = verify(asked, render.BarProgress(bar, spoken) if err.is_terminal else None)
+    if err.is_terminal:
+        from zeroentry.evidence.bar import shown_bar
+
+        with shown_bar(err, spoken) as progress:
+            report = verify(asked, progress)
+    else:
+        report = verify(asked)
     if as_json:
         typer.echo(json.dumps(render.as_json(report, spoken), ensure_ascii=False))
     else:

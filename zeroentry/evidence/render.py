@@ -8,45 +8,16 @@ from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 
 from zeroentry.evidence.findings import Exit, Finding, Weight
 from zeroentry.evidence.texts import GAP_REASONS, Language, say
-from zeroentry.evidence.verify import Progress, Report, TrackReport
+from zeroentry.evidence.verify import Report, TrackReport
 
 PIPE_WIDTH: Final = 160
 SHOWN_MAX: Final = 20  # findings of one weight on the terminal; JSON has all
 STYLES: Final = {Weight.FAULT: "bold red", Weight.DOUBT: "yellow", Weight.REMARK: "dim"}
 VERDICTS: Final = {Exit.WHOLE: "whole", Exit.FAULTY: "faulty", Exit.CANNOT_TELL: "cannot_tell"}
-
-
-class BarProgress(Progress):
-    """A bar on stderr while files are hashed."""
-
-    def __init__(self, bar: Bar, language: Language) -> None:
-        self._bar = bar
-        self._task = bar.add_task(say("hashing", language), total=None)
-
-    def total(self, total_bytes: int) -> None:
-        self._bar.update(self._task, total=total_bytes)
-
-    def advance(self, count_bytes: int) -> None:
-        self._bar.advance(self._task, count_bytes)
-
-
-def bar(console: Console) -> Bar:
-    """The bar itself; it draws nothing where stderr is no terminal."""
-    return Bar(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
 
 
 def for_people() -> Console:
