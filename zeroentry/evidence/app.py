@@ -86,10 +86,10 @@ def verify_command(
     asked = Asked(path, node_key, controller_key, heads, jobs or jobs_default())
     err = Console(stderr=True, highlight=False)
     if err.is_terminal:
-        from zeroentry.evidence.bar import shown_bar
+        from zeroentry.evidence.bar import BarProgress, bar_on
 
-        with shown_bar(err, spoken) as progress:
-            report = verify(asked, progress)
+        with bar_on(err) as bar:
+            report = verify(asked, BarProgress(bar, spoken))
     else:
         report = verify(asked)
     if as_json:
@@ -117,14 +117,14 @@ def list_command(
     from zeroentry.evidence.tree import READ_ERRORS
 
     spoken = language or language_here()
-    since = None if from_ is None else _time(from_, spoken)
-    until = None if to is None else _time(to, spoken)
+    since = None if from_ is None else time_of(from_, spoken)
+    until = None if to is None else time_of(to, spoken)
     try:
         rows = list_recordings(path, tracks=track or (), from_utc_ms=since, to_utc_ms=until)
     except READ_ERRORS as error:
-        _fail(say("bad_value", spoken, path, error))
+        fail(say("bad_value", spoken, path, error))
     if rows is None:
-        _fail(say("no_recordings", spoken, path))
+        fail(say("no_recordings", spoken, path))
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
         return
@@ -173,7 +173,7 @@ def keys_show(
     spoken = language or language_here()
     rows = keys_in(folder)
     if not rows:
-        _fail(say("no_keys", spoken, folder))
+        fail(say("no_keys", spoken, folder))
     if as_json:
         typer.echo(json.dumps([{**asdict(row), "file": str(row.file)} for row in rows]))
         return
@@ -217,8 +217,8 @@ def hold(
         body = HoldTracks(
             tracks=tuple(track),
             hold_id=hold_id,
-            from_utc_ms=_time(from_, spoken),
-            to_utc_ms=_time(to, spoken),
+            from_utc_ms=time_of(from_, spoken),
+            to_utc_ms=time_of(to, spoken),
             reason=reason,
             by=by or getpass.getuser(),
         )
@@ -256,21 +256,21 @@ def _ask(data_dir: Path, body: "RequestBody", language: Language) -> "Reply":
     try:
         return ask(path, body, SystemClock())
     except RecorderLost as lost:
-        _fail(say("no_recorder", language, path, lost))
+        fail(say("no_recorder", language, path, lost))
     except RecorderRefused as refused:
-        _fail(say("recorder_refused", language, refused))
+        fail(say("recorder_refused", language, refused))
 
 
 def _chains(reply: "Reply") -> int:
     return len({written.track_id for written in reply.written})
 
 
-def _time(text: str, language: Language) -> UtcMs:
+def time_of(text: str, language: Language) -> UtcMs:
     """A time of the command line; without a zone it is UTC."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        _fail(say("bad_time", language, text))
+        fail(say("bad_time", language, text))
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return UtcMs(round(aware.timestamp() * 1_000))
 
@@ -278,10 +278,10 @@ def _time(text: str, language: Language) -> UtcMs:
 def _fail_of(error: ValidationError, language: Language) -> NoReturn:
     row = error.errors()[0]
     where = ".".join(str(part) for part in row["loc"])
-    _fail(say("bad_value", language, where, row["msg"]))
+    fail(say("bad_value", language, where, row["msg"]))
 
 
-def _fail(text: str) -> NoReturn:
+def fail(text: str) -> NoReturn:
     """Say what is wrong, and leave with 2."""
     Console(stderr=True, highlight=False).print(f"[bold red]{escape(text)}[/]", soft_wrap=True)
     raise typer.Exit(EXIT_CANNOT)

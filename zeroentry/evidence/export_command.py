@@ -42,7 +42,7 @@ def export(
     from edge.evidence.export import ExportError, Wanted, make_export
     from runtime.clock import SystemClock
     from runtime.signing import KeyFileError, read_key
-    from zeroentry.evidence import render
+    from zeroentry.evidence.bar import bar_on
 
     spoken = language or language_here()
     wanted = Wanted(
@@ -55,7 +55,7 @@ def export(
     err = Console(stderr=True, highlight=False)
     try:
         key = read_key(data_dir / KEY_FILE)
-        with render.bar(err) as bar:
+        with bar_on(err) as bar:
             task = bar.add_task(say("exporting", spoken), total=None, visible=err.is_terminal)
             made = make_export(
                 recordings or data_dir / "recordings",
