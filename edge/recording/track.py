@@ -5,7 +5,6 @@ from __future__ import annotations  # av.packet.Packet is generic in its stub al
 import hashlib
 import threading
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from statistics import median
 from typing import Final, Protocol
 
@@ -24,7 +23,7 @@ from edge.core.recording import (
     SegmentEnded,
     SegmentOpened,
 )
-from edge.recording.cutting import Cutting, clock_step_ms, ending_at_key
+from edge.recording.cutting import Cutting, ending_at_key
 from edge.recording.muxing import Fragment, MuxingLost, SegmentMuxer, audio_name, video_name
 from edge.recording.parameters import (
     HEAD_BYTES,
@@ -377,7 +376,6 @@ class TrackRecorder:
             ending = ending_at_key(segment.cutting, at, changed=changed)
             if ending is None:
                 return segment
-            self._note_clock(segment.cutting.start, at)
             self._end(ending)
         return self._begin(dts, at)
 
@@ -391,7 +389,6 @@ class TrackRecorder:
             ending = ending_at_key(segment.cutting, at, changed=False)
             if ending is None:
                 return segment
-            self._note_clock(segment.cutting.start, at)
             self._end(ending)
         return self._begin(dts, at)
 
@@ -521,12 +518,6 @@ class TrackRecorder:
             self._note("stream", self._description, description, at)
         self._description = description
 
-    def _note_clock(self, start: Instant, at: Instant) -> None:
-        step_ms = clock_step_ms(start, at)
-        if step_ms:
-            before = UtcMs(at.utc_ms - step_ms)
-            self._note("clock_step", _iso(before), _iso(at.utc_ms), at)
-
     def _note_damage(self, detail: str, at: Instant) -> None:
         self._damaged += 1
         told = self._damage_noted
@@ -589,10 +580,6 @@ def _zero_ms(begin_ms: float, sound: Line | None) -> float:
         return begin_ms
     sound_ms = (sound.last + sound.step) * sound.ms_per_tick
     return max(min(begin_ms, sound_ms), begin_ms - LEAD_MAX_MS)
-
-
-def _iso(utc_ms: UtcMs) -> str:
-    return datetime.fromtimestamp(utc_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def _said(error: Exception) -> str:
