@@ -224,7 +224,7 @@ class PickupSource:
             raise _Ended(Lost(Loss.CRASHED, "its output is not a pipe"))
         reader = FrameReader()
         while True:
-            limit_s = SILENT_LIMIT_S if self._opened is not None else START_LIMIT_S
+            limit_s = SILENT_LIMIT_S if self._run is not None else START_LIMIT_S
             try:
                 async with asyncio.timeout(limit_s):
                     data = await process.stdout.read(READ_BYTES)

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
-WARM_BLOCKS: Final = 25
-WARM_BLOCKS_MAX: Final = 100
+WARM_BLOCKS: Final = 10
+WARM_BLOCKS_MAX: Final = 40
 WARM_SPREAD_US: Final = 20_000
-# Half a second of blocks that agree within one block's length, or the last of two seconds: a sound
-# server states a latency of half a second at first and takes that long to find the real one.
+# Half a second of blocks that agree within the jitter of a sound server, or the last of two seconds:
+# such a server states a latency of half a second at first, and takes that long to find the real one.
 BANDWIDTH_MAX_HZ: Final = 0.05
 BANDWIDTH_MIN_HZ: Final = 0.01
 # The loop is quick at first and slow later: jitter of a millisecond then moves it by microseconds.
@@ -25,7 +25,7 @@ SLOW_AFTER_S: Final = 25.0
 DRIFT_MAX: Final = 5e-4  # no crystal is off by more; a steeper line would follow an error instead
 DRIFT_FROM_S: Final = 10.0  # what a run's drift is measured from: by then the loop has settled
 DRIFT_OVER_S: Final = 10.0  # two points that are closer say more of the jitter than of the crystal
-JUMP_US: Final = 60_000  # three blocks of 20 ms: below it is jitter, above it samples are missing
+JUMP_US: Final = 60_000  # below it is jitter, above it samples are missing
 JUMP_BLOCKS: Final = 3  # one late block is a busy machine, three in a row are a new line
 _DAMPING: Final = math.sqrt(2)
 

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -25,10 +26,14 @@ from edge.capture.pickup_devices import DEFAULT_NAME, InputDevice, Loss, PickupL
 from edge.capture.pickup_frames import SAMPLE_BYTES, Listed, Lost, Opened, PickupFrame, Sound, pack
 from runtime.clock import Clock, SystemClock
 
-BLOCKS_PER_S: Final = 50  # 20 ms: short beside any level window, long beside a wake-up
-QUEUE_BLOCKS_MAX: Final = 500
+BLOCKS_PER_S: Final = 20
+# The driver's buffer grows with the block. Nobody waits for this sound, so a busy machine may leave
+# us alone for some 100 ms; with blocks of 20 ms samples were lost at a load of ten on two cores.
+NICENESS: Final = -10  # what a reader of a sound card needs is little, and needs it in time
+QUEUE_BLOCKS_MAX: Final = 200
 # Ten seconds. Who reads us may pause that long; after that, samples are left out and counted.
-STALL_S: Final = 2.0  # a live device gives a block each 20 ms; a sound server's first takes 0.8 s
+FIRST_S: Final = 10.0  # a sound server gives its first block after 0.8 s, if it is not busy
+STALL_S: Final = 2.0  # a live device gives a block each 50 ms
 CHECK_S: Final = 0.1  # how often the stream is asked whether it still runs
 LATENCY_MAX_US: Final = 5_000_000  # a driver that says more has no idea
 RATES_HZ: Final = (48_000, 44_100, 96_000, 32_000, 16_000, 8_000)
@@ -249,16 +254,17 @@ class Stream:
 def forward(stream: Stream, output: Output) -> Lost:
     """Send blocks as they come until there are no more; why that is."""
     output.send(stream.opened)
-    waited_s = 0.0
+    waited_s, limit_s = 0.0, FIRST_S
     while True:
         blocks = stream.capture.wait(CHECK_S)
         for block in blocks:
             output.send(block)
         waited_s = 0.0 if blocks else waited_s + CHECK_S
+        limit_s = STALL_S if blocks else limit_s
         if not blocks and not stream.runs:
             return Lost(Loss.ENDED, f"{stream.opened.device!r} ended the stream: unplugged?")
-        if waited_s >= STALL_S:
-            return Lost(Loss.STALLED, f"{stream.opened.device!r} gave nothing for {STALL_S} s")
+        if waited_s >= limit_s:
+            return Lost(Loss.STALLED, f"{stream.opened.device!r} gave nothing for {limit_s} s")
 
 
 def look_until_open(wanted: Wanted, clock: Clock, output: Output, look_ms: int) -> Stream:
@@ -325,6 +331,8 @@ def main(arguments: Sequence[str]) -> int:
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
     options = parse(arguments)
     end_with_parent()
+    with suppress(PermissionError):  # a service file may allow it (LimitNICE)
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     output = Output()
     clock = SystemClock()
     try:

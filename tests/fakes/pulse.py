@@ -110,7 +110,7 @@ class PulseServer:
         player = subprocess.Popen(
             (
                 *("pacat", "--playback", f"--device={sink}", "--raw", "--format=s16le"),
-                *("--rate=48000", "--channels=1", "--latency-msec=100"),
+                *("--rate=48000", "--channels=1", "--latency-msec=1000"),
                 str(self._folder / "play.raw"),
             ),
             env=self.environ,

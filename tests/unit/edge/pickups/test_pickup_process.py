@@ -26,7 +26,7 @@ def test_what_the_device_refuses_is_tried_in_another_format() -> None:
     stream = Session(module, SimulatedClock()).open(wanted())
     assert (stream.opened.rate_hz, stream.opened.channels) == (44_100, 2)
     assert stream.opened.device == "USB mic"
-    assert module.streams[0].arguments["frames_per_buffer"] == 882
+    assert module.streams[0].arguments["frames_per_buffer"] == 2_205
     assert module.streams[0].arguments["input_device_index"] == 1
 
 
@@ -77,9 +77,9 @@ def test_blocks_carry_the_time_at_which_they_were_captured() -> None:
     blocks = stream.capture.wait(0)
     assert [block.captured_us - start_us for block in blocks] == [-50_000, 8_000, 28_000]
     assert [block.timed for block in blocks] == [True, False, False]
-    assert [block.first for block in blocks] == [0, 960, 1_920]
+    assert [block.first for block in blocks] == [0, 2_400, 4_800]
     assert [block.overflows for block in blocks] == [0, 1, 1]
-    assert all(len(block.samples) == 1_920 for block in blocks)
+    assert all(len(block.samples) == 4_800 for block in blocks)
 
 
 def test_blocks_that_nobody_takes_are_bounded_and_leave_a_hole_in_the_count() -> None:
