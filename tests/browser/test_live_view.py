@@ -275,7 +275,7 @@ async def test_recordings_are_listed_and_played(edge: EdgeStage) -> None:
     page = await edge.visit(f"/view/{H264}/recordings", scope="recording")
     items = page.get_by_test_id("list").locator("li")
     await items.nth(2).wait_for()
-    assert await page.get_by_test_id("state").inner_text() == "2 recordings, 1 gaps"
+    assert await page.get_by_test_id("state").inner_text() == "Recordings: 2, gaps: 1"
     gap = await items.nth(1).inner_text()
     assert "00:00:10" in gap
     assert "The camera could not be reached." in gap

@@ -1,6 +1,6 @@
 // Lists what a camera recorded, gaps told in words, and plays it; or plays the clip of one alert.
 
-import { base, byId, cameraId, language, say, takeTicket } from "./texts.js";
+import { base, byId, cameraId, say, takeTicket } from "./texts.js";
 
 const DAY_MS = 86400000;
 const CLIP_MAX_MS = 600000;
@@ -18,13 +18,15 @@ let counted = { n: 0, g: 0 };
 let clipStart = null;
 let waitTimer = 0;
 
-const clockTime = new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle: "medium" });
-const timeOf = (utcMs) => clockTime.format(new Date(utcMs));
+const pad = (value) => String(value).padStart(2, "0");
+
+/** A moment as people write it in a file: the same in every language, and never ambiguous. */
+const timeOf = (utcMs) => localText(utcMs).replace("T", " ");
 
 function durationOf(ms) {
   const seconds = Math.round(ms / 1000);
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  return parts.map((part) => String(part).padStart(2, "0")).join(":");
+  return parts.map(pad).join(":");
 }
 
 /** An address of the node's API, with the page's ticket. */
@@ -192,8 +194,6 @@ function tick() {
   if (clipStart === null) return;
   byId("clock").textContent = timeOf(clipStart + video.currentTime * 1000);
 }
-
-const pad = (value) => String(value).padStart(2, "0");
 
 /** A moment as `<input type="datetime-local">` takes it. */
 function localText(ms) {
