@@ -66,10 +66,10 @@ def _entry_came(site: SiteState, given: EntryCame, now: Now) -> Result:
         return site, (judged.filed,) if judged.filed is not None else ()
     track = said.track_id
     site = lower(site, alerts.CHAIN_BROKEN, track, now)
-    for fault in judged.odd:
+    for fault in judged.odd:  # the first makes the alert, the others are noted on it
         text = ledger.sentence(fault)
         site = _broken(site, said.node_id, track, said.room_id, text, now)
-        site = lower(site, alerts.CHAIN_BROKEN, track, now)
+    site = lower(site, alerts.CHAIN_BROKEN, track, now)
     site = _heard(site, judged.chain.id, track, TrackWord(now.mono_ms, now.utc_ms), now)
     return _untold(site, judged, now), (judged.filed,)
 
@@ -105,6 +105,7 @@ def watch(site: SiteState, now: Now) -> Result:
     for name, (node, track, session) in due.items():
         if mark_of(alerts.RECORDING_GAP, track.id) not in site.marks and _silent(site, name, now):
             site = _silence(site, node, track, session, now)
+    site = _no_longer_due(site, now)
     if not ledger.root_due(site.ledger, now.utc_ms):
         return site, ()
     book, filed = ledger.with_root(site.ledger, now.utc_ms)
@@ -157,6 +158,21 @@ def _due(site: SiteState) -> Iterator[tuple[NodeId, Track, Session]]:
             known = chain_id(node_id, track.id) in site.ledger.chains
             if known or node.health.recording is not None:
                 yield node_id, track, session
+
+
+def _no_longer_due(site: SiteState, now: Now) -> SiteState:
+    """A silence ends with the seal: from then on nobody owes a word."""
+    sealed = {
+        track.id
+        for row in site.sessions.values()
+        if row.state is SessionState.SEALED
+        for track in site.plan.tracks.get(row.room_id, ())
+    }
+    for mark in tuple(site.marks):
+        rule, _, track_id = mark.partition("|")
+        if rule == alerts.RECORDING_GAP and track_id not in sealed:
+            site = lower(site, rule, track_id, now)
+    return site
 
 
 def _silent(site: SiteState, name: str, now: Now) -> bool:

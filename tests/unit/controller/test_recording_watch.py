@@ -210,6 +210,30 @@ def test_silence_while_sealed_is_an_alarm_until_the_next_word() -> None:
     assert "not recorded or explained" in site.alerts(alerts.RECORDING_GAP)[0].detail.en  # type: ignore[union-attr]  # noted
 
 
+def test_a_silence_ends_with_the_seal_and_stays_to_be_seen() -> None:
+    site, chain = Site(), NodeChain()
+    recorded(site, chain)
+    site.seal()
+    site.run(SILENT_MAX_MS + 2_000)
+    site.act(SessionVerb.RELEASE)
+    site.run(2_000)
+    (record,) = site.alerts(alerts.RECORDING_GAP)
+    assert record.alert.condition is Condition.CLEARED
+    assert not record.ended
+
+
+def test_an_odd_entry_is_witnessed_with_an_alert_that_stays_to_be_seen() -> None:
+    site, chain = Site(), NodeChain()
+    recorded(site, chain)
+    chain.number -= 1
+    site.say(chain.segment())
+    (record,) = site.alerts(alerts.CHAIN_BROKEN)
+    assert record.alert.condition is Condition.CLEARED
+    assert record.detail is not None
+    assert "file number" in record.detail.en
+    assert not site.state.ledger.chains["edge-1/cam-1"].broken
+
+
 def test_checkpoints_are_word_enough() -> None:
     site, chain = Site(), NodeChain()
     recorded(site, chain)
