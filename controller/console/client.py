@@ -33,6 +33,7 @@ from contracts.api import (
     SiteView,
     UnlockBody,
     User,
+    WitnessReport,
     ZoneView,
 )
 
@@ -184,6 +185,18 @@ class ApiClient:
         """The witness report of a session as one page of HTML."""
         path = f"/sessions/{_part(session_id)}/report.html?lang={quote(language)}"
         return (await self._send("GET", path)).text
+
+    async def report(self, session_id: str) -> WitnessReport:
+        """The witness report of a session."""
+        return await self._ask(WitnessReport, "GET", f"/sessions/{_part(session_id)}/report")
+
+    async def evidence_key(self) -> str:
+        """The controller's public key of evidence, as PEM."""
+        return (await self._send("GET", "/evidence/key")).text
+
+    async def evidence_heads(self) -> str:
+        """The controller's signed lines: newest head of each chain, then all hourly roots."""
+        return (await self._send("GET", "/evidence/heads.jsonl")).text
 
     async def order(self, body: DeliveryBody, idempotency_key: str) -> DeliveryGiven:
         """Order a meal; the same key is the same order, so it may be sent again."""

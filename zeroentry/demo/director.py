@@ -19,6 +19,7 @@ from contracts.api import (
     OrderLine,
     ResolveBody,
     RobotCondition,
+    Sentence,
     SessionBody,
     SessionState,
     SessionView,
@@ -29,6 +30,7 @@ from contracts.units import CameraId, RoomId, UtcMs
 from controller.console.client import RefusedError
 from runtime.clock import Clock
 from zeroentry.demo.feed import Account, DeadlineError, Feed
+from zeroentry.demo.proof import Proof, Stranger
 from zeroentry.demo.sight import Sight
 from zeroentry.demo.stage import (
     CORRIDOR_CAMERA,
@@ -39,6 +41,7 @@ from zeroentry.demo.stage import (
     Stage,
 )
 from zeroentry.demo.story import TODO, DemoState, StepId, StepStatus, StepView, fresh_steps
+from zeroentry.evidence.findings import Exit
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +58,7 @@ SETTLED_MS: Final = 2_000  # a count that stands that long is what a seal demand
 ALERT_MS: Final = 60_000  # a deadline, not a figure: a killed controller has to come back first
 SHORT_MS: Final = 60_000
 DRIVE_MS: Final = 120_000
+PROOF_MS: Final = 60_000  # until the last entry is countersigned; commonly within a second
 CORRIDOR_X_M: Final = (4.5, 19.5)
 MIRROR_MS: Final = 250  # how often the robot's place in the corridor's picture is renewed
 
@@ -116,6 +120,7 @@ class Day:
     delivery: DeliveryView | None = None
     expected: list[Expected] = field(default_factory=list)
     latencies: list[Latency] = field(default_factory=list)
+    proof: Proof | None = None
     pin_shown: str | None = None
 
     def note(self, found: Provoked) -> None:
@@ -149,6 +154,7 @@ class Director:
     tablet: Account
     kitchen: Account
     panel: Account
+    stranger: Stranger
     pace: Pace
     before: Hook = _no_hook
     loop: int = 0
@@ -164,7 +170,7 @@ class Director:
         return DemoState(running=self.running, loop=self.loop, steps=self.steps)
 
     async def play_day(self, day: Day) -> None:
-        """Play one day from an empty room to the report; what happens is noted in ``day``.
+        """Play one day from an empty room to the proof; what happens is noted in ``day``.
 
         Raises:
             DeadlineError: a step did not come to its end in its time; the step is marked failed.
@@ -176,6 +182,7 @@ class Director:
             await self._intrusion(day)
             await self._delivery(day)
             await self._release(day)
+            await self._prove(day)
         finally:
             self.running = False
             mirror.cancel()
@@ -445,6 +452,13 @@ class Director:
                 what="the room is empty",
             )
 
+    async def _prove(self, day: Day) -> None:
+        async with self._step(StepId.PROOF):
+            day.proof = proof = await self.stranger.prove(PROOF_MS)
+            self._retitle(StepId.PROOF, proof.told())
+            if proof.exit is not Exit.WHOLE:
+                raise DeadlineError(proof.told().en)
+
     def _session(self, day: Day) -> SessionView:
         if day.session is None:
             raise DeadlineError("the day has no session yet")
@@ -514,11 +528,16 @@ class Director:
     def _seconds(self, begun_ms: int) -> float:
         return round((self.clock.mono_ms() - begun_ms) / 1000, 1)
 
+    def _retitle(self, step: StepId, title: Sentence) -> None:
+        self.steps = tuple(
+            row.model_copy(update={"title": title}) if row.id is step else row for row in self.steps
+        )
+
     def _mark(
         self, step: StepId, status: StepStatus, seconds: float | None, todo: Named | None
     ) -> None:
         self.steps = tuple(
-            StepView(id=row.id, title=row.title, status=status, seconds=seconds, todo=todo)
+            row.model_copy(update={"status": status, "seconds": seconds, "todo": todo})
             if row.id is step
             else row
             for row in self.steps

@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ import httpx
 import structlog
 import uvicorn
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from contracts.api import WitnessReport
 from controller.console.client import ApiClient
 from runtime.clock import Clock, SystemClock
 from runtime.logs import configure
@@ -34,9 +37,10 @@ from zeroentry.demo.director import (
 )
 from zeroentry.demo.feed import Account, DeadlineError, Feed
 from zeroentry.demo.plan import NODES, RECORDERS, DemoSetupError, Plan, prepare
+from zeroentry.demo.proof import PAPERS, Papers, Proof, Stranger, keep_last, state_folder
 from zeroentry.demo.stage import Stage, StageLost
 from zeroentry.demo.story import StepId, StepStatus
-from zeroentry.demo.verdict import ProcessLine, Verdict, judge
+from zeroentry.demo.verdict import Left, ProcessLine, Verdict, judge
 
 READY_WITHIN_S: Final = 120.0
 READY_POLL_MS: Final = 200
@@ -45,6 +49,8 @@ QUIET_AFTER_MS: Final = (
 )
 BETWEEN_DAYS_MS: Final = 10_000
 STAGE_TIMEOUT_S: Final = 5.0
+CLOSE_MS: Final = 15_000
+# Until the last entries of the recorders, stopped first, are countersigned: commonly a second.
 
 CHAOS: Final = {
     # the step before which a process is killed: when losing it hurts most
@@ -92,6 +98,9 @@ async def running_site(plan: Plan, clock: Clock, pace: Pace) -> AsyncIterator[Si
             tablet=account("tablet-1"),
             kitchen=account("kitchen-1"),
             panel=account("panel-1"),
+            stranger=Stranger(
+                plan.node_folders, Papers(plan.folder / PAPERS), director_account, clock
+            ),
             pace=pace,
         )
         async with asyncio.TaskGroup() as group:
@@ -117,6 +126,20 @@ async def _start_late(
         supervisor.add(child)
 
 
+async def close_recordings(site: Site) -> Proof | None:
+    """Stop the recorders, then verify all that they leave; None: it cannot be told.
+
+    The others still run: what a recorder enters at its stop has to be countersigned as well.
+    """
+    running = {row.name for row in site.supervisor.statuses()}
+    await asyncio.gather(*(site.supervisor.remove(name) for name in RECORDERS if name in running))
+    try:
+        return await site.director.stranger.prove(CLOSE_MS)
+    except DeadlineError as error:
+        structlog.get_logger(__name__).warning("recordings_not_verified", error=str(error))
+        return None
+
+
 def run_demo(
     *,
     camera: str,
@@ -137,7 +160,10 @@ def run_demo(
         plan = prepare(folder, console_port=0 if check else port, camera=camera, eyes=not check)
         if check:
             return asyncio.run(_check(plan, console, chaos=chaos, json_file=json_file))
-        return asyncio.run(_show(plan, console))
+        status, proof = asyncio.run(_show(plan, console))
+        if proof is not None:
+            _hand_out(plan, proof, console, kept=keep is not None)
+        return status
     except DemoSetupError as error:
         console.print(f"[bold red]error:[/] {error}", soft_wrap=True)
         return 2
@@ -146,8 +172,9 @@ def run_demo(
             shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _show(plan: Plan, console: Console) -> int:
-    """Play days for a visitor until Ctrl-C."""
+async def _show(plan: Plan, console: Console) -> tuple[int, Proof | None]:
+    """Play days for a visitor until Ctrl-C; the exit status, and how the recordings verify."""
+    proof: Proof | None = None
     clock = SystemClock()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -170,7 +197,36 @@ async def _show(plan: Plan, console: Console) -> int:
             task.cancel()
         await buttons.stop()
         await asyncio.gather(story, server, return_exceptions=True)
-    return 0 if ready else 1
+        if ready:
+            proof = await close_recordings(site)
+    return (0 if ready else 1), proof
+
+
+def _hand_out(plan: Plan, proof: Proof, console: Console, *, kept: bool) -> None:
+    """Leave the recordings of this run where the visitor can verify them, and say how."""
+    papers: Papers | None = Papers(plan.folder / PAPERS)
+    if not kept and papers is not None:
+        try:
+            papers = keep_last(papers, state_folder())
+        except OSError as error:
+            console.print(f"the recordings could not be kept: {escape(str(error))}")
+            return
+    console.print(escape(proof.told().en), soft_wrap=True)
+    if papers is None:
+        console.print(
+            "they are too many to be kept for you; next time: zeroentry demo --keep FOLDER"
+        )
+        return
+    console.print("Verify them yourself (the next demo replaces them):")
+    console.print(f"  {escape(papers.command(_program()))}", soft_wrap=True)
+
+
+def _program() -> tuple[str, ...]:
+    """How a visitor calls this program where they stand."""
+    started = Path(sys.argv[0])
+    if started.name == "zeroentry":
+        return (str(started),)
+    return (sys.executable, "-m", "zeroentry")
 
 
 async def _serve_director(plan: Plan, site: Site, buttons: Buttons, started: asyncio.Event) -> None:
@@ -255,21 +311,24 @@ async def _check(plan: Plan, console: Console, *, chaos: bool, json_file: Path |
         except (DeadlineError, StageLost) as error:
             broken = str(error)
         await clock.sleep_ms(QUIET_AFTER_MS)
-        report = await _report(site, day, plan) if broken is None else None
+        report, witness = (None, None) if broken else await _report(site, day, plan)
         processes = tuple(
             ProcessLine(row.name, row.starts, row.state.value) for row in site.supervisor.statuses()
         )
         alerts = tuple(site.director.feed.alerts.values())
+        proof = await close_recordings(site)
     verdict = judge(
         day,
         alerts,
         broken=broken,
-        report=report,
+        left=Left(report, witness, proof),
         processes=processes,
         kills=tuple(kills),
         seconds=round((clock.mono_ms() - begun_ms) / 1000, 1),
     )
     _print_check(console, site, verdict, plan)
+    if proof is not None:
+        _print_proof(console, proof, plan)
     if json_file is not None:
         _write_json(json_file, verdict)
     return 0 if verdict.passed else 1
@@ -294,16 +353,28 @@ def _killer(site: Site, kills: list[str]) -> Hook:
     return kill
 
 
-async def _report(site: Site, day: Day, plan: Plan) -> str | None:
+async def _report(site: Site, day: Day, plan: Plan) -> tuple[str | None, WitnessReport | None]:
+    """The file of the session's witness report, and what it says."""
     session = day.session
     if session is None:
-        return None
+        return None, None
     html = await site.director.supervisor.ask(
         "witness report", lambda api: api.report_html(session.id, "zh-CN")
     )
     file = plan.folder / "witness-report.html"
     file.write_text(html, "utf-8")
-    return str(file)
+    witness = await site.director.supervisor.ask(
+        "witness report", lambda api: api.report(session.id)
+    )
+    return str(file), witness
+
+
+def _print_proof(console: Console, proof: Proof, plan: Plan) -> None:
+    console.print(escape(proof.told().en), soft_wrap=True)
+    for line in proof.gap_lines():
+        console.print(f"  gap: {escape(line)}", soft_wrap=True)
+    command = Papers(plan.folder / PAPERS).command(_program())
+    console.print(f"verify: {escape(command)}", soft_wrap=True)
 
 
 def _print_check(console: Console, site: Site, verdict: Verdict, plan: Plan) -> None:

@@ -35,6 +35,11 @@ PASSWORD_BYTES: Final = (
 )
 
 
+def recorder_of(name: str) -> str:
+    """The node beside which a recorder of ``RECORDERS`` runs."""
+    return NODES[RECORDERS.index(name)]
+
+
 class DemoSetupError(Exception):
     """The demo cannot be laid out; says why and what to do."""
 
@@ -84,6 +89,11 @@ class Plan:
     def console_url(self) -> str:
         """What the visitor opens."""
         return f"http://{LOOPBACK}:{self.ports.console}"
+
+    @property
+    def node_folders(self) -> tuple[Path, ...]:
+        """The nodes' data folders: recordings, and the keys that sign them."""
+        return tuple(self.folder / node for node in NODES)
 
     @property
     def truth_file(self) -> Path:

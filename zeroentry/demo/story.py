@@ -5,6 +5,7 @@ from typing import Final
 
 from pydantic import Field
 
+from contracts.api import Sentence
 from contracts.devices import Named
 from contracts.envelope import Strict
 
@@ -29,6 +30,7 @@ class StepId(StrEnum):
     RETURN = "return"
     RELEASE = "release"
     REPORT = "report"
+    PROOF = "proof"
 
 
 class StepStatus(StrEnum):
@@ -41,10 +43,13 @@ class StepStatus(StrEnum):
 
 
 class StepView(Strict):
-    """One step as the console shows it; ``todo`` says what the visitor may do now."""
+    """One step as the console shows it; ``todo`` says what the visitor may do now.
+
+    A step that comes to a result has it as its title.
+    """
 
     id: StepId
-    title: Named
+    title: Sentence
     status: StepStatus = StepStatus.WAITING
     seconds: float | None = None
     todo: Named | None = None
@@ -58,24 +63,29 @@ class DemoState(Strict):
     steps: tuple[StepView, ...]
 
 
-TITLES: Final[dict[StepId, Named]] = {
-    StepId.READY: Named(zh="摄像机和机器人就绪", en="Cameras and robots are ready"),
-    StepId.GATHER: Named(zh="五位专家入座", en="Five experts take their seats"),
-    StepId.SEAL: Named(zh="评标室封闭", en="The room is sealed"),
-    StepId.SIXTH: Named(zh="第六人进入，触发预警", en="A sixth person enters: alert"),
-    StepId.ACKNOWLEDGE: Named(zh="监督人员确认预警", en="The supervisor acknowledges"),
-    StepId.WITHDRAW: Named(zh="该人离开，预警解除", en="The person leaves, the alert clears"),
-    StepId.ORDER: Named(zh="评标室点餐", en="The room orders a meal"),
-    StepId.LOAD: Named(zh="厨房装载并上锁", en="The kitchen loads, the lid locks"),
-    StepId.TRAVEL: Named(zh="机器人出发", en="The robot sets out"),
-    StepId.BLOCKED: Named(zh="走廊有外人，机器人停下", en="An outsider in the corridor stops it"),
-    StepId.RESUME: Named(zh="走廊清空，继续前行", en="The corridor is clear, it goes on"),
-    StepId.ARRIVE: Named(zh="到达评标室门口", en="It stands at the door"),
-    StepId.UNLOCK: Named(zh="输入取餐码开箱", en="The PIN opens the lid"),
-    StepId.COLLECT: Named(zh="餐食已取走", en="The meal is collected"),
-    StepId.RETURN: Named(zh="机器人返回", en="The robot returns"),
-    StepId.RELEASE: Named(zh="评标结束，解除封闭", en="The session is released"),
-    StepId.REPORT: Named(zh="见证报告（草稿）", en="Witness report (draft)"),
+TITLES: Final[dict[StepId, Sentence]] = {
+    StepId.READY: Sentence(zh="摄像机和机器人就绪", en="Cameras and robots are ready"),
+    StepId.GATHER: Sentence(zh="五位专家入座", en="Five experts take their seats"),
+    StepId.SEAL: Sentence(zh="评标室封闭", en="The room is sealed"),
+    StepId.SIXTH: Sentence(zh="第六人进入，触发预警", en="A sixth person enters: alert"),
+    StepId.ACKNOWLEDGE: Sentence(zh="监督人员确认预警", en="The supervisor acknowledges"),
+    StepId.WITHDRAW: Sentence(zh="该人离开，预警解除", en="The person leaves, the alert clears"),
+    StepId.ORDER: Sentence(zh="评标室点餐", en="The room orders a meal"),
+    StepId.LOAD: Sentence(zh="厨房装载并上锁", en="The kitchen loads, the lid locks"),
+    StepId.TRAVEL: Sentence(zh="机器人出发", en="The robot sets out"),
+    StepId.BLOCKED: Sentence(
+        zh="走廊有外人，机器人停下", en="An outsider in the corridor stops it"
+    ),
+    StepId.RESUME: Sentence(zh="走廊清空，继续前行", en="The corridor is clear, it goes on"),
+    StepId.ARRIVE: Sentence(zh="到达评标室门口", en="It stands at the door"),
+    StepId.UNLOCK: Sentence(zh="输入取餐码开箱", en="The PIN opens the lid"),
+    StepId.COLLECT: Sentence(zh="餐食已取走", en="The meal is collected"),
+    StepId.RETURN: Sentence(zh="机器人返回", en="The robot returns"),
+    StepId.RELEASE: Sentence(zh="评标结束，解除封闭", en="The session is released"),
+    StepId.REPORT: Sentence(zh="见证报告（草稿）", en="Witness report (draft)"),
+    StepId.PROOF: Sentence(
+        zh="离线核验录像：链、签名、联署", en="The recordings are verified offline"
+    ),
 }
 
 TODO: Final[dict[StepId, Named]] = {

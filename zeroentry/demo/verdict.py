@@ -1,12 +1,19 @@
-"""Decides whether a day was good: each expected alert once, no other, the meal delivered."""
+"""Decides whether a day was good: each expected alert once, no other, the meal delivered.
+
+And whether its recordings stand: whole, countersigned, each gap with its reason.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from contracts.api import AlertView, DeliveryState
+from contracts.api import AlertView, DeliveryState, WitnessReport
+from contracts.evidence.entries import GapReason
 from zeroentry.demo.director import Day, Latency
+from zeroentry.demo.plan import RECORDERS, recorder_of
+from zeroentry.demo.proof import Proof, ProvedGap
+from zeroentry.evidence.findings import Exit
 
 LATENCY_P95_MAX_MS: Final = 700  # benchmarks.md: beyond the rule's own dwell, at 5 fps
 NODE_OFFLINE: Final = "node.offline"
@@ -42,6 +49,12 @@ class Verdict:
     delivery_legs: tuple[LegTime, ...]
     witness_report: str | None
     processes: tuple[ProcessLine, ...]
+    evidence_exit: int | None
+    """As ``zeroentry evidence verify`` exits; None: it could not be asked."""
+    evidence_tracks: int
+    evidence_segments: int
+    evidence_gaps: int
+    evidence_gap_lines: tuple[ProvedGap, ...]
     lost: int
     duplicated: int
     chaos: bool
@@ -50,6 +63,19 @@ class Verdict:
     def as_json(self) -> dict[str, object]:
         """As plain values."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a day leaves behind on paper.
+
+    ``report`` is the file of the witness report, ``witness`` what it says, ``proof`` how all
+    recordings verify after an orderly end.
+    """
+
+    report: str | None = None
+    witness: WitnessReport | None = None
+    proof: Proof | None = None
 
 
 def percentile(values: Iterable[float], share: float) -> float | None:
@@ -66,7 +92,7 @@ def judge(
     alerts: Iterable[AlertView],
     *,
     broken: str | None,
-    report: str | None,
+    left: Left,
     processes: tuple[ProcessLine, ...],
     kills: tuple[str, ...],
     seconds: float,
@@ -95,8 +121,15 @@ def judge(
     delivery = day.delivery if day else None
     if delivery is None or delivery.state is not DeliveryState.RETURNED:
         problems.append("the delivery did not come to its end")
-    if report is None:
+    if left.report is None:
         problems.append("there is no witness report")
+    problems += _unproved(proof := left.proof)
+    problems += [
+        problem
+        for name in kills
+        if name in RECORDERS
+        for problem in _untold_crash(recorder_of(name), proof, left.witness)
+    ]
     return Verdict(
         passed=not problems,
         problems=tuple(problems),
@@ -105,13 +138,54 @@ def judge(
         latency_ms_p95=p95,
         latencies=tuple(day.latencies) if day else (),
         delivery_legs=_legs(day),
-        witness_report=report,
+        witness_report=left.report,
         processes=processes,
+        evidence_exit=int(proof.exit) if proof else None,
+        evidence_tracks=proof.tracks if proof else 0,
+        evidence_segments=proof.segments if proof else 0,
+        evidence_gaps=len(proof.gaps) if proof else 0,
+        evidence_gap_lines=proof.gaps if proof else (),
         lost=lost,
         duplicated=duplicated,
         chaos=bool(kills),
         seconds=seconds,
     )
+
+
+def _unproved(proof: Proof | None) -> list[str]:
+    """What speaks against the recordings."""
+    if proof is None:
+        return ["the recordings were not verified"]
+    problems = []
+    if proof.exit is not Exit.WHOLE:
+        problems.append(f"recordings, exit {int(proof.exit)}: {proof.told().en}")
+    if not proof.segments:
+        problems.append("nothing was recorded")
+    problems += [
+        f"recording of {gap.track_id}: {gap.duration_ms / 1000:.1f} s are missing unexplained"
+        for gap in proof.gaps
+        if gap.reason is GapReason.UNKNOWN
+    ]
+    return problems
+
+
+def _untold_crash(node: str, proof: Proof | None, witness: WitnessReport | None) -> list[str]:
+    """Where the gap that a killed recorder leaves is not told."""
+    crashed = [
+        gap
+        for gap in (proof.gaps if proof else ())
+        if gap.node_id == node and gap.reason is GapReason.RECORDER_CRASHED and gap.duration_ms > 0
+    ]
+    problems = [] if crashed else [f"the killed recorder of {node} left no gap in its chain"]
+    in_chain = {(gap.track_id, gap.start_utc_ms, gap.duration_ms) for gap in crashed}
+    in_report = {
+        (gap.track_id, gap.started_utc_ms, gap.duration_ms)
+        for gap in (witness.gaps if witness else ())
+        if gap.reason is GapReason.RECORDER_CRASHED
+    }
+    if crashed and not in_chain & in_report:
+        problems.append(f"the gap of the killed recorder of {node} is not in the witness report")
+    return problems
 
 
 def _due_to(alert: AlertView, kills: tuple[str, ...]) -> bool:
