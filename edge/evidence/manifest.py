@@ -42,7 +42,7 @@ from edge.core.recording import (
     Written,
 )
 from edge.evidence import history, recovery
-from edge.evidence.disk import Disk, OpenFile
+from edge.evidence.disk import Disk, OpenFile, gap_reason
 from edge.evidence.gaps import Piece, elapsed_ms
 from edge.evidence.history import History
 from edge.evidence.orders import Header, Order, entry_of
@@ -53,6 +53,10 @@ from runtime.signing import PublicKeys, SigningKey
 log = structlog.get_logger(__name__)
 
 DETAIL_MAX_CHARS: Final = 200  # as the entries state
+PROBE: Final = ".probe"
+PROBE_BYTES: Final = 65_536
+# What a probe of the disk wrote stays as a reserve: on a disk without a free byte a deletion could
+# not be entered, and so nothing be freed. It has room for dozens of lines.
 LAST_UTC_MS: Final = 253_402_214_400_000  # 9999-12-31: no calendar of ours goes further
 
 E = TypeVar("E", bound=Entry)
@@ -236,6 +240,7 @@ class Chain:
                 self._opening = True
                 try:
                     self._recovered = self._open()
+                    self._keep_reserve()
                 finally:
                     self._opening = False
             return self._recovered
@@ -488,6 +493,7 @@ class Chain:
                 self._to_unlink += tuple(stored.path for stored in found)
             paths = self._to_unlink
         self._finish_deletions(paths)
+        self._keep_reserve()
         with self._lock:
             self._to_unlink = tuple(path for path in self._to_unlink if path not in paths)
         return done
@@ -509,11 +515,41 @@ class Chain:
                     "nothing was deleted"
                 )
         files = tuple(DeletedFile(number=item.number, sha256=item.sha256) for item in found)
-        return self._append(
-            lambda h: DeletedEntry(
+
+        def entry(h: Header) -> DeletedEntry:
+            return DeletedEntry(
                 **h, request_id=request_id, files=files, reason=order.reason, by=order.by
             )
-        ).written
+
+        try:
+            return self._append(entry).written
+        except OSError as error:
+            if gap_reason(error) is not GapReason.DISK_FULL or not self._spend_reserve():
+                raise
+            return self._append(entry).written
+
+    def probe(self) -> None:
+        """Try a write as recording will do it; what was written stays as a reserve."""
+        path = f"{self.track}/{PROBE}"
+        self._disk.unlink(path)
+        file = self._disk.create(path)
+        try:
+            file.write(bytes(PROBE_BYTES))
+            file.sync()
+        finally:
+            file.close()
+
+    def _keep_reserve(self) -> None:
+        try:
+            kept = any(item.name == PROBE for item in self._disk.names(self.track))
+            if not kept or self._disk.size(f"{self.track}/{PROBE}") < PROBE_BYTES:
+                self.probe()
+        except OSError as error:
+            log.info("reserve_not_kept", track=self.track, error=str(error))
+
+    def _spend_reserve(self) -> bool:
+        log.warning("reserve_spent", track=self.track)
+        return self._disk.unlink(f"{self.track}/{PROBE}")
 
     # The line.
 

@@ -41,7 +41,6 @@ SYNC_MS: Final = 1_000
 # With fragments of half a second, a power cut costs at most 1.5 s and the time of one write.
 CHECKPOINT_MS: Final = 10_000
 PROBE_MS: Final = 1_000
-PROBE_BYTES: Final = 65_536
 PROBE_FREE_BYTES: Final = 4_194_304
 # A full disk that has room for less would be full again within seconds.
 WAIT_S: Final = 0.25  # how late a sync, a probe or a stop may be
@@ -493,20 +492,12 @@ class TrackWriter:
             self._note(Cause(Source.STREAM, found.reason), found.since)
 
     def _probe(self) -> None:
-        """Try a write as it will be.
+        """Try a write, and see that there is room for more.
 
         Raises:
             OSError: the disk still refuses.
         """
-        path = f"{self._chain.track}/.probe"
-        self._disk.unlink(path)
-        file = self._disk.create(path)
-        try:
-            file.write(bytes(PROBE_BYTES))
-            file.sync()
-        finally:
-            file.close()
-            self._disk.unlink(path)
+        self._chain.probe()
         if self._broken is GapReason.DISK_FULL:
             free_bytes = self._disk.space().free_bytes
             if free_bytes < PROBE_FREE_BYTES:

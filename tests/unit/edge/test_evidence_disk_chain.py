@@ -31,7 +31,7 @@ from edge.core.recording import (
 from edge.evidence.disk import LocalDisk
 from edge.evidence.history import SAVED
 from edge.evidence.keys import KEY_FILE, NEXT_FILE, NodeKeys
-from edge.evidence.manifest import Chain, ChainNotOpenError, RefusedError
+from edge.evidence.manifest import PROBE, PROBE_BYTES, Chain, ChainNotOpenError, RefusedError
 from edge.evidence.protection import DAY_MS
 from edge.evidence.recovery import tracks_on_disk
 from runtime.clock import SimulatedClock
@@ -167,6 +167,23 @@ def test_a_deletion_that_the_disk_interrupted_is_finished_when_it_is_asked_again
     assert rig.chain.perform("d-1", delete(1)) is not None
     assert files(machine) == []
     assert len([1 for _, raw in lines(machine.recordings) if b"deletion" in raw]) == 1
+
+
+def test_on_a_disk_without_a_free_byte_a_deletion_still_makes_room() -> None:
+    machine = Machine()
+    rig = started(machine)
+    for _ in range(3):
+        rig.record(2)
+    machine.recordings.total_bytes = machine.recordings.used_bytes
+    assert rig.chain.perform("d-1", delete(1)) is not None
+    machine.recordings.total_bytes = machine.recordings.used_bytes
+    assert rig.chain.perform("d-2", delete(2)) is not None
+    assert files(machine) == [3]
+    machine.recordings.total_bytes += 1_000_000
+    rig.chain.perform("d-3", delete(3))
+    assert len(machine.recordings.files()[f"{TRACK}/{PROBE}"]) == PROBE_BYTES
+    rig.stop()
+    judged(machine.recordings)
 
 
 @pytest.mark.parametrize("numbers", [(7,), (1, 7), (2,)])
