@@ -8,7 +8,7 @@ import shutil
 import socket
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,7 +22,6 @@ from contracts import topics
 from contracts.devices import Site
 from contracts.observations import CameraView, NodeHealth, NodeState
 from contracts.units import RoomId
-from edge.announcer import Announcer, Chains
 from edge.api.access import AccessError, Gate, node_key, open_tokens, terminal
 from edge.api.app import build
 from edge.api.live import LiveHub
@@ -33,27 +32,19 @@ from edge.capture.rtsp import CameraLink
 from edge.core.people import Instant
 from edge.core.state import CameraSetup, RoomSetup, RoomState, restore, rule_settings
 from edge.credentials import credentials_of
-from edge.evidence.index import RecordingIndex
 from edge.evidence.moments import AlertMoments
 from edge.evidence.pictures import Pictures, jpeg
-from edge.node_settings import NodeError, own_config, tracks_of
+from edge.node_settings import NodeError, own_config
 from edge.perception.detector import SHIPPED_MODEL, ModelError, SsdliteDetector, shipped_hash
 from edge.perception.overlay import draw
 from edge.perception.tracker import IouTracker
 from edge.ports import Caption, Latest, Rgb
-from edge.recorder.client import RecorderClient
-from edge.recordings import (
-    RecordingParts,
-    Recordings,
-    RecordingSetup,
-    frozen_of,
-    line_hash,
-)
+from edge.recording_side import open_index, open_moments, open_recordings
+from edge.recordings import Recordings
 from edge.service import NodeService, Wiring, health_message
 from edge.settings import EdgeSettings, ModelSettings
 from edge.store import EdgeStore
 from edge.version import product_version
-from edge.witnesses import WitnessBook
 from runtime import logs, settings
 from runtime.clock import Clock, SystemClock
 from runtime.http import listen, serve
@@ -192,20 +183,13 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
     def birth() -> Sequence[Outgoing]:
         return service.birth()
 
-    session = MqttSession(
-        config.mqtt,
-        clock,
-        rng=random.Random(),
-        will=_last_word(config, site, clock, NodeState.LOST),
-        birth=birth,
-        farewell=lambda: _last_word(config, site, clock, NodeState.STOPPED),
-    )
+    session = _session(config, site, clock, birth)
     video = LiveVideo(asyncio.get_running_loop(), viewers_max=config.api.viewers_max)
     index = open_index(config, stack)
     moments = open_moments(config, stack) if index else None
     ports = Ports(clock, session, pictures, hub, video, moments)
     wiring = _shared(config, site, environ, stack, ports)
-    recordings = open_recordings(config, site, wiring, index) if index else None
+    recordings = open_recordings(config, site, wiring, index, environ, stack) if index else None
     service = NodeService(
         wiring,
         room_states(config, site, wiring.store, Instant(clock.mono_ms(), clock.utc_ms())),
@@ -235,59 +219,6 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
         video,
         recordings,
         open_playback(config.data_dir, index, moments, clock) if index and moments else None,
-    )
-
-
-def open_index(config: EdgeSettings, stack: ExitStack) -> RecordingIndex | None:
-    """What the manifests say; None: this node only watches."""
-    if not config.recording.enabled:
-        return None
-    index = RecordingIndex(config.data_dir / "recordings.sqlite3", config.recordings_dir)
-    stack.callback(index.close)
-    return index
-
-
-def open_moments(config: EdgeSettings, stack: ExitStack) -> AlertMoments:
-    """When and where alerts were, for their clips."""
-    moments = AlertMoments(config.data_dir / "moments.sqlite3")
-    stack.callback(moments.close)
-    return moments
-
-
-def open_recordings(
-    config: EdgeSettings, site: Site, wiring: Wiring, index: RecordingIndex
-) -> Recordings:
-    """The node's side of recording; the recorder's process is not needed for it to start."""
-    rooms = tracks_of(site, own_config(site, config.node))
-    site_id, node_id, folder = site.config.id, config.node, config.recordings_dir
-    rules = rule_settings(config.rules)
-    announcer = Announcer(
-        Chains(site_id, node_id, rooms, folder / "keys"), index, wiring.store, wiring.outbox
-    )
-    witnesses = WitnessBook(
-        site_id, node_id, folder, lambda track_id, number: line_hash(index, track_id, number)
-    )
-    return Recordings(
-        RecordingSetup(
-            site_id,
-            node_id,
-            rooms,
-            frozen={room_id: frozen_of(site, room_id, rules) for room_id in set(rooms.values())},
-            disk_low_percent=config.recording.low_percent,
-        ),
-        RecordingParts(
-            clock=wiring.clock,
-            bus=wiring.bus,
-            store=wiring.store,
-            index=index,
-            announcer=announcer,
-            witnesses=witnesses,
-            client=RecorderClient(config.recorder_socket, wiring.clock, random.Random()),
-            disk=wiring.disk,
-            new_id=wiring.new_id,
-            copies_pending=lambda track_id: 0,
-            days_left=lambda: None,
-        ),
     )
 
 
@@ -327,6 +258,19 @@ def _shared(
         disk=_pool(stack, "disk", 1),
         run_key=run_key(environ),
         moments=ports.moments,
+    )
+
+
+def _session(
+    config: EdgeSettings, site: Site, clock: Clock, birth: Callable[[], Sequence[Outgoing]]
+) -> MqttSession:
+    return MqttSession(
+        config.mqtt,
+        clock,
+        rng=random.Random(),
+        will=_last_word(config, site, clock, NodeState.LOST),
+        birth=birth,
+        farewell=lambda: _last_word(config, site, clock, NodeState.STOPPED),
     )
 
 

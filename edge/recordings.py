@@ -46,6 +46,7 @@ from edge.core.recording import (
 from edge.core.room import IdSource
 from edge.core.state import RecordingSeen, TrackSeen
 from edge.evidence.index import RecordingIndex
+from edge.keeper import Keeper
 from edge.recorder.client import RecorderClient, RecorderLost
 from edge.store import EdgeStore
 from edge.witnesses import WitnessBook, WitnessRefusedError
@@ -58,11 +59,11 @@ log = structlog.get_logger(__name__)
 
 FOLLOW_MS: Final = 250
 # An entry is with the controller within half a second; looking costs two stat calls a track.
+COPIES_MS: Final = 10_000  # nobody acts on it sooner
 FAULT_MS: Final = 2_000  # a disk that refused is asked again, without filling the log
 ASK_AGAIN_MS: Final = 5_000  # the recorder said that its disk refuses
 ANSWER_WITHIN_S: Final = 30.0  # a disk that hangs so long hangs for good; the request stays ours
 WITNESSES_MAX: Final = 128  # one a track; newest wins
-OLDEST_STATUS_MS: Final = 5_000
 
 T = TypeVar("T")
 
@@ -147,8 +148,7 @@ class RecordingParts:
     disk: Executor
     """One thread for all that waits for the disk."""
     new_id: IdSource
-    copies_pending: Callable[[TrackId], int]
-    days_left: Callable[[], float | None]
+    keeper: Keeper
 
 
 class Recordings:
@@ -200,6 +200,8 @@ class Recordings:
             group.create_task(self._ask())
             group.create_task(self._tell_checkpoints())
             group.create_task(self._take_witnesses())
+            group.create_task(self._count_copies())
+            group.create_task(self._parts.keeper.run())
 
     async def _off(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._parts.disk, work)
@@ -210,15 +212,23 @@ class Recordings:
             try:
                 if await self._off(self._parts.announcer.step):
                     pause_ms = 0
-                self._copies = await self._off(self._count_copies)
             except (sqlite3.Error, OSError, OutboxFullError) as error:
                 pause_ms = FAULT_MS
                 if times := self._faults.due("follow"):
                     log.error("manifests_not_followed", error=str(error), times=times)
             await self._parts.clock.sleep_ms(pause_ms)
 
-    def _count_copies(self) -> Mapping[TrackId, int]:
-        return {track_id: self._parts.copies_pending(track_id) for track_id in self._setup.rooms}
+    async def _count_copies(self) -> None:
+        keeper, rooms = self._parts.keeper, self._setup.rooms
+        while True:
+            try:
+                self._copies = await self._off(
+                    lambda: {track_id: keeper.pending(track_id) for track_id in rooms}
+                )
+            except sqlite3.Error as error:
+                if times := self._faults.due("copies"):
+                    log.error("copies_not_counted", error=str(error), times=times)
+            await self._parts.clock.sleep_ms(COPIES_MS)
 
     async def _ask(self) -> None:
         """Ask for what was committed, in order, until the recorder has confirmed each."""
@@ -352,7 +362,7 @@ class Recordings:
             clock=parts.clock.state(),
             disk_free_bytes=status.disk_free_bytes if status else None,
             disk_total_bytes=status.disk_total_bytes if status else None,
-            days_left=parts.days_left(),
+            days_left=_days_left(parts.keeper),
         )
 
     def _track_health(self, said: TrackStatus, *, running: bool) -> TrackHealth:
@@ -379,6 +389,11 @@ def line_hash(index: RecordingIndex, track_id: TrackId, sequence: int) -> Sha256
     if not found or found[0].sequence != sequence:
         return None
     return split_line(found[0].line).sha256
+
+
+def _days_left(keeper: Keeper) -> float | None:
+    days = keeper.forecast.days_left if keeper.forecast else None
+    return None if days is None else max(days, 0.0)
 
 
 def _track_seen(said: TrackStatus) -> TrackSeen:
