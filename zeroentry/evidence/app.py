@@ -1,12 +1,11 @@
-"""The commands ``zeroentry evidence ...``: verify, list, keys, hold and release."""
+"""The commands ``zeroentry evidence ...``: verify, list, export, keys, hold and release."""
 
 import getpass
 import json
 import uuid
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -14,43 +13,32 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from contracts.units import UtcMs
+from zeroentry.evidence.export_command import export
+from zeroentry.evidence.options import (
+    AsJson,
+    By,
+    DataFolder,
+    Reason,
+    Recordings,
+    Spoken,
+    fail,
+    time_of,
+)
 from zeroentry.evidence.texts import Language, language_here, say
 
 if TYPE_CHECKING:
     from edge.core.recording import Reply, RequestBody
 
-EXIT_CANNOT: Final = 2
-
 app = typer.Typer(
     name="evidence",
-    help="Recordings as evidence: verify them offline, list them, hold them, show keys.",
+    help="Recordings as evidence: verify them offline, list, export and hold them; keys.",
     no_args_is_help=True,
 )
 keys_app = typer.Typer(
     name="keys", help="Show signing keys, or make a new one.", no_args_is_help=True
 )
 app.add_typer(keys_app)
-
-Spoken = Annotated[
-    Language | None,
-    typer.Option(
-        "--language", help="en or zh-CN; left out: what LANG asks for.", show_default=False
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no table.")]
-Recordings = Annotated[
-    Path,
-    typer.Argument(help="A recordings folder, one track's, one day's, or an export (folder, ZIP)."),
-]
-DataFolder = Annotated[
-    Path, typer.Argument(help="The node's data folder, where its recorder.sock is.")
-]
-By = Annotated[
-    str | None,
-    typer.Option("--by", help="Who asks; left out: your login name.", show_default=False),
-]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the chain for ever.")]
+app.command("export")(export)
 
 
 @app.command("verify")
@@ -265,23 +253,7 @@ def _chains(reply: "Reply") -> int:
     return len({written.track_id for written in reply.written})
 
 
-def time_of(text: str, language: Language) -> UtcMs:
-    """A time of the command line; without a zone it is UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        fail(say("bad_time", language, text))
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return UtcMs(round(aware.timestamp() * 1_000))
-
-
 def _fail_of(error: ValidationError, language: Language) -> NoReturn:
     row = error.errors()[0]
     where = ".".join(str(part) for part in row["loc"])
     fail(say("bad_value", language, where, row["msg"]))
-
-
-def fail(text: str) -> NoReturn:
-    """Say what is wrong, and leave with 2."""
-    Console(stderr=True, highlight=False).print(f"[bold red]{escape(text)}[/]", soft_wrap=True)
-    raise typer.Exit(EXIT_CANNOT)

@@ -7,22 +7,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from zeroentry.evidence.app import (
-    By,
-    DataFolder,
-    Reason,
-    Spoken,
-    app,
-    fail,
-    time_of,
-)
+from zeroentry.evidence.options import By, DataFolder, Reason, Spoken, fail, time_of
 from zeroentry.evidence.texts import language_here, say
 
 KEY_FILE = Path("keys") / "node-evidence.pem"
 
 
-@app.command("export")
-def export(
+def export(  # noqa: PLR0913 - a command's options are its arguments
     data_dir: DataFolder,
     *,
     track: Annotated[list[str], typer.Option("--track", help="A track. Repeatable.")],
@@ -37,7 +28,7 @@ def export(
     by: By = None,
     language: Spoken = None,
 ) -> None:
-    """Export an interval: exact files, their part of the chain, keys and a note, hashed and signed."""
+    """Export an interval: exact files, their part of the chain, keys, a note; one signed ZIP."""
     from contracts.units import UtcMs
     from edge.evidence.export import ExportError, Wanted, make_export
     from runtime.clock import SystemClock

@@ -123,6 +123,12 @@ TEXTS: Final[Mapping[str, Bilingual]] = {
         "{0} 不是时间；示例：2026-11-22T08:00:00Z", "{0} is no time; e.g. 2026-11-22T08:00:00Z"
     ),
     "bad_value": Bilingual("{0}：{1}", "{0}: {1}"),
+    "exporting": Bilingual("正在导出", "exporting"),
+    "exported": Bilingual(
+        "{0}：{1} 个文件，SHA-256 {2}；封条：{3}；未包含 {4} 个文件（已删除，或不在该时段内）。",
+        "{0}: {1} files, SHA-256 {2}; seal: {3}; {4} files left out "
+        "(deleted, or outside the interval).",
+    ),
     "hashing": Bilingual("正在计算哈希", "hashing"),
 }
 

@@ -195,3 +195,25 @@ def test_the_terminals_language_is_spoken(environ: dict[str, str], language: Lan
 def test_everything_has_its_text() -> None:
     assert set(KINDS) == set(Kind)
     assert set(GAP_REASONS) == set(GapReason)
+
+
+def test_an_interval_is_exported_and_its_export_verified(
+    whole: EvidenceSet, tmp_path: Path
+) -> None:
+    private = tmp_path / "keys" / "node-evidence.pem"
+    private.parent.mkdir()
+    private.write_bytes(whole.keys[1].to_pem())
+    private.chmod(0o600)
+    out = tmp_path / "out.zip"
+    asked = (
+        *("export", tmp_path, "--recordings", whole.root, "--track", TRACK, "--out", out),
+        *("--from", "2026-11-23", "--to", "2026-11-24", "--reason", "case 7", "--by", "judge"),
+    )
+    code, said = run(*asked)
+    assert code == 0, said
+    assert f"{out}: " in said
+    keys = ("--node-key", whole.root / "keys", "--controller-key", whole.controller_key)
+    assert run("verify", out, *keys)[0] == 0
+    code, said = run(*asked)  # a file that is there is not replaced
+    assert code == 2
+    assert "exists already" in said
