@@ -16,8 +16,8 @@ from typing import Final
 WARM_BLOCKS: Final = 10
 WARM_BLOCKS_MAX: Final = 40
 WARM_SPREAD_US: Final = 20_000
-# Half a second of blocks that agree within the jitter of a sound server, or the last of two seconds:
-# such a server states a latency of half a second at first, and takes that long to find the real one.
+# Half a second of blocks that agree within a sound server's jitter, or the last of two seconds:
+# it states a latency of half a second at first, and takes that long to find the real one.
 BANDWIDTH_MAX_HZ: Final = 0.05
 BANDWIDTH_MIN_HZ: Final = 0.01
 # The loop is quick at first and slow later: jitter of a millisecond then moves it by microseconds.

@@ -5,8 +5,10 @@ import random
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+import yaml
 
 from contracts.devices import Named, PickupConfig
 from contracts.evidence.entries import Ending, GapReason
@@ -163,3 +165,12 @@ def test_a_finished_segment_is_told_how_far_its_stamps_are_off() -> None:
     assert offsets == [None, 12, 40]
     assert told.ready()
     assert told.broken is None
+
+
+GUIDE = Path(__file__).parents[4] / "docs" / "guide" / "pickups.md"
+
+
+def test_the_guides_example_is_a_pickup() -> None:
+    text = GUIDE.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    config = PickupConfig.model_validate(yaml.safe_load(text))
+    assert (config.device, config.host_api, config.channel) == ("USB Audio Device", "ALSA", 1)
