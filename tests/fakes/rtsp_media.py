@@ -138,6 +138,13 @@ def counted(data: bytes) -> tuple[int, int]:
     return pictures, sounds
 
 
+def times_s(data: bytes) -> list[float]:
+    """When each picture is shown."""
+    with av.open(io.BytesIO(data), "r") as container:
+        frames = list(container.decode(video=0))
+    return [float((frame.pts or 0) * (frame.time_base or 0)) for frame in frames]
+
+
 def first_is_key(data: bytes) -> bool:
     with av.open(io.BytesIO(data), "r") as container:
         return next(iter(container.demux(video=0))).is_keyframe

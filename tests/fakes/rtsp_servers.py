@@ -51,10 +51,17 @@ class RtspServer:
 
 @asynccontextmanager
 async def rtsp_server(
-    mounts: dict[str, str], *, auth: dict[str, str] | None = None
+    mounts: dict[str, str], *, auth: dict[str, str] | None = None, tls: Path | None = None
 ) -> AsyncIterator[RtspServer]:
-    """Serve pipelines by mount; ``auth`` has kind (basic, digest), user and password."""
-    spec = {"mounts": {path: {"launch": text} for path, text in mounts.items()}, "auth": auth}
+    """Serve pipelines by mount; ``auth`` has kind (basic, digest), user and password.
+
+    ``tls`` is a PEM file with certificate and key: the server then speaks rtsps alone.
+    """
+    spec = {
+        "mounts": {path: {"launch": text} for path, text in mounts.items()},
+        "auth": auth,
+        "tls": str(tls) if tls is not None else None,
+    }
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         PYTHON, str(SCRIPT), json.dumps(spec), stdin=pipe, stdout=pipe

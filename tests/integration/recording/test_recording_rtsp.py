@@ -3,14 +3,19 @@
 import io
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import av
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from contracts.evidence.entries import Ending, GapReason
 from contracts.observations import CameraState
-from tests.fakes.rtsp_media import Taped, counted, first_is_key, taped
+from tests.fakes.rtsp_media import Taped, counted, first_is_key, taped, times_s
 from tests.fakes.rtsp_queue import QueueFake
 from tests.fakes.rtsp_servers import BadLine, launch, proxy, rtsp_server
 from tests.fakes.waiting import until
@@ -33,11 +38,6 @@ def whole(queue: QueueFake) -> tuple[int, int]:
         assert found == (made.video_packets, made.audio_packets)
         totals = [total + one for total, one in zip(totals, found, strict=True)]
     return totals[0], totals[1]
-
-
-def times_s(data: bytes) -> list[float]:
-    with av.open(io.BytesIO(data), "r") as container:
-        return [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
@@ -149,15 +149,14 @@ async def test_a_line_that_hangs_up_again_and_again_costs_gaps_and_no_file(
         proxy(server, line) as through,
         record(through("/cam")) as recording,
     ):
-        for count in range(1, 4):
-            await until(
-                lambda count=count: (
-                    len(recording.queue.files) == count  # type: ignore[misc]
-                    and recording.queue.files[-1].video_packets >= 12
-                ),
-                within_s=15,
-                what=f"file {count}",
-            )
+        wanted = 0
+
+        def has_another() -> bool:
+            files = recording.queue.files
+            return len(files) == wanted and files[-1].video_packets >= 12
+
+        for wanted in range(1, 4):
+            await until(has_another, within_s=15, what=f"file {wanted}")
             line.hang_up()
     assert whole(recording.queue)[0] == pictures(recording)
     assert recording.queue.gaps[1:3] == [GapReason.CAMERA_OFFLINE] * 2
@@ -231,3 +230,39 @@ async def test_a_file_is_played_again_and_again_on_one_line_of_time(
     assert not recording.queue.notes
     assert {made.ending for made in recording.queue.files[:-1]} == {Ending.FULL}
     whole(recording.queue)
+
+
+async def test_a_camera_behind_tls_is_recorded(
+    record: Record, media: Media, tmp_path: Path
+) -> None:
+    pem = tmp_path / "camera.pem"
+    pem.write_bytes(self_signed())
+    mounts = {"/cam": launch(media(), "h264", "aac")}
+    async with rtsp_server(mounts, tls=pem) as server:
+        url = server.url().replace("rtsp:", "rtsps:")
+        async with record(url, transport="udp") as recording:
+            await until(lambda: pictures(recording) >= 12, within_s=15, what="pictures")
+    assert whole(recording.queue)[0] == pictures(recording)
+
+
+def self_signed() -> bytes:
+    """Certificate and key of a camera that nobody knows."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "camera")])
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=36_500))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM) + private
