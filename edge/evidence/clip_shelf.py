@@ -10,7 +10,14 @@ from typing import Final
 
 from contracts.evidence.entries import TrackId
 from contracts.units import UtcMs
-from edge.evidence.clips import CLIP_BYTES_MAX, ClipFacts, NothingRecordedError, Source, cut
+from edge.evidence.clips import (
+    CLIP_BYTES_MAX,
+    JOIN_MS,
+    ClipFacts,
+    NothingRecordedError,
+    Source,
+    cut,
+)
 from edge.evidence.derived import DerivedFiles
 from edge.evidence.index import RecordingIndex
 from edge.evidence.index_rows import GapRow, SegmentRow
@@ -84,7 +91,8 @@ class ClipShelf:
             path, facts = self._made_of(plan, name, from_utc_ms, to_utc_ms)
         finally:
             self._turns.release()
-        gaps = self._index.gaps(track_id, facts.start_utc_ms, facts.end_utc_ms)
+        # What is joined without a jolt does not stand still: a last sound beyond the last picture.
+        gaps = self._index.gaps(track_id, facts.start_utc_ms + JOIN_MS, facts.end_utc_ms - JOIN_MS)
         return Clip(
             name, path, path.stat().st_size, facts, tuple(gaps), plan.missing, plan.start_error_ms
         )

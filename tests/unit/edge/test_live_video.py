@@ -253,7 +253,7 @@ def test_a_codec_that_browsers_do_not_know_is_named() -> None:
 
 
 @pytest.mark.parametrize("codec", [sets.H264, sets.HEVC])
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(4))
 def test_damaged_parameter_sets_are_refused_or_read_never_more(codec: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     clip = encoded(f"libx26{4 if codec == sets.H264 else 5}", (64, 48), 1, annexb=False)

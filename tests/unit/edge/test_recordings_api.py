@@ -3,7 +3,7 @@
 import io
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -110,6 +110,17 @@ async def house(tmp_path: Path, files: list[bytes]) -> AsyncIterator[House]:
         made.moments.close()
 
 
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory, files: list[bytes]) -> Iterator[House]:
+    """One house for all tests that only ask."""
+    with ThreadPoolExecutor(1) as pool:
+        made = House(tmp_path_factory.mktemp("steady"), files, pool)
+        made.alert()
+        yield made
+        made.index.close()
+        made.moments.close()
+
+
 ROUTES = (
     "/api/v1/tracks",
     f"{CAM}/recordings",
@@ -123,23 +134,22 @@ ROUTES = (
 )
 
 
-def test_the_table_of_routes_is_complete(house: House) -> None:
+def test_the_table_of_routes_is_complete(steady: House) -> None:
     tagged = {
         path.replace("{camera_id}", "cam-1").replace("{number}", "1").replace("{alert_id}", "a-1")
-        for path, what in house.app.openapi()["paths"].items()
+        for path, what in steady.app.openapi()["paths"].items()
         if what["get"]["tags"] == ["recordings"]
     }
     assert tagged == {route.partition("?")[0] for route in ROUTES}
 
 
 @pytest.mark.parametrize("path", ROUTES)
-async def test_to_view_is_not_to_see_recordings(house: House, path: str) -> None:
-    house.alert()
+async def test_to_view_is_not_to_see_recordings(steady: House, path: str) -> None:
     for headers in ({}, bearer("wrong")):
-        assert (await house.client.get(path, headers=headers)).status_code == 401
+        assert (await steady.client.get(path, headers=headers)).status_code == 401
     for other in (VIEW, OPS):
-        assert (await house.client.get(path, headers=bearer(other))).status_code == 403
-    answer = await house.client.get(path, headers=bearer(RECORDING))
+        assert (await steady.client.get(path, headers=bearer(other))).status_code == 403
+    answer = await steady.client.get(path, headers=bearer(RECORDING))
     assert answer.status_code == 200, answer.text
 
 
@@ -206,10 +216,10 @@ async def test_pages_hold_each_segment_and_gap_once(house: House) -> None:
     ],
 )
 async def test_an_interval_by_iso_time_or_milliseconds(
-    house: House, begin: str | None, end: str | None, numbers: list[int]
+    steady: House, begin: str | None, end: str | None, numbers: list[int]
 ) -> None:
     query = {key: value for key, value in (("from_", begin), ("to", end)) if value}
-    page = (await house.get(f"{CAM}/recordings", **query)).json()
+    page = (await steady.get(f"{CAM}/recordings", **query)).json()
     assert [row["number"] for row in page["segments"]] == numbers
 
 
@@ -261,9 +271,9 @@ T = START_UTC_MS
     ],
 )
 async def test_what_makes_no_sense_is_told_why(
-    house: House, path: str, status: int, words: str
+    steady: House, path: str, status: int, words: str
 ) -> None:
-    answer = await house.get(path)
+    answer = await steady.get(path)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert words in answer.text
