@@ -99,8 +99,8 @@ class Size:
     days: int = 3
     day_segments: int = 5
     segment_bytes: int = 600
-    segments: str = "random"
-    """``random`` bytes, or ``zeros`` where only the length matters."""
+    alike: bool = False
+    """All segments hold one random block but for their number: quicker to make, as long to hash."""
 
 
 class _Writer:
@@ -290,9 +290,13 @@ def _roots(heads: list[bytes], controller: SigningKey) -> list[bytes]:
 def _play(writer: _Writer, chance: random.Random, size: Size) -> None:
     """What happens to one track: several days with everything that a chain can say."""
 
+    block = chance.randbytes(size.segment_bytes * 5 // 4) if size.alike else b""
+
     def media() -> bytes:
         length = size.segment_bytes + chance.randrange(max(1, size.segment_bytes // 4))
-        return chance.randbytes(length) if size.segments == "random" else bytes(length)
+        if not size.alike:
+            return chance.randbytes(length)
+        return len(writer.written.files).to_bytes(8, "big") + block[8:length]
 
     writer.now_ms = FIRST_DAY_MS + 8 * 3_600_000 + chance.randrange(1_000)
     writer.opened()
