@@ -107,7 +107,7 @@ class Machine:
             client.headers["Authorization"] = f"Bearer {given.json()['token']}"
             return given.status_code == 200
 
-        await until(answers, within_s=30, what="the controller takes log-ins")
+        await until(answers, within_s=60, what="the controller takes log-ins")
         return client
 
     async def stop(self, signum: signal.Signals = signal.SIGTERM) -> int | None:
