@@ -137,14 +137,20 @@ class RecorderService:
     async def _stop(self) -> None:
         for track in self._tracks:
             track.stop_writing()
-        ended = await asyncio.gather(
-            *(asyncio.to_thread(track.join, STOP_WRITING_S) for track in self._tracks)
-        )
-        for track, is_over in zip(self._tracks, ended, strict=True):
-            if not is_over:
-                # The next start finds its file unfinished, and closes it.
-                log.error("writer_stuck", track_id=track.track_id)
+        for track in await asyncio.to_thread(self._join_writers):
+            # The next start finds its file unfinished, and closes it.
+            log.error("writer_stuck", track_id=track.track_id)
         self.say(self.status())
+
+    def _join_writers(self) -> list[RecordedTrack]:
+        """Wait for all writers, together no longer than STOP_WRITING_S; those that are stuck."""
+        began_ms = self._clock.mono_ms()
+        stuck = []
+        for track in self._tracks:
+            spent_s = (self._clock.mono_ms() - began_ms) / 1000
+            if not track.join(max(STOP_WRITING_S - spent_s, 0.0)):
+                stuck.append(track)
+        return stuck
 
     async def _off(self, executor: Executor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(executor, work)
