@@ -126,7 +126,8 @@ async def test_a_pickup_is_recorded_bit_by_bit_and_its_loss_is_a_gap(pulse: Puls
     )
     last = [item for item in items.items if isinstance(item, FragmentMade)]
     duration_ms = max(item.duration_ms for item in last)
-    assert abs(duration_ms - heard.size / 48) < 30
+    # A null sink shifts its own time when a player joins it: then the stamps leave a hole.
+    assert abs(duration_ms - heard.size / 48 - source.counts.missing_ms) < 30
     kinds = [type(item) for item in items.items if not isinstance(item, FragmentMade)]
     gaps = [item for item in items.items if isinstance(item, GapBegan)]
     assert gaps[0].reason is GapReason.STARTING
