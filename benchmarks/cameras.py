@@ -281,10 +281,12 @@ class Player:
     joined: int = 0
     number: int = 0
     sounds: int = 0
+    began_wall_s: float = 0.0
 
     async def play(self) -> None:
         """Send every camera's next picture and its sound when they are due, until cancelled."""
         began = time.monotonic()
+        self.began_wall_s = time.time()
         while True:
             due = began + self.number / FPS
             await asyncio.sleep(max(due - time.monotonic(), 0))
@@ -328,7 +330,9 @@ class Player:
                 parts.append(client.audio.packet(payload, sound * SAMPLES, marker=True))
                 client.sent.sounds += 1
         if (number - client.began_picture) % REPORT_EVERY == 0:
-            wall = time.time()
+            # The time at which this stamp was due, not at which a busy machine came to send it:
+            # a camera's clock does not jitter with its network.
+            wall = self.began_wall_s + number / FPS
             parts.append(client.video.report(stamp, wall))
             if client.audio is not None:
                 parts.append(client.audio.report(number * RATE_HZ // FPS, wall))

@@ -137,7 +137,7 @@ def lay(folder: Path, urls: Mapping[str, str], *, recording: Mapping[str, object
     site = folder / "site"
     shutil.copytree(ROOT / "firmware_configs" / "demo" / "maps", site / "maps")
     name = {"zh": "基准", "en": "Benchmark"}
-    area = {"id": AREA, "name": name, "kind": "evaluation", "seats": 5}
+    area = {"id": AREA, "name": dict(name), "kind": "evaluation", "seats": 5}
     _write(
         site / "site.yaml",
         {

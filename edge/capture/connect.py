@@ -45,8 +45,11 @@ def with_credentials(url: str, pair: tuple[str, str] | None) -> str:
     return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc}"))
 
 
-def open_source(url: str, transport: str) -> InputContainer:
+def open_source(url: str, transport: str, *, prompt: bool = True) -> InputContainer:
     """Open an rtsp, rtsps, file or v4l2 address with explicit time-outs.
+
+    ``prompt``: what came while the stream was looked at is thrown away, so that a live picture is
+    not late. A recorder wants it: the first key frame is in it, and the next is seconds away.
 
     Raises:
         FFmpegError: it cannot be opened. Its ``filename`` may hold a password: log ``strerror``
@@ -63,7 +66,7 @@ def open_source(url: str, transport: str) -> InputContainer:
         "rtsp_transport": "tcp" if parts.scheme == "rtsps" else transport,
         # libavformat of today knows `timeout` (µs); `stimeout` of the old guides is ignored.
         "timeout": str(SOCKET_TIMEOUT_US),
-        "fflags": "nobuffer",
+        **({"fflags": "nobuffer"} if prompt else {}),
         # The SDP says what comes: half a second of looking is enough; the default costs 5 s.
         "analyzeduration": "500000",
         "probesize": "500000",

@@ -20,6 +20,7 @@ from contracts.evidence.entries import GapReason
 from contracts.observations import CameraState
 from contracts.units import CameraId
 from edge.capture.connect import Credentials, failure_of, open_source, with_credentials
+from edge.capture.first_stamps import stamped
 from edge.capture.gathering import Gathering
 from edge.capture.link import (
     Facts,
@@ -202,7 +203,8 @@ class _ReaderThread:
         try:
             address = self._source.address()
             url = with_credentials(address, self._credentials())
-            with open_source(url, self._source.transport) as container:
+            prompt = not self._source.gather_ms
+            with open_source(url, self._source.transport, prompt=prompt) as container:
                 self._stream(container, address)
             return (
                 (Failure.SILENT, "no pictures came; hung up")
@@ -221,6 +223,8 @@ class _ReaderThread:
             sink.opened(link)
         looping = address.startswith("file:")
         packets = self._looped(container) if looping else self._through_damage(container)
+        wanted = [stream.index for stream in (link.video, link.audio) if stream is not None]
+        packets = stamped(packets, frozenset(wanted))
         try:
             self._hand_on(packets, link, self._source.pause_ms(address))
         finally:
