@@ -33,6 +33,8 @@ from contracts.evidence.lines import ED25519, KeyId, SignedLine, key_id
 from contracts.units import Bilingual
 
 PUBLIC_KEY_BYTES: Final = 32
+CLOCK_STEP: Final = "clock_step"
+"""``what`` of the entry on a stepped clock; its ``before`` is ``utc_ms N``."""
 
 CheckSignature = Callable[[bytes, bytes, bytes], bool]
 """Raw public key, signed bytes, signature in; whether that key made the signature out."""
@@ -353,13 +355,28 @@ def _order_faults(state: ChainState, entry: Entry) -> list[Fault]:
     return faults
 
 
+def _latest_utc_ms(entry: Entry) -> int:
+    """The latest time that the clock had shown when a line was written, by the line itself.
+
+    A clock that ran ahead over midnight may step back before the first line of the day is written:
+    that line is the step, which says what the clock showed before it, or the file begun in between.
+    """
+    recorded = int(entry.recorded.utc_ms)
+    if isinstance(entry, Segment):
+        return max(recorded, int(entry.start.utc_ms))
+    if isinstance(entry, Changed) and entry.what == CLOCK_STEP:
+        shown = entry.before.removeprefix("utc_ms ")
+        return max(recorded, int(shown)) if shown.isascii() and shown.isdigit() else recorded
+    return recorded
+
+
 def _placed(
     state: ChainState, line: SignedLine, entry: Entry, day: str | None
 ) -> tuple[ChainState, list[Fault]]:
     """The chain with this line as its end, and whether it lies in the right day."""
     faults: list[Fault] = []
     try:
-        first, last = manifest_days(state.day, entry.recorded.utc_ms)
+        first, last = manifest_days(state.day, _latest_utc_ms(entry))
     except ValueError:
         faults.append(Fault(FaultKind.TIME, (entry.recorded.utc_ms,)))
         first = last = state.day
