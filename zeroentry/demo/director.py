@@ -5,7 +5,7 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -30,7 +30,7 @@ from contracts.units import CameraId, RoomId, UtcMs
 from controller.console.client import RefusedError
 from runtime.clock import Clock
 from zeroentry.demo.feed import Account, DeadlineError, Feed
-from zeroentry.demo.proof import Proof, Stranger
+from zeroentry.demo.proof import Proof
 from zeroentry.demo.sight import Sight
 from zeroentry.demo.stage import (
     CORRIDOR_CAMERA,
@@ -73,7 +73,7 @@ class Pace:
     """Rest between two steps, so that eyes can follow."""
     stagger_ms: int
     linger_ms: int
-    """How long an outsider stands in the corridor."""
+    """How long an outsider stands in the corridor, and the result of the proof in the panel."""
 
 
 FOR_EYES: Final = Pace(visitor_ms=60_000, pause_ms=2_500, stagger_ms=1_200, linger_ms=6_000)
@@ -129,6 +129,12 @@ class Day:
         self.latencies.append(found.latency)
 
 
+class Prover(Protocol):
+    """Verifies the recordings as somebody would who believes nothing else (``proof.Stranger``)."""
+
+    async def prove(self, within_ms: int) -> Proof: ...
+
+
 Hook = Callable[[StepId], Awaitable[None]]
 
 _CLOSING: Final = {
@@ -154,7 +160,7 @@ class Director:
     tablet: Account
     kitchen: Account
     panel: Account
-    stranger: Stranger
+    stranger: Prover
     pace: Pace
     before: Hook = _no_hook
     loop: int = 0
@@ -182,7 +188,7 @@ class Director:
             await self._intrusion(day)
             await self._delivery(day)
             await self._release(day)
-            await self._prove(day)
+            await self.prove(day)
         finally:
             self.running = False
             mirror.cancel()
@@ -452,12 +458,18 @@ class Director:
                 what="the room is empty",
             )
 
-    async def _prove(self, day: Day) -> None:
+    async def prove(self, day: Day) -> None:
+        """Have the recordings verified; the step's title becomes the result in words.
+
+        Raises:
+            DeadlineError: they are not whole, or it cannot be told.
+        """
         async with self._step(StepId.PROOF):
             day.proof = proof = await self.stranger.prove(PROOF_MS)
             self._retitle(StepId.PROOF, proof.told())
             if proof.exit is not Exit.WHOLE:
                 raise DeadlineError(proof.told().en)
+            await self.clock.sleep_ms(self.pace.linger_ms)  # a visitor reads it in the panel
 
     def _session(self, day: Day) -> SessionView:
         if day.session is None:

@@ -240,7 +240,7 @@ def state_folder() -> Path:
     return home / "zeroentry"
 
 
-def keep_last(papers: Papers, folder: Path) -> Papers | None:
+def keep_last(papers: Papers, folder: Path, *, max_bytes: int = KEEP_MAX_BYTES) -> Papers | None:
     """Move papers to where only the last run's are kept; None: they are too large for that.
 
     Raises:
@@ -249,7 +249,7 @@ def keep_last(papers: Papers, folder: Path) -> Papers | None:
     size = sum(path.stat().st_size for path in papers.folder.rglob("*") if path.is_file())
     target = folder / KEPT
     shutil.rmtree(target, ignore_errors=True)
-    if size > KEEP_MAX_BYTES:
+    if size > max_bytes:
         return None
     folder.mkdir(parents=True, exist_ok=True)
     shutil.move(papers.folder, target)
