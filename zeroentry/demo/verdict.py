@@ -6,6 +6,7 @@ And whether its recordings stand: whole, countersigned, each gap with its reason
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Final
 
 from contracts.api import AlertView, DeliveryState, WitnessReport
@@ -123,13 +124,8 @@ def judge(
         problems.append("the delivery did not come to its end")
     if left.report is None:
         problems.append("there is no witness report")
-    problems += _unproved(proof := left.proof)
-    problems += [
-        problem
-        for name in kills
-        if name in RECORDERS
-        for problem in _untold_crash(recorder_of(name), proof, left.witness)
-    ]
+    problems += _unrecorded(left, kills)
+    proof = left.proof
     return Verdict(
         passed=not problems,
         problems=tuple(problems),
@@ -150,6 +146,13 @@ def judge(
         chaos=bool(kills),
         seconds=seconds,
     )
+
+
+def _unrecorded(left: Left, kills: tuple[str, ...]) -> list[str]:
+    """What speaks against the recordings, and where a crash of theirs is not told."""
+    recorders = [recorder_of(name) for name in kills if name in RECORDERS]
+    untold = (_untold_crash(node, left.proof, left.witness) for node in recorders)
+    return [*_unproved(left.proof), *chain.from_iterable(untold)]
 
 
 def _unproved(proof: Proof | None) -> list[str]:
