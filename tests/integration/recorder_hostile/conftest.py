@@ -13,13 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from contracts.evidence.entries import At, Entry, Gap, Segment
+from contracts.evidence.entries import At, Entry, Gap, GapReason, Segment
+from contracts.observations import RecordingState
 from edge.core.recording import SealTracks
 from edge.recorder.client import RecorderClient
 from runtime.clock import SystemClock
-from tests.fakes.edge_site import ENVIRON
+from tests.fakes.edge_site import ENVIRON, FPS
 from tests.fakes.small_disk import NoSmallDiskError, SmallDisk, small_disk
+from tests.fakes.waiting import until
 from tests.integration.edge_recorder.conftest import (
+    WITHIN_S,
     CameraProcess,
     RecorderUnderTest,
     camera,
@@ -116,3 +119,22 @@ def holes_ms(entries: list[Entry]) -> list[int]:
 def end_mono_ms(start: At, duration_ms: int) -> int:
     """When something ended, on the monotonic clock."""
     return int(start.mono_ms) + duration_ms
+
+
+def says(recorder: RecorderUnderTest, reason: GapReason) -> bool:
+    track = recorder.track()
+    return track is not None and track.state is RecordingState.GAP and track.reason is reason
+
+
+def has_recorded(recorder: RecorderUnderTest, packets: int) -> bool:
+    track = recorder.track()
+    return track is not None and track.video_packets >= packets
+
+
+async def goes_on(recorder: RecorderUnderTest) -> None:
+    """Wait until a new file grows after the trouble."""
+    await recorder.recording()
+    track = recorder.track()
+    assert track is not None
+    more = track.video_packets + FPS
+    await until(lambda: has_recorded(recorder, more), within_s=WITHIN_S, what="it goes on")

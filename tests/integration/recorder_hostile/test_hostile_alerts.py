@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.evidence.entries import GapReason
 from contracts.observations import Condition, RecordingState
 from edge.recorder.__main__ import Desk, open_disk, wire
 from edge.recorder.settings import RecorderSettings
@@ -28,7 +29,16 @@ from tests.integration.edge_recorder.conftest import (
     RecorderUnderTest,
     new_recorder,
 )
-from tests.integration.recorder_hostile.conftest import SEAL, RecorderOnDisk, recorder_on
+from tests.integration.recorder_hostile.conftest import (
+    HOLE_MS,
+    SEAL,
+    RecorderOnDisk,
+    end_mono_ms,
+    faults,
+    goes_on,
+    holes_ms,
+    recorder_on,
+)
 
 HOUR_MS = 3_600_000
 RULES = {  # as short as the rules allow; what they are by default is tried with a simulated clock
@@ -166,30 +176,41 @@ async def test_a_dead_recorder_a_dead_link_and_a_dead_camera_are_one_alert_each(
             await recorder.recording()
             await clears(controller, "node.recorder_down")
 
-            before = len(spells(controller))
-            camera.freeze()
-            await until(
-                lambda: len(spells(controller)) > before, within_s=WITHIN_S, what="an alert"
-            )
+            assert spells(controller) == [
+                ("node.recording_gap", SPELL),
+                ("node.recorder_down", SPELL),
+            ]
+            controller.alerts.clear()
             frozen_ms = clock.mono_ms()
+            camera.freeze()
+            await until(lambda: spells(controller), within_s=WITHIN_S, what="an alert")
+            told_ms = clock.mono_ms()
             await until(
-                lambda: clock.mono_ms() - frozen_ms > SECOND_MS,
+                lambda: clock.mono_ms() - told_ms > SECOND_MS,
                 within_s=WITHIN_S,
                 what="time for a second one",
             )
+            ((rule, became),) = spells(controller)
+            assert rule in {"camera.frozen", "camera.offline"}  # its link stands, or no more
+            assert became == SPELL[:1]
+            woken_ms = clock.mono_ms()
             camera.wake()
-            await clears(controller, spells(controller)[-1][0])
-            await records(controller)
+            await clears(controller, rule)
+            await goes_on(recorder)
+            assert await recorder.stop() == 0
     finally:
         if recorder.process is not None:
             await recorder.kill()
         for task in (serving, following):
             task.cancel()
         await asyncio.gather(serving, following, return_exceptions=True)
-    *recorders, (last, what_became) = spells(controller)
-    assert recorders == [("node.recording_gap", SPELL), ("node.recorder_down", SPELL)]
-    assert last in {"camera.frozen", "camera.offline"}  # its link stands, or stands no more
-    assert what_became == SPELL
+    recorder.check_chain()
+    assert faults(recorder.data_dir / "recordings") == []
+    assert max(map(abs, holes_ms(recorder.entries()))) <= HOLE_MS
+    silent = [one for one in recorder.gaps() if one.reason is GapReason.CAMERA_SILENT][-1]
+    assert abs(silent.start.mono_ms - frozen_ms) <= HOLE_MS
+    over = [one for one in recorder.gaps() if one.ended][-1]
+    assert end_mono_ms(over.start, over.duration_ms) >= woken_ms
 
 
 async def test_a_full_disk_is_one_alert_on_room_and_one_on_what_is_lost(

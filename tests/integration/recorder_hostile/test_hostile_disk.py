@@ -1,7 +1,6 @@
 """A real recorder on a disk that fills up and turns read-only: truthful gaps, and it goes on."""
 
 from contracts.evidence.entries import GapReason
-from contracts.observations import RecordingState
 from runtime.clock import SystemClock
 from tests.fakes.edge_site import FPS
 from tests.fakes.small_disk import SmallDisk
@@ -13,27 +12,11 @@ from tests.integration.recorder_hostile.conftest import (
     RecorderOnDisk,
     end_mono_ms,
     faults,
+    goes_on,
+    has_recorded,
     holes_ms,
+    says,
 )
-
-
-def says(recorder: RecorderOnDisk, reason: GapReason) -> bool:
-    track = recorder.track()
-    return track is not None and track.state is RecordingState.GAP and track.reason is reason
-
-
-def has_recorded(recorder: RecorderOnDisk, packets: int) -> bool:
-    track = recorder.track()
-    return track is not None and track.video_packets >= packets
-
-
-async def goes_on(recorder: RecorderOnDisk) -> None:
-    """Wait until a new file grows after the trouble."""
-    await recorder.recording()
-    track = recorder.track()
-    assert track is not None
-    more = track.video_packets + FPS
-    await until(lambda: has_recorded(recorder, more), within_s=WITHIN_S, what="it goes on")
 
 
 async def test_a_disk_that_fills_costs_a_gap_and_nothing_else(
@@ -97,34 +80,6 @@ async def test_a_disk_that_turns_read_only_and_back(
     assert gap.ended
     assert silent.start.mono_ms < gap.start.mono_ms <= back_ms
     assert end_mono_ms(gap.start, gap.duration_ms) >= back_ms
-    assert await on_disk.stop() == 0
-    on_disk.check_chain()
-    assert faults(on_disk.data_dir / "recordings") == []
-    assert max(map(abs, holes_ms(on_disk.entries()))) <= HOLE_MS
-
-
-async def test_a_camera_that_stands_still_is_silent_for_just_that_long(
-    on_disk: RecorderOnDisk, camera: CameraProcess
-) -> None:
-    clock = SystemClock()
-    await on_disk.start()
-    await on_disk.recording()
-    await until(lambda: has_recorded(on_disk, FPS), within_s=WITHIN_S, what="a second of pictures")
-    frozen_ms = clock.mono_ms()
-    camera.freeze()
-    await until(
-        lambda: says(on_disk, GapReason.CAMERA_SILENT), within_s=WITHIN_S, what="status says so"
-    )
-    track = on_disk.track()
-    assert track is not None
-    assert abs(track.since_mono_ms - frozen_ms) <= HOLE_MS
-    woken_ms = clock.mono_ms()
-    camera.wake()
-    await goes_on(on_disk)
-    silent = [one for one in on_disk.gaps() if one.reason is GapReason.CAMERA_SILENT]
-    assert abs(silent[0].start.mono_ms - frozen_ms) <= HOLE_MS
-    over = [one for one in on_disk.gaps() if one.ended][-1]
-    assert end_mono_ms(over.start, over.duration_ms) >= woken_ms
     assert await on_disk.stop() == 0
     on_disk.check_chain()
     assert faults(on_disk.data_dir / "recordings") == []
