@@ -149,3 +149,20 @@ def test_what_cannot_be_read_is_a_lost_controller() -> None:
         fed("event: room", "data: {}", "")
     with pytest.raises(ControllerLost, match="characters"):
         EventParser().line("data: " + "x" * EVENT_LINE_MAX_CHARS)
+
+
+async def test_what_a_stranger_needs_is_handed_out_as_it_is() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(200, text=f"content of {request.url.path}\n")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        api = ApiClient(http, "http://controller", "token")
+        key, heads = await api.evidence_key(), await api.evidence_heads()
+        with pytest.raises(ControllerLost, match="is not a WitnessReport"):
+            await api.report("s/1")
+    assert key == "content of /api/v1/evidence/key\n"
+    assert heads == "content of /api/v1/evidence/heads.jsonl\n"
+    assert asked[-1] == "/api/v1/sessions/s/1/report"
