@@ -311,6 +311,8 @@ class Player:
         place = number % len(self.clip.pictures)
         if client.waiting_for_key and not self.clip.keys[place]:
             return
+        if client.writer.transport.is_closing():
+            return
         buffered = client.writer.transport.get_write_buffer_size()
         if buffered > BUFFER_MAX:
             client.sent.skipped += 1
@@ -336,7 +338,9 @@ class Player:
             parts.append(client.video.report(stamp, wall))
             if client.audio is not None:
                 parts.append(client.audio.report(number * RATE_HZ // FPS, wall))
-        client.writer.write(b"".join(parts))
+        # One by one, as cameras send them: whether a receiver is woken up for each is its business.
+        for part in parts:
+            client.writer.write(part)
         sent = client.sent
         if sent.first_picture < 0:
             sent.first_picture = number

@@ -71,6 +71,10 @@ def open_source(url: str, transport: str, *, prompt: bool = True) -> InputContai
         "analyzeduration": "500000",
         "probesize": "500000",
     }
+    if parts.scheme == "rtsp" and transport == "tcp":
+        # PyAV keeps its time-out by taking the interpreter's lock before every read of a socket,
+        # three times a packet. The socket's own time-out (twice that, for a read) costs nothing.
+        return av.open(url, options=options, timeout=(OPEN_TIMEOUT_S, None))
     return av.open(url, options=options, timeout=timeout_s)
 
 

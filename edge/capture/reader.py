@@ -39,7 +39,8 @@ from runtime.clock import Clock, backoff_ms
 log = structlog.get_logger(__name__)
 
 WATCH_MS = 100  # how often the watchdog looks
-WATCH_GATHERED_MS = 250  # ... at a reader that is in no hurry: each look is one more waking up
+WATCH_GATHERED_MS = 500
+# ... at readers that are in no hurry, and at all of them at once: each look is one more waking up.
 RETRY_FIRST_MS = 250  # a camera that hung up is mostly back at once
 RETRY_MAX_MS = 5_000  # nobody waits longer for a camera that has come back
 STABLE_AFTER_MS = 10_000  # a link that lived shorter does not reset the backoff
@@ -49,9 +50,10 @@ STOP_WAIT_S = 1.0  # shutdown has 5 s for everything; a live stream ends within 
 STUCK_READERS_MAX = 4  # each holds a thread and a socket; beyond this only a restart helps
 ASK_AGAIN_AFTER = 4  # failures: a device that was reset gives its streams new addresses
 DAMAGES_MAX = 50  # in a row, without a packet between them: the connection is beyond repair
-GATHER_MS = 150
-# For a recorder over TCP (see gathering): with a fragment of 500 ms, a kill still costs less than
-# a second, and what 150 ms bring (75 kB at 4 Mb/s) fits a camera's own send buffer if need be.
+GATHER_MS = 300
+# For a recorder over TCP (see gathering): with a fragment of 400 ms, a kill still costs less than
+# a second. What 300 ms bring (150 kB at 4 Mb/s) lies in the kernel's receive buffer, which grows
+# with the bursts that it is read in.
 
 
 class Address(Protocol):
@@ -351,15 +353,19 @@ class StreamReader:
     async def run(self) -> None:
         """Watch the reading thread until cancelled. Does not depend on PyAV ever coming back."""
         self._thread = self._new_thread()
-        period_ms = WATCH_GATHERED_MS if self._source.gather_ms else WATCH_MS
         try:
             while True:
                 self._watch(self._thread)
-                await self._clock.sleep_ms(period_ms)
+                await self._clock.sleep_ms(self._next_look_ms())
         finally:
             self._thread.stop()
             # A thread inside PyAV at the end of the process can bring it down: give it a moment.
             await asyncio.to_thread(self._thread.join, STOP_WAIT_S)
+
+    def _next_look_ms(self) -> int:
+        if not self._source.gather_ms:
+            return WATCH_MS
+        return WATCH_GATHERED_MS - self._clock.mono_ms() % WATCH_GATHERED_MS
 
     def _new_thread(self) -> _ReaderThread:
         return _ReaderThread(

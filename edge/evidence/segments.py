@@ -37,13 +37,14 @@ __all__ = ["TrackQueue", "TrackWriter"]
 
 log = structlog.get_logger(__name__)
 
-SYNC_MS: Final = 1_000
-# With fragments of half a second, a power cut costs at most 1.5 s and the time of one write.
+SYNC_MS: Final = 800
+# "Every second", and not a fragment later: a power cut costs 1.3 s at most, and one write.
 CHECKPOINT_MS: Final = 10_000
 PROBE_MS: Final = 1_000
 PROBE_FREE_BYTES: Final = 4_194_304
 # A full disk that has room for less would be full again within seconds.
-WAIT_S: Final = 0.25  # how late a sync, a probe or a stop may be
+WAIT_S: Final = 1.0
+# How late a sync or a probe may be where nothing comes; what comes, and a stop, wake the writer.
 OWED_MAX: Final = 256  # entries that wait for the disk; beyond it stretches of a gap grow together
 UNEXPLAINED_MS: Final = 2_000
 # Between segments without a word of a gap: two pictures of the slowest camera lie closer.

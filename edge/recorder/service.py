@@ -30,7 +30,7 @@ from runtime.logs import Repeats
 
 log = structlog.get_logger(__name__)
 
-LOOK_MS: Final = 100  # how late a change is told
+LOOK_MS: Final = 250  # how late a change is told; a look costs what eight tracks have to say
 STATUS_MS: Final = 500
 CLOCK_MS: Final = 500
 READING_MAX_MS: Final = 50
