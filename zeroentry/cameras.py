@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import typer
@@ -33,6 +33,7 @@ from runtime.settings import check as check_document
 from runtime.site import SITE_FILE, load_site
 from zeroentry.camera_words import Language, language_of, reason, say, what_differs
 from zeroentry.camera_yaml import SOUNDS, SUB_WIDTH_BEST, NewCamera, camera_yaml
+from zeroentry.complaints import fail, print_problems
 
 if TYPE_CHECKING:
     from edge.capture.onvif import DeviceReport
@@ -97,7 +98,7 @@ def discover(
             )
         )
     except (onvif_discovery.InterfaceError, OSError) as error:
-        _fail(str(error))
+        fail(str(error))
     if json_:
         typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, indent=2))
         return
@@ -128,11 +129,11 @@ def probe(  # noqa: PLR0913, PLR0917 - options of a command line
     from runtime.clock import SystemClock
 
     if transport not in {"tcp", "udp"}:
-        _fail(f"--transport {transport!r}", hint="one of: tcp, udp")
+        fail(f"--transport {transport!r}", hint="one of: tcp, udp")
     try:
         OnvifSource(host=host, port=port)
     except ValidationError as error:
-        _fail(f"{host!r}: {error.errors()[0]['msg'].removeprefix('Value error, ')}")
+        fail(f"{host!r}: {error.errors()[0]['msg'].removeprefix('Value error, ')}")
     place = _new_file(write, area, words, force=force) if write else None
     pair = _pair(credential, store)
     report = _asked(examine(host, port, pair, SystemClock(), transport=transport), words, pair)
@@ -144,7 +145,7 @@ def probe(  # noqa: PLR0913, PLR0917 - options of a command line
     if place is None:
         return
     if main is None:
-        _fail(reason(OnvifLost(OnvifReason.NO_PROFILE), words))
+        fail(reason(OnvifLost(OnvifReason.NO_PROFILE), words))
     told = report.information
     camera = NewCamera(
         id=place.path.stem,
@@ -182,7 +183,7 @@ def check(  # noqa: PLR0917 - options of a command line
     camera = _camera(site, camera_id, words)
     address = _onvif_address(camera, port)
     if address is None:
-        _fail(say("not_checkable", words, id=camera.id))
+        fail(say("not_checkable", words, id=camera.id))
     from runtime.clock import SystemClock
     from zeroentry.camera_check import hold_against
 
@@ -202,7 +203,7 @@ def _begin(lang: str | None) -> Language:
 
     logs.configure("camera", json=False, level="WARNING")
     if find_spec("onvif") is None:
-        _fail(
+        fail(
             "cameras need the module onvif, which is not installed",
             hint="pip install 'zero-entry[edge]', or `zeroentry doctor` to see what is missing",
         )
@@ -211,13 +212,7 @@ def _begin(lang: str | None) -> Language:
     try:
         return Language(lang)
     except ValueError:
-        _fail(f"--lang {lang!r}", hint=f"one of: {', '.join(Language)}")
-
-
-def _fail(text: str, *, hint: str = "") -> NoReturn:
-    from zeroentry.cli import fail  # the command line as a whole imports this module
-
-    fail(text, hint=hint)
+        fail(f"--lang {lang!r}", hint=f"one of: {', '.join(Language)}")
 
 
 def _asked(question: Coroutine[Any, Any, T], words: Language, pair: Pair) -> T:
@@ -226,7 +221,7 @@ def _asked(question: Coroutine[Any, Any, T], words: Language, pair: Pair) -> T:
         return asyncio.run(question)
     except OnvifLost as lost:
         nobody = pair is None and lost.reason is OnvifReason.WRONG_PASSWORD
-        _fail(reason(lost, words), hint=say("no_user", words) if nobody else "")
+        fail(reason(lost, words), hint=say("no_user", words) if nobody else "")
 
 
 def _pair(name: str | None, store: Path) -> Pair:
@@ -249,7 +244,7 @@ def _pair(name: str | None, store: Path) -> Pair:
     try:
         credential = CredentialStore(store, secret_key(os.environ)).get(name)
     except (CredentialFileError, SecretKeyError, UnknownCredentialError) as error:
-        _fail(
+        fail(
             str(error.args[0]),
             hint=f"zeroentry credential set {name} --store {store}, or {USER_ENV} and "
             f"{PASSWORD_ENV} in the environment",
@@ -269,20 +264,18 @@ def _new_file(path: Path, area: str | None, words: Language, *, force: bool) -> 
     site = path.parent.parent
     good = path.suffix == ".yaml" and path.parent.name == "cameras" and _ID.fullmatch(path.stem)
     if not good or not (site / SITE_FILE).is_file():
-        _fail(say("bad_path", words, path=path), hint=say("bad_path_hint", words))
+        fail(say("bad_path", words, path=path), hint=say("bad_path_hint", words))
     if path.exists() and not force:
-        _fail(say("exists", words, path=path), hint=say("exists_hint", words))
+        fail(say("exists", words, path=path), hint=say("exists_hint", words))
     try:
         config = check_document(SiteConfig, parse_yaml_strict(site / SITE_FILE))
     except SettingsError as error:
-        from zeroentry.cli import print_problems
-
         print_problems(error)
         raise typer.Exit(2) from None
     areas = [each.id for each in config.areas]
     chosen = area or (areas[0] if len(areas) == 1 else "")
     if chosen not in areas:
-        _fail(say("which_area", words, areas=", ".join(areas)), hint=say("which_area_hint", words))
+        fail(say("which_area", words, areas=", ".join(areas)), hint=say("which_area_hint", words))
     return _NewFile(path, site, chosen)
 
 
@@ -294,8 +287,6 @@ def _write(place: _NewFile, camera: NewCamera, words: Language) -> None:
     try:
         check_document(CameraConfig, parse_yaml_strict(fresh))
     except SettingsError as error:
-        from zeroentry.cli import print_problems
-
         fresh.unlink()
         print_problems(error)
         raise typer.Exit(2) from None
@@ -312,15 +303,13 @@ def _camera(folder: Path, camera_id: str, words: Language) -> CameraConfig:
     try:
         site = load_site(folder)
     except SettingsError as error:
-        from zeroentry.cli import print_problems
-
         print_problems(error)
         raise typer.Exit(2) from None
-    for camera in site.cameras:
-        if camera.id == camera_id:
-            return camera
-    known = ", ".join(camera.id for camera in site.cameras) or say("none", words)
-    _fail(say("no_camera", words, id=camera_id, known=known))
+    cameras = {camera.id: camera for camera in site.cameras}
+    if camera_id not in cameras:
+        known = ", ".join(cameras) or say("none", words)
+        fail(say("no_camera", words, id=camera_id, known=known))
+    return cameras[camera_id]
 
 
 def _onvif_address(camera: CameraConfig, port: int) -> tuple[str, int] | None:

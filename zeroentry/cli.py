@@ -5,23 +5,20 @@ import os
 from collections.abc import Callable, Coroutine
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 from pydantic import BaseModel
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from zeroentry.cameras import app as camera_app
+from zeroentry.complaints import EXIT_USAGE, fail, print_problems
 from zeroentry.evidence.app import app as evidence_app
 from zeroentry.pickups import app as pickup_app
 
 if TYPE_CHECKING:
     from runtime.secrets import CredentialStore
-    from runtime.settings import SettingsError
 
-EXIT_USAGE: Final = 2
 ENV_PREFIX: Final = "ZEROENTRY"
 
 M = TypeVar("M", bound=BaseModel)
@@ -62,15 +59,6 @@ Overrides = Annotated[
 def main() -> None:
     """Entry point of the console script."""
     app()
-
-
-def fail(text: str, *, hint: str = "") -> NoReturn:
-    """Say what is wrong and what to do, and leave with 2."""
-    err = Console(stderr=True, highlight=False)
-    err.print(f"[bold red]error:[/] {escape(text)}", soft_wrap=True)
-    if hint:
-        err.print(f"[dim]{escape(hint)}[/]", soft_wrap=True)
-    raise typer.Exit(EXIT_USAGE)
 
 
 def _version(*, value: bool) -> None:
@@ -118,21 +106,6 @@ def load_settings(model: type[M], file: Path, pairs: list[str] | None) -> M:
     except SettingsError as error:
         print_problems(error)
         raise typer.Exit(EXIT_USAGE) from None
-
-
-def print_problems(error: "SettingsError") -> None:
-    """All mistakes of a configuration as one table: where, what, what is allowed."""
-    err = Console(stderr=True, highlight=False)
-    table = Table(
-        title=f"{len(error.problems)} mistakes in the configuration", title_justify="left"
-    )
-    for heading in ("where", "what is wrong", "what is allowed"):
-        table.add_column(heading, overflow="fold")
-    for problem in error.problems:
-        place = f"{problem.file or 'settings'}\n{problem.path}"
-        # escaped: patterns like [a-z] are not markup
-        table.add_row(escape(place), escape(problem.message), escape(problem.allowed or ""))
-    err.print(table)
 
 
 def _service(
@@ -228,7 +201,9 @@ def demo(
     ] = False,
     chaos: Annotated[  # noqa: FBT002 - an option of a command line
         bool,
-        typer.Option("--chaos", help="With --check: kill -9 broker, edge, controller and bridge."),
+        typer.Option(
+            "--chaos", help="With --check: kill -9 broker, edge, recorder, controller, bridge."
+        ),
     ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="With --check: write the result here.")
