@@ -13,7 +13,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -32,7 +32,7 @@ from edge.capture.pickup_frames import (
 )
 from edge.capture.pickup_stream import SoundSink, SoundStream, StreamCut
 from edge.core.people import Instant
-from edge.core.recording import LevelSaid, SegmentEnded, TrackItem
+from edge.core.recording import LevelSaid
 from runtime.clock import Clock, backoff_ms
 
 log = structlog.get_logger(__name__)
@@ -336,47 +336,6 @@ class PickupSource:
             gap_ms=state.noticed.mono_ms - state.since.mono_ms,
         )
         self._report(state)
-
-
-class ItemQueue(Protocol):
-    """The bounded queue before the disk, as ``edge.recording.ports.TrackItems`` states it."""
-
-    def offer(self, item: TrackItem) -> bool: ...
-
-    def ready(self) -> bool: ...
-
-    @property
-    def broken(self) -> GapReason | None: ...
-
-
-class OffsetTold:
-    """A track's queue that adds to each finished segment how far a pickup's stamps are off.
-
-    A segment without pictures has nothing to measure that against; the sound card's clock has.
-    """
-
-    def __init__(self, queue: ItemQueue) -> None:
-        self._queue = queue
-        self._offset_ms: Callable[[], int] | None = None
-
-    def measure_by(self, offset_ms: Callable[[], int]) -> None:
-        """Ask this for the offset from now on: ``PickupSource.sound_offset_ms``."""
-        self._offset_ms = offset_ms
-
-    def offer(self, item: TrackItem) -> bool:
-        """See ``ItemQueue``."""
-        measure = self._offset_ms
-        if measure is not None and isinstance(item, SegmentEnded) and item.sound_offset_ms is None:
-            item = SegmentEnded(item.ending, measure())
-        return self._queue.offer(item)
-
-    def ready(self) -> bool:
-        """See ``ItemQueue``."""
-        return self._queue.ready()
-
-    @property
-    def broken(self) -> GapReason | None:
-        return self._queue.broken
 
 
 async def _tail(process: Process) -> str:

@@ -32,6 +32,7 @@ from edge.recorder.service import Books, RecorderService, RecorderSetup, Threads
 from edge.recorder.settings import RecorderSettings
 from edge.recorder.sources import camera_source, pickup_source
 from edge.recorder.track import RecordedTrack
+from edge.recording.offset_told import OffsetTold
 from edge.recording.track import TrackRecorder, TrackSettings
 from edge.version import product_version
 from runtime import logs, settings
@@ -90,6 +91,7 @@ def new_track(
             loop.call_soon_threadsafe(say, said)
 
     is_camera = isinstance(device, CameraConfig)
+    offsets = OffsetTold(queue)  # asked for nothing by a camera, whose offset is measured
     recorder = TrackRecorder(
         TrackSettings(
             device.id,
@@ -97,13 +99,13 @@ def new_track(
             fragment_ms=recording.fragment_ms,
             when_gone=GapReason.CAMERA_OFFLINE if is_camera else GapReason.PICKUP_LOST,
         ),
-        queue,
+        offsets,
         clock,
     )
     if isinstance(device, CameraConfig):
         source = camera_source(device, recorder, clock, desk.config.credentials_path, desk.environ)
     else:
-        source = pickup_source(device, recorder, clock, say)
+        source = pickup_source(device, recorder, offsets, clock, say)
     return RecordedTrack(
         device.id,
         device.area,

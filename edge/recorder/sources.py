@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts.devices import CameraConfig, PickupConfig
-from contracts.evidence.entries import GapReason
 from edge.capture.reader import GATHER_MS, StreamReader, StreamSource
 from edge.core.recording import LevelSaid
 from edge.credentials import credentials_of
 from edge.recorder.track import NewSource, Source
+from edge.recording.offset_told import OffsetTold
 from edge.recording.track import TrackRecorder
 from runtime.clock import Clock
 
@@ -42,19 +42,23 @@ def camera_source(
 
 
 def pickup_source(
-    pickup: PickupConfig, recorder: TrackRecorder, clock: Clock, on_level: OnLevel
+    pickup: PickupConfig,
+    recorder: TrackRecorder,
+    offsets: OffsetTold,
+    clock: Clock,
+    on_level: OnLevel,
 ) -> NewSource:
-    """Runs the pickup's own process, and tells its losses to the recorder."""
+    """Runs the pickup's own process, which tells its losses to the recorder itself."""
     # It needs numpy, and a recorder without pickups is back sooner after a crash.
     from edge.capture.pickup import PickupSource  # noqa: PLC0415 - see above
 
     def report(event: "PickupEvent") -> None:
         if isinstance(event, LevelSaid):
             on_level(event)
-        elif not event.live:
-            recorder.lose(GapReason.PICKUP_LOST, event.since, event.detail)
 
     def make() -> Source:
-        return PickupSource(pickup, clock, random.Random(), report, (recorder,))
+        source = PickupSource(pickup, clock, random.Random(), report, (recorder,))
+        offsets.measure_by(lambda: source.sound_offset_ms)
+        return source
 
     return make

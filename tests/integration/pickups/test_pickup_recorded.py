@@ -14,7 +14,7 @@ import pytest
 
 from contracts.devices import Named, PickupConfig
 from contracts.evidence.entries import GapReason
-from edge.capture.pickup import OffsetTold, PickupSource
+from edge.capture.pickup import PickupSource
 from edge.core.recording import (
     FragmentMade,
     GapBegan,
@@ -23,6 +23,7 @@ from edge.core.recording import (
     SegmentOpened,
     TrackItem,
 )
+from edge.recording.offset_told import OffsetTold
 from edge.recording.track import TrackRecorder, TrackSettings
 from runtime.clock import SystemClock
 from tests.fakes.pulse import PulseServer, Samples, found_at, installed, noise, sine

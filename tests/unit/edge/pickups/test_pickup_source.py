@@ -12,9 +12,10 @@ import yaml
 
 from contracts.devices import Named, PickupConfig
 from contracts.evidence.entries import Ending, GapReason
-from edge.capture.pickup import OffsetTold, PickupEvent, PickupSource, PickupState, command
+from edge.capture.pickup import PickupEvent, PickupSource, PickupState, command
 from edge.capture.pickup_devices import Loss
 from edge.core.recording import SegmentEnded, TrackItem
+from edge.recording.offset_told import OffsetTold
 from runtime.clock import SystemClock
 from tests.fakes.pickup_sink import KeepingSink
 from tests.fakes.waiting import until
