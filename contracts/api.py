@@ -151,6 +151,31 @@ class MediaLink(Strict):
     expires_utc_ms: UtcMs
 
 
+class PageLink(Strict):
+    """A page of a camera at its edge node, with a ticket of the asking user in its address."""
+
+    camera_id: CameraId
+    url: str
+    expires_utc_ms: UtcMs
+
+
+class ClipLink(Strict):
+    """Where a browser plays what a camera recorded around an alert, straight from its edge node.
+
+    ``url`` answers from ``complete_utc_ms`` on, ``early_url`` (None: cannot be had) with what there
+    is before that; both until ``expires_utc_ms``, for the asking user.
+    """
+
+    alert_id: str
+    camera_id: CameraId
+    url: str
+    early_url: str | None = None
+    from_utc_ms: UtcMs
+    to_utc_ms: UtcMs
+    complete_utc_ms: UtcMs
+    expires_utc_ms: UtcMs
+
+
 class CameraStatus(Strict):
     """One camera of a room as the controller knows it."""
 

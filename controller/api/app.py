@@ -29,6 +29,7 @@ from controller.api import (
     deliveries,
     events,
     evidence,
+    playback,
     problems,
     reports,
     rooms,
@@ -69,6 +70,7 @@ def build(context: Context) -> FastAPI:
     app.add_middleware(BodyLimit)
     for part in (router, rooms.router, sessions.router, alerts.router):
         app.include_router(part)
+    app.include_router(playback.router)
     for part in (deliveries.router, events.router, reports.router, evidence.router):
         app.include_router(part)
     return app

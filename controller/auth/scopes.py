@@ -15,6 +15,7 @@ class Scope(StrEnum):
     OVERVIEW = "overview"
     ROOMS = "rooms"
     MEDIA = "media"
+    RECORDINGS = "recordings"
     SESSIONS = "sessions"
     SESSIONS_ACT = "sessions_act"
     ALERTS = "alerts"
@@ -48,6 +49,7 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     Role.OPS: _EVERYBODY
     | _FLOOR
     | {Scope.MEDIA, Scope.ALERTS, Scope.ALERTS_ACT, Scope.SESSIONS}
+    # No recordings: what happened in a sealed room is not for who keeps its cameras running.
     # They see which key a node shows; that it is the right one is for the supervisor to say.
     | {Scope.DELIVERIES, Scope.MENU, Scope.HEALTH, Scope.METRICS, Scope.EVIDENCE},
     Role.KITCHEN: _EVERYBODY
@@ -55,7 +57,8 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     Role.TABLET: _EVERYBODY | {Scope.MENU, Scope.DELIVERIES_OWN, Scope.ORDER_OWN, Scope.CANCEL_OWN},
     Role.DOOR_PANEL: _EVERYBODY | {Scope.UNLOCK, Scope.DELIVERIES, Scope.ROBOTS},
     Role.AUDITOR: _EVERYBODY
-    | {Scope.SESSIONS, Scope.ALERTS, Scope.DELIVERIES, Scope.REPORTS, Scope.EVIDENCE},
+    | {Scope.SESSIONS, Scope.ALERTS, Scope.DELIVERIES, Scope.REPORTS, Scope.EVIDENCE}
+    | {Scope.RECORDINGS},
 }
 
 

@@ -167,11 +167,13 @@ def _marks(alerts: Mapping[str, AlertRecord]) -> Mapping[str, str]:
     return {
         mark_of(row.alert.rule, row.id.split("_")[1]): row.id
         for row in alerts.values()
-        if row.alert.condition is Condition.ACTIVE
-        and row.alert.rule in OWN_TITLES
-        # A node has rules of the same code; its alerts are cleared by the node itself.
-        and row.id.startswith(_own_prefix(row.alert.rule))
+        if row.alert.condition is Condition.ACTIVE and is_own(row)
     }
+
+
+def is_own(row: AlertRecord) -> bool:
+    """Whether the controller made this alert: a node has rules of the same code, and other ids."""
+    return row.alert.rule in OWN_TITLES and row.id.startswith(_own_prefix(row.alert.rule))
 
 
 @dataclass(frozen=True, slots=True)

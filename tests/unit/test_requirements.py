@@ -107,10 +107,12 @@ def test_no_address_stands_in_any_of_them(path: Path) -> None:
 def test_one_opencv_and_nothing_that_holds_rich_back(lock: str) -> None:
     names = {entry.name for entry, _ in entries(lock)}
     opencv = {name for name in names if name.startswith("opencv")}
-    needed = {"opencv-python-headless"} if lock in {"edge", "demo", "dev"} else set()
+    seeing = {"edge", "edge-pickup", "demo", "dev"}
+    needed = {"opencv-python-headless"} if lock in seeing else set()
     assert opencv == needed, "two cv2 wheels overwrite one another's files"
     assert "norfair" not in names, "norfair holds rich below 14"
-    assert "pyaudio" not in names or lock == "edge", "`make demo` needs no PortAudio"
+    listening = lock in {"edge-pickup", "dev"}
+    assert ("pyaudio" in names) == listening, "nothing else needs PortAudio, `make demo` least"
 
 
 @pytest.mark.parametrize("lock", ["controller", "demo", "dev"])
