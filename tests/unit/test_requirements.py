@@ -13,7 +13,7 @@ from packaging.version import Version
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "requirements"
 EXTRAS: Final = ("edge", "controller", "demo", "dev", "robot")
-LOCKS: Final = (*EXTRAS, "esphome", "lock")
+LOCKS: Final = (*EXTRAS, "edge-pickup", "esphome", "lock")
 PYTHONS: Final = ("3.11", "3.12", "3.13")
 PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -34,8 +34,10 @@ def entries(lock: str) -> list[tuple[Requirement, str]]:
 
 def wanted(lock: str) -> list[Requirement]:
     """What a lock must hold: base and extra for our own, else its .in file; build tools for all."""
-    if lock in EXTRAS:
-        texts = [*PROJECT["dependencies"], *expanded(lock), *listed("build")]
+    extras = lock.split("-")
+    if set(extras) <= {*EXTRAS, "pickup"}:
+        inner = [text for extra in extras for text in expanded(extra)]
+        texts = [*PROJECT["dependencies"], *inner, *listed("build")]
     else:
         texts = listed(lock)
     return [Requirement(text) for text in texts]
