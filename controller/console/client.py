@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -15,6 +15,7 @@ from contracts.api import (
     AlertPage,
     AlertView,
     CancelBody,
+    ClipLink,
     DeliveryBody,
     DeliveryGiven,
     DeliveryView,
@@ -24,6 +25,7 @@ from contracts.api import (
     LoginGiven,
     MediaLink,
     Overview,
+    PageLink,
     Problem,
     ResolveBody,
     RobotView,
@@ -164,6 +166,22 @@ class ApiClient:
         """Where a browser finds the pictures of a room's cameras, for a few minutes."""
         answer = await self._send("GET", f"/rooms/{_part(room_id)}/media")
         return _parsed_rows(answer, MediaLink)
+
+    async def live_page(self, camera_id: str) -> PageLink:
+        """The page of a camera's live video at its edge node, for a few minutes."""
+        return await self._ask(PageLink, "GET", f"/cameras/{_part(camera_id)}/live")
+
+    async def recordings_page(
+        self, camera_id: str, from_utc_ms: int | None = None, to_utc_ms: int | None = None
+    ) -> PageLink:
+        """The page of a camera's recordings at its edge node, for a few minutes."""
+        given = {"from": from_utc_ms, "to": to_utc_ms}
+        query = urlencode({name: value for name, value in given.items() if value is not None})
+        return await self._ask(PageLink, "GET", f"/cameras/{_part(camera_id)}/recordings?{query}")
+
+    async def clip(self, alert_id: str) -> ClipLink:
+        """Where a browser plays what was recorded around an alert, for a few minutes."""
+        return await self._ask(ClipLink, "GET", f"/alerts/{_part(alert_id)}/clip")
 
     async def acknowledge(self, alert_id: str) -> AlertView:
         """Say that a person has seen the alert."""

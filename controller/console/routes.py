@@ -8,6 +8,7 @@ from nicegui import app, ui
 from nicegui.events import GenericEventArguments
 
 from contracts.api import Role
+from controller.console import node_pages
 from controller.console.client import ControllerLost, RefusedError
 from controller.console.logins import Login
 from controller.console.page import Page, Shared, browser_id, keep_language, language_of
@@ -60,6 +61,8 @@ def register(shared: Shared) -> None:
         return guard.open(
             request, _WALL_ROLES, lambda login: ReportView(shared, login, request, session_id)
         )
+
+    node_pages.register(shared)
 
     @ui.page("/{path:path}")
     def nowhere(request: Request) -> None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from contracts.api import Disposition, MediaLink, ResolveBody, Role, SessionBody
 from contracts.units import MonoMs, Note
 from controller.console.client import FORBIDDEN, ControllerLost, RefusedError
+from controller.console.clips import OpenedClip
 from controller.console.feed import Link
 from controller.console.house import House
 from controller.console.page import Page
@@ -18,7 +19,7 @@ from controller.console.present.words import Drawn
 
 MEDIA_LOOK_MS = 2_000  # how often it is looked whether a room's links are past half of their life
 MEDIA_RETRY_MS = 4_000  # a refused or failed link is asked for again
-
+_RECORDING_ROLES = (Role.SUPERVISOR, Role.AUDITOR)
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -85,7 +86,9 @@ class Media:
 class Wall(Page):
     """``/``."""
 
-    texts = ("room", "camera", "sound", "track", "session", "alert", "map", "robot", "delivery")
+    texts = (
+        "room", "camera", "sound", "track", "session", "alert", "clip", "map", "robot", "delivery"
+    )  # fmt: skip
     here = "wall"
     sounds = True
 
@@ -94,6 +97,7 @@ class Wall(Page):
         self._plan: Drawn = {}
         self._robots: list[Drawn] = []
         self.media = Media(self)
+        self.clip = OpenedClip(self)
         with ui.element("main").classes("ze-wall"):
             with ui.element("div").classes("ze-wall-main"):
                 self.rooms = Rooms()
@@ -107,6 +111,7 @@ class Wall(Page):
         self.rail.on("resolve", self._resolve)
         self.rail.on("open", self._open_alert)
         self.rail.on("close", self._close_alert)
+        self.rail.on("clip", self._open_clip)
         self.sessions.on("step", self._step)
         self.sessions.on("schedule", self._schedule)
         background_tasks.create(self.media.run(), name="console-media")
@@ -118,12 +123,15 @@ class Wall(Page):
             return
         words = self.words
         drawn = rooms.tiles(house, self.media.links, self.media.denied, words)
-        self.rooms.show(t=t, rooms=drawn, loading=False, tablets=self.has(Role.TABLET))
+        self.rooms.show(
+            t=t, rooms=drawn, loading=False, tablets=self.has(Role.TABLET), **self._may()
+        )
         opened = house.alerts.get(self._opened or "")
         self.rail.show(
             t=t,
             alerts=alerts.rail(house, words),
             detail=alerts.detail(opened, house, words) if opened else None,
+            clip=self.clip.drawn(words) if opened else None,
             may=self.has(Role.SUPERVISOR, Role.OPS),
             loading=False,
         )
@@ -141,9 +149,16 @@ class Wall(Page):
             loading=False,
         )
 
+    def _may(self) -> Drawn:
+        """Which links to an edge node's pages this user is offered; the controller decides."""
+        return {
+            "live": self.has(Role.SUPERVISOR, Role.OPS),
+            "recordings": self.has(*_RECORDING_ROLES),
+        }
+
     def _draw_waiting(self, t: dict[str, str]) -> None:
         self.rooms.show(t=t, rooms=[], loading=True, tablets=False)
-        self.rail.show(t=t, alerts=[], detail=None, may=False, loading=True)
+        self.rail.show(t=t, alerts=[], detail=None, clip=None, may=False, loading=True)
         self.floor.show(t=t, plan={}, robots=[])
         self.deliveries.show(t=t, deliveries=[], order_href="", loading=True)
         self.sessions.show(t=t, sessions=[], rooms=[], may=False, loading=True)
@@ -176,12 +191,19 @@ class Wall(Page):
             body = ResolveBody(disposition=asked.disposition, note=asked.note)
             await self.attempt(self.api.resolve(asked.id, body))
 
-    def _open_alert(self, event: GenericEventArguments) -> None:
+    async def _open_alert(self, event: GenericEventArguments) -> None:
         self._opened = str(event.args)
+        self.clip.close()
         self.redraw()
+        await self._open_clip()
+
+    async def _open_clip(self) -> None:
+        if self._opened is not None and self.has(*_RECORDING_ROLES):
+            await self.clip.open(self._opened)
 
     def _close_alert(self) -> None:
         self._opened = None
+        self.clip.close()
         self.redraw()
 
     async def _step(self, event: GenericEventArguments) -> None:

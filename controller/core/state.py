@@ -172,7 +172,10 @@ def _marks(alerts: Mapping[str, AlertRecord]) -> Mapping[str, str]:
 
 
 def is_own(row: AlertRecord) -> bool:
-    """Whether the controller made this alert: a node has rules of the same code, and other ids."""
+    """Whether the controller made this alert, and so clears it itself.
+
+    A node has rules of the same code; its ids are others.
+    """
     return row.alert.rule in OWN_TITLES and row.id.startswith(_own_prefix(row.alert.rule))
 
 

@@ -1,10 +1,10 @@
-import { Modal, Sign, Still, Ticking, Tracks, elapsed, typing } from "zeroentry-console";
+import { Clip, Modal, Sign, Still, Ticking, Tracks, elapsed, typing } from "zeroentry-console";
 
 export default {
   mixins: [Ticking],
-  components: { ZeSign: Sign, ZeModal: Modal, ZeStill: Still, ZeTracks: Tracks },
-  props: { t: Object, alerts: Array, detail: Object, may: Boolean, loading: Boolean },
-  emits: ["acknowledge", "open", "close", "resolve"],
+  components: { ZeClip: Clip, ZeSign: Sign, ZeModal: Modal, ZeStill: Still, ZeTracks: Tracks },
+  props: { t: Object, alerts: Array, detail: Object, clip: Object, may: Boolean, loading: Boolean },
+  emits: ["acknowledge", "open", "close", "resolve", "clip"],
   data: () => ({ all: false, selected: null, known: null, sent: {}, disposition: "", note: "", audio: null }),
   mounted() {
     document.addEventListener("keydown", this.key);
@@ -53,7 +53,7 @@ export default {
     },
     key(event) {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
-      const in_dialog = this.detail && event.target instanceof HTMLElement && !event.target.closest("input, textarea, select, button");
+      const in_dialog = this.detail && event.target instanceof HTMLElement && !event.target.closest("input, textarea, select, button, video");
       if (typing(event) && !in_dialog) return;
       if (event.target instanceof HTMLButtonElement && event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
       if (event.key === " ") {
@@ -144,6 +144,7 @@ export default {
               </div>
               <p class="ze-detail-caption"><span v-if="detail.boxes.length">{{ detail.boxes.length }} {{ t['alert.people_in_picture'] }}</span><span v-if="detail.camera">{{ t['alert.camera'] }} {{ detail.camera }}</span>
                 <span v-if="detail.sha256" class="ze-hash" :title="detail.sha256">{{ t['alert.picture_hash'] }} {{ detail.sha256.slice(0, 12) }}…</span></p>
+              <ze-clip v-if="clip && clip.alert === detail.id" :t="t" :clip="clip" @again="$emit('clip')"/>
               <template v-if="detail.tracks.length"><h4>{{ t['track.heading'] }}</h4><ze-tracks :t="t" :tracks="detail.tracks"/>
                 <p v-if="detail.clock" class="ze-faint" data-testid="alert-clock">{{ t['track.clock'] }} <b :class="{ 'is-doubtful': !detail.clock.good }">{{ detail.clock.label }}</b> {{ detail.clock.offset }}</p></template>
             </div>

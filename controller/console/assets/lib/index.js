@@ -187,6 +187,90 @@ export const Still = {
   template: `<img :src="url" :alt="label || ''" @error="again">`,
 };
 
+const CLIP_TRIES = 3;
+const CLIP_RETRY_MS = 2000;
+
+// What a camera recorded around an alert, from its edge node straight into the browser.
+export const Clip = {
+  mixins: [Ticking],
+  components: { ZeSign: Sign },
+  props: { t: Object, clip: Object },
+  emits: ["again"],
+  data: () => ({ early: false, tries: 0, trouble: "", ready: false, timer: 0 }),
+  watch: {
+    "clip.alert"() {
+      this.early = false;
+      this.restart();
+    },
+    "clip.url"() {
+      this.restart();
+    },
+  },
+  computed: {
+    complete() {
+      return this.now_ms >= this.clip.complete_ms;
+    },
+    left() {
+      return Math.max(1, Math.ceil((this.clip.complete_ms - this.now_ms) / 1000));
+    },
+    src() {
+      if (this.clip.state !== "ready") return "";
+      if (this.early) return this.clip.early_url;
+      if (!this.complete) return "";
+      return this.tries ? this.clip.url + "&try=" + this.tries : this.clip.url;
+    },
+  },
+  methods: {
+    restart() {
+      clearTimeout(this.timer);
+      this.tries = 0;
+      this.trouble = "";
+      this.ready = false;
+    },
+    show(early) {
+      this.restart();
+      this.early = early;
+    },
+    // A video does not say why it failed: any answer at all tells a node that refuses from one that is away.
+    async failed() {
+      const src = this.src;
+      const answers = await fetch(src, { mode: "no-cors", cache: "no-store", headers: { Range: "bytes=0-0" } }).then(
+        () => true,
+        () => false,
+      );
+      if (src !== this.src) return;
+      // Right after the end its last second may not be on the node's disk, or the clocks differ a little.
+      const fresh = !this.early && this.now_ms < this.clip.complete_ms + 10000;
+      if (answers && fresh && this.tries < CLIP_TRIES) {
+        clearTimeout(this.timer);
+        this.timer = setTimeout(() => this.tries++, CLIP_RETRY_MS);
+      } else {
+        this.trouble = answers ? "failed" : "away";
+      }
+    },
+  },
+  beforeUnmount() {
+    clearTimeout(this.timer);
+  },
+  template: `
+    <section class="ze-clip" :aria-label="t['clip.heading']" data-testid="clip" :data-state="trouble || (src ? 'playing' : clip.state === 'ready' ? 'waiting' : clip.state)">
+      <header><h4>{{ t['clip.heading'] }}</h4><span class="ze-faint">{{ t['clip.span'] }}</span><span v-if="clip.span" class="ze-faint ze-number">{{ clip.span }}</span></header>
+      <div class="ze-clip-view">
+        <video v-if="src && !trouble" :key="src" :src="src" controls playsinline preload="metadata" :aria-label="t['clip.video']" data-testid="clip-video" @loadedmetadata="ready = true" @error="failed"></video>
+        <p v-if="trouble || clip.state === 'refused'" class="ze-clip-say is-trouble" role="alert" data-testid="clip-trouble"><ze-sign name="link_off"/><span>{{ trouble ? t['clip.' + trouble] : clip.why }}</span>
+          <button class="ze-button is-small" data-testid="clip-again" @click="restart(); $emit('again')">{{ t['clip.again'] }}</button></p>
+        <p v-else-if="clip.state === 'asking'" class="ze-clip-say" role="status"><i class="ze-spin"></i><span>{{ t['clip.asking'] }}</span></p>
+        <p v-else-if="!src" class="ze-clip-say" data-testid="clip-waiting"><ze-sign name="clock"/><span role="status">{{ t['clip.waiting'] }} <b class="ze-number">{{ clip.complete_at }}</b></span><small class="ze-number" aria-hidden="true">{{ t['clip.left'] }} {{ left }} {{ t['alert.sec'] }}</small>
+          <button v-if="clip.early_url" class="ze-button is-small" data-testid="clip-early" @click="show(true)">{{ t['clip.early'] }}</button></p>
+        <p v-else-if="!ready" class="ze-clip-say is-over" role="status"><i class="ze-spin"></i><span>{{ t['clip.loading'] }}</span></p>
+      </div>
+      <p class="ze-clip-foot" v-if="clip.state === 'ready'">
+        <button v-if="early && complete" class="ze-button is-small" data-testid="clip-whole" @click="show(false)"><ze-sign name="record"/>{{ t['clip.whole'] }}</button>
+        <span v-else-if="early" class="ze-faint">{{ t['clip.waiting'] }} {{ clip.complete_at }}</span>
+        <a class="ze-button is-small" :href="clip.recordings" target="_blank" rel="noopener noreferrer" data-testid="clip-recordings"><ze-sign name="clock"/>{{ t['clip.around'] }}<span class="ze-hidden">({{ t['clip.new_tab'] }})</span></a></p>
+    </section>`,
+};
+
 export const typing = (event) => {
   const at = event.target;
   return at instanceof HTMLElement && (at.closest("input, textarea, select, dialog") || at.isContentEditable);

@@ -1,0 +1,166 @@
+"""Routes of the edge nodes' video: live pages, recordings, clips of alerts; each link is logged."""
+
+from typing import Annotated, Final
+from urllib.parse import urlencode
+
+import structlog
+from fastapi import APIRouter, Depends, Path, Query
+
+from contracts.api import BASE, ClipLink, PageLink, Sentence
+from contracts.devices import CameraConfig
+from contracts.units import ID_PATTERN, CameraId, UtcMs
+from controller.api.alerts import AlertPath, find_alert
+from controller.api.context import (
+    TICKET_SCOPE,
+    TICKET_TTL_MS,
+    Caller,
+    Context,
+    ContextNeeded,
+    Needs,
+)
+from controller.api.nodes import NodeDoor, camera_resource, check_sealed, door_of
+from controller.api.problems import ProblemError, not_found
+from controller.auth.scopes import Scope
+from controller.core.alerts import AlertRecord
+from controller.core.state import is_own
+from runtime.tokens import TICKET_TTL_MAX_MS
+
+log = structlog.get_logger(__name__)
+
+router = APIRouter(prefix=BASE, tags=["video"])
+
+RECORDING_SCOPE: Final = "recording"  # the edge nodes' name for it, and ours
+RECORDING_TTL_MS: Final = TICKET_TTL_MAX_MS
+# A page of recordings is worked with for a while, and asks the node with one ticket all along.
+BEFORE_ALERT_MS: Final = 10_000  # as the nodes cut it: the moment before
+AFTER_ALERT_MS: Final = 20_000  # and what came of it
+SETTLED_MS: Final = 1_500  # the node's last fragment, its sync, and its index
+CLIP_MAX_MS: Final = 10 * 60_000  # the nodes cut no longer clip
+
+CameraPath = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a camera of the site.")]
+FromQuery = Annotated[
+    int | None, Query(alias="from", ge=0, description="The list begins here, UTC milliseconds.")
+]
+ToQuery = Annotated[
+    int | None, Query(alias="to", ge=0, description="The list ends here, UTC milliseconds.")
+]
+AlertQuery = Annotated[
+    str | None,
+    Query(alias="alert", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Play this alert's clip."),
+]
+
+
+def _camera(context: Context, camera_id: CameraId) -> CameraConfig:
+    for camera in context.state().plan.site.cameras:
+        if camera.id == camera_id:
+            return camera
+    raise not_found("camera", camera_id)
+
+
+def _door(context: Context, camera: CameraConfig) -> NodeDoor:
+    return door_of(context, context.state().plan.watcher.get(camera.area))
+
+
+@router.get("/cameras/{camera_id}/live")
+async def get_live_page(
+    camera_id: CameraPath,
+    context: ContextNeeded,
+    caller: Annotated[Caller, Depends(Needs(Scope.MEDIA))],
+) -> PageLink:
+    """The live page of a camera at its edge node, for who may see its picture now."""
+    camera = _camera(context, camera_id)
+    check_sealed(context, caller, camera.area)
+    door = _door(context, camera)
+    ticket = door.ticket(caller, TICKET_SCOPE, camera_resource(camera.id), TICKET_TTL_MS)
+    log.info("live_link_issued", camera_id=camera.id, username=caller.user.username)
+    return PageLink(
+        camera_id=camera.id,
+        url=f"{door.base}/view/{camera.id}?{urlencode({'ticket': ticket})}",
+        expires_utc_ms=UtcMs(door.now_utc_ms + TICKET_TTL_MS),
+    )
+
+
+@router.get("/cameras/{camera_id}/recordings")
+async def get_recordings_page(
+    camera_id: CameraPath,
+    context: ContextNeeded,
+    caller: Annotated[Caller, Depends(Needs(Scope.RECORDINGS))],
+    begin: FromQuery = None,
+    end: ToQuery = None,
+    alert: AlertQuery = None,
+) -> PageLink:
+    """The page of a camera's recordings at its edge node; ``alert``: with that clip playing."""
+    camera = _camera(context, camera_id)
+    door = _door(context, camera)
+    ticket = door.ticket(caller, RECORDING_SCOPE, camera_resource(camera.id), RECORDING_TTL_MS)
+    given = {"ticket": ticket, "from": begin, "to": end, "alert": alert}
+    asked = {name: value for name, value in given.items() if value is not None}
+    log.info(
+        "recordings_link_issued", camera_id=camera.id, username=caller.user.username,
+        from_utc_ms=begin, to_utc_ms=end, alert_id=alert,
+    )  # fmt: skip
+    return PageLink(
+        camera_id=camera.id,
+        url=f"{door.base}/view/{camera.id}/recordings?{urlencode(asked)}",
+        expires_utc_ms=UtcMs(door.now_utc_ms + RECORDING_TTL_MS),
+    )
+
+
+@router.get("/alerts/{alert_id}/clip")
+async def get_clip(
+    alert_id: AlertPath,
+    context: ContextNeeded,
+    caller: Annotated[Caller, Depends(Needs(Scope.RECORDINGS))],
+) -> ClipLink:
+    """Where a browser plays an alert's clip: from 10 s before it began to 20 s after it was raised.
+
+    Before ``complete_utc_ms`` the node answers 425; ``early_url`` gives what there is until then.
+    """
+    record = await find_alert(context, alert_id)
+    camera = _seen_by(context, record)
+    # A node cuts by its own alerts; ours it has never heard of, so those are asked for by time.
+    own = is_own(record)
+    door = _door(context, camera) if own else door_of(context, record.alert.node_id)
+    begin, end = _interval(record)
+    if own:
+        path = f"{camera_resource(camera.id)}/clip.mp4"
+        asked = {"from": str(begin), "to": str(end)}
+    else:
+        path = f"{BASE}/alerts/{record.id}/clip.mp4"
+        asked = {} if record.alert.camera_id else {"camera": camera.id}
+    resource = camera_resource(camera.id) if "camera" in asked else path
+    asked["ticket"] = door.ticket(caller, RECORDING_SCOPE, resource, RECORDING_TTL_MS)
+    log.info(
+        "clip_link_issued", alert_id=record.id, camera_id=camera.id, username=caller.user.username
+    )
+    return ClipLink(
+        alert_id=record.id,
+        camera_id=camera.id,
+        url=f"{door.base}{path}?{urlencode(asked)}",
+        early_url=None if own else f"{door.base}{path}?{urlencode({**asked, 'now': '1'})}",
+        from_utc_ms=begin,
+        to_utc_ms=end,
+        complete_utc_ms=UtcMs(end + SETTLED_MS),
+        expires_utc_ms=UtcMs(door.now_utc_ms + RECORDING_TTL_MS),
+    )
+
+
+def _seen_by(context: Context, record: AlertRecord) -> CameraConfig:
+    """The camera that saw an alert, else the first of its room."""
+    if record.alert.camera_id is not None:
+        return _camera(context, record.alert.camera_id)
+    cameras = context.state().plan.site.cameras_of(record.alert.room_id)
+    if not cameras:
+        text = Sentence(
+            zh="该预警所在区域没有摄像机，因此没有录像片段。",
+            en="No camera watches the alert's area, so there is no clip of it.",
+        )
+        raise ProblemError(404, text)
+    return cameras[0]
+
+
+def _interval(record: AlertRecord) -> tuple[UtcMs, UtcMs]:
+    """What the clip covers, UTC: a condition that lasted long shows its last ten minutes."""
+    end = record.alert.raised_utc_ms + AFTER_ALERT_MS
+    begin = max(record.alert.since_utc_ms - BEFORE_ALERT_MS, end - CLIP_MAX_MS, 0)
+    return UtcMs(begin), UtcMs(end)
