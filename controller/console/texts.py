@@ -231,7 +231,7 @@ _TABLE: Final[dict[str, tuple[str, str]]] = {
     "clip.again": ("重试", "Try again"),
     "clip.away": (
         "边缘节点没有回应，暂时无法播放。录像仍在节点上，节点恢复后可再试。",
-        "The edge node does not answer. The recording stays on the node; try again when it is back.",
+        "The edge node does not answer. The recording stays there; try again when it is back.",
     ),
     "clip.failed": (
         "节点没有提供此片段：可能当时无录像，或链接已过期。",

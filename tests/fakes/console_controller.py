@@ -20,6 +20,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingRes
 from contracts.api import (
     AlertView,
     CameraStatus,
+    ClipLink,
     CompartmentView,
     DeliveryBody,
     DeliveryGiven,
@@ -34,6 +35,7 @@ from contracts.api import (
     MapNodeView,
     MediaLink,
     Overview,
+    PageLink,
     Pose,
     Problem,
     ResolveBody,
@@ -155,6 +157,10 @@ class FakeController:
     orders: dict[str, DeliveryGiven] = field(default_factory=dict)
     resumed_from: list[str | None] = field(default_factory=list)
     tokens: dict[str, User] = field(default_factory=dict)
+    clip_mp4: bytes = b""
+    """What the fake node plays for every clip; empty: it has none."""
+    clip_origin: str = ""
+    """The node that clips are said to be on; empty: the fake itself."""
 
     def __post_init__(self) -> None:
         now = self.clock.utc_ms()
@@ -596,7 +602,7 @@ def app_of(house: FakeController) -> FastAPI:
     async def refused(_: Request, error: _Refused) -> Response:
         return error.answer
 
-    for declare in (_account, _reading, _alerts, _sessions, _deliveries, _pictures):
+    for declare in (_account, _reading, _alerts, _sessions, _deliveries, _pictures, _video):
         declare(app, house)
     return app
 
@@ -786,6 +792,61 @@ def _pictures(app: FastAPI, house: FakeController) -> None:
             _frames(house, room, boxes=boxes),
             media_type="multipart/x-mixed-replace; boundary=frame",
         )
+
+
+def _video(app: FastAPI, house: FakeController) -> None:
+    """Links to the node's video, and the node that they lead to."""
+
+    def page(house: FakeController, camera_id: str, path: str) -> PageLink:
+        return PageLink(
+            camera_id=camera_id,
+            url=f"{house.origin}/view/{camera_id}{path}",
+            expires_utc_ms=UtcMs(house.clock.utc_ms() + 600_000),
+        )
+
+    @app.get(BASE + "/cameras/{camera_id}/live")
+    async def live_page(camera_id: str, authorization: Bearer = None) -> PageLink:
+        _user(house, authorization)
+        return page(house, camera_id, "?ticket=live-ticket")
+
+    @app.get(BASE + "/cameras/{camera_id}/recordings")
+    async def recordings_page(
+        camera_id: str, request: Request, authorization: Bearer = None
+    ) -> PageLink:
+        user = _user(house, authorization)
+        if camera_id == "room-2-cam":
+            raise _Refused(503, "Not up", f"The node is not up, {user.username}.")
+        query = f"&{request.url.query}" if request.url.query else ""
+        return page(house, camera_id, f"/recordings?ticket=recording-ticket{query}")
+
+    @app.get(BASE + "/alerts/{alert_id}/clip")
+    async def clip(alert_id: str, authorization: Bearer = None) -> ClipLink:
+        _user(house, authorization)
+        alert = _alert(house, alert_id)
+        end = alert.raised_utc_ms + 20_000
+        origin = house.clip_origin or house.origin
+        url = f"{origin}{BASE}/alerts/{alert_id}/clip.mp4?ticket=clip-ticket"
+        return ClipLink(
+            alert_id=alert_id,
+            camera_id=alert.camera_id or "room-1-cam",
+            url=url,
+            early_url=url + "&now=1",
+            from_utc_ms=UtcMs(alert.since_utc_ms - 10_000),
+            to_utc_ms=UtcMs(end),
+            complete_utc_ms=UtcMs(end + 1_500),
+            expires_utc_ms=UtcMs(house.clock.utc_ms() + 600_000),
+        )
+
+    @app.get(BASE + "/alerts/{alert_id}/clip.mp4")
+    async def clip_file(alert_id: str, ticket: str) -> Response:
+        if ticket != "clip-ticket" or not house.clip_mp4:
+            return problem(404, "Nothing recorded", f"Nothing was recorded around {alert_id}.")
+        return Response(house.clip_mp4, media_type="video/mp4")
+
+    @app.get("/view/{camera_id}")
+    @app.get("/view/{camera_id}/recordings")
+    async def node_page(camera_id: str, ticket: str) -> Response:
+        return HTMLResponse(f"<!doctype html><title>{camera_id}</title><h1>{ticket}</h1>")
 
 
 def _frame(house: FakeController, room_id: str, *, boxes: bool) -> bytes:

@@ -1,4 +1,4 @@
-"""Links to the edge nodes' video: who gets one, for what, signed for what, and entered in the log."""
+"""Links to the edge nodes' video: who gets one, signed for what, and entered in the log."""
 
 import asyncio
 from collections.abc import AsyncIterator
