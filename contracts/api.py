@@ -162,14 +162,14 @@ class PageLink(Strict):
 class ClipLink(Strict):
     """Where a browser plays what a camera recorded around an alert, straight from its edge node.
 
-    ``url`` answers from ``complete_utc_ms`` on, ``early_url`` (None: cannot be had) with what there
-    is before that; both until ``expires_utc_ms``, for the asking user.
+    The whole clip is there from ``complete_utc_ms`` on; ``early``: the address is of what there was
+    when it was asked for, up to ``to_utc_ms``. It answers the asking user until ``expires_utc_ms``.
     """
 
     alert_id: str
     camera_id: CameraId
     url: str
-    early_url: str | None = None
+    early: bool = False
     from_utc_ms: UtcMs
     to_utc_ms: UtcMs
     complete_utc_ms: UtcMs

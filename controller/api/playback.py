@@ -35,6 +35,7 @@ RECORDING_TTL_MS: Final = TICKET_TTL_MAX_MS
 BEFORE_ALERT_MS: Final = 10_000  # as the nodes cut it: the moment before
 AFTER_ALERT_MS: Final = 20_000  # and what came of it
 SETTLED_MS: Final = 1_500  # the node's last fragment, its sync, and its index
+CLIP_MIN_MS: Final = 1_000  # nor a shorter one
 CLIP_MAX_MS: Final = 10 * 60_000  # the nodes cut no longer clip
 
 CameraPath = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a camera of the site.")]
@@ -43,6 +44,9 @@ FromQuery = Annotated[
 ]
 ToQuery = Annotated[
     int | None, Query(alias="to", ge=0, description="The list ends here, UTC milliseconds.")
+]
+EarlyQuery = Annotated[
+    bool, Query(alias="early", description="What there is, where the 20 s after are not over.")
 ]
 AlertQuery = Annotated[
     str | None,
@@ -111,18 +115,24 @@ async def get_clip(
     alert_id: AlertPath,
     context: ContextNeeded,
     caller: Annotated[Caller, Depends(Needs(Scope.RECORDINGS))],
+    early: EarlyQuery = False,  # noqa: FBT002  # a query parameter, always given by name
 ) -> ClipLink:
     """Where a browser plays an alert's clip: from 10 s before it began to 20 s after it was raised.
 
-    Before ``complete_utc_ms`` the node answers 425; ``early_url`` gives what there is until then.
+    Before ``complete_utc_ms`` the node answers 425, unless the address was asked for ``early``.
     """
     record = await find_alert(context, alert_id)
     camera = _seen_by(context, record)
-    # A node cuts by its own alerts; ours it has never heard of, so those are asked for by time.
     own = is_own(record)
     door = _door(context, camera) if own else door_of(context, record.alert.node_id)
     begin, end = _interval(record)
-    if own:
+    complete = UtcMs(end + SETTLED_MS)
+    early = early and door.now_utc_ms < complete
+    if early:
+        # A fixed end: a browser fetches by ranges, and what grows between two of them breaks.
+        end = UtcMs(max(door.now_utc_ms - SETTLED_MS, begin + CLIP_MIN_MS))
+    if own or early:
+        # A node cuts by its own alerts; of ours it has never heard, so it is asked by the time.
         path = f"{camera_resource(camera.id)}/clip.mp4"
         asked = {"from": str(begin), "to": str(end)}
     else:
@@ -131,16 +141,17 @@ async def get_clip(
     resource = camera_resource(camera.id) if "camera" in asked else path
     asked["ticket"] = door.ticket(caller, RECORDING_SCOPE, resource, RECORDING_TTL_MS)
     log.info(
-        "clip_link_issued", alert_id=record.id, camera_id=camera.id, username=caller.user.username
-    )
+        "clip_link_issued", alert_id=record.id, camera_id=camera.id,
+        username=caller.user.username, early=early,
+    )  # fmt: skip
     return ClipLink(
         alert_id=record.id,
         camera_id=camera.id,
         url=f"{door.base}{path}?{urlencode(asked)}",
-        early_url=None if own else f"{door.base}{path}?{urlencode({**asked, 'now': '1'})}",
+        early=early,
         from_utc_ms=begin,
         to_utc_ms=end,
-        complete_utc_ms=UtcMs(end + SETTLED_MS),
+        complete_utc_ms=complete,
         expires_utc_ms=UtcMs(door.now_utc_ms + RECORDING_TTL_MS),
     )
 

@@ -179,9 +179,10 @@ class ApiClient:
         query = urlencode({name: value for name, value in given.items() if value is not None})
         return await self._ask(PageLink, "GET", f"/cameras/{_part(camera_id)}/recordings?{query}")
 
-    async def clip(self, alert_id: str) -> ClipLink:
-        """Where a browser plays what was recorded around an alert, for a few minutes."""
-        return await self._ask(ClipLink, "GET", f"/alerts/{_part(alert_id)}/clip")
+    async def clip(self, alert_id: str, *, early: bool = False) -> ClipLink:
+        """Where a browser plays what was recorded around an alert; ``early``: as far as it goes."""
+        query = "?early=true" if early else ""
+        return await self._ask(ClipLink, "GET", f"/alerts/{_part(alert_id)}/clip{query}")
 
     async def acknowledge(self, alert_id: str) -> AlertView:
         """Say that a person has seen the alert."""

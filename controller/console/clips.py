@@ -23,7 +23,7 @@ class OpenedClip:
         """No alert is open."""
         self._alert_id, self._link, self._why = None, None, ""
 
-    async def open(self, alert_id: str) -> None:
+    async def open(self, alert_id: str, *, early: bool = False) -> None:
         """Ask where the clip of this alert is, anew even if that is known: a link ages."""
         self.close()
         self._alert_id = alert_id
@@ -31,7 +31,7 @@ class OpenedClip:
         number, page = self._asked, self._page
         link, why = None, ""
         try:
-            link = await page.api.clip(alert_id)
+            link = await page.api.clip(alert_id, early=early)
         except RefusedError as error:
             why = error.problem.detail or error.problem.title
         except ControllerLost:
@@ -54,7 +54,7 @@ class OpenedClip:
             "state": "ready",
             "why": "",
             "url": link.url,
-            "early_url": link.early_url or "",
+            "early": link.early,
             "complete_ms": int(link.complete_utc_ms),
             "complete_at": words.at(link.complete_utc_ms),
             "span": f"{words.at(link.from_utc_ms)} \N{EN DASH} {words.at(link.to_utc_ms)}",

@@ -195,11 +195,12 @@ class Wall(Page):
         self._opened = str(event.args)
         self.clip.close()
         self.redraw()
-        await self._open_clip()
-
-    async def _open_clip(self) -> None:
-        if self._opened is not None and self.has(*_RECORDING_ROLES):
+        if self.has(*_RECORDING_ROLES):
             await self.clip.open(self._opened)
+
+    async def _open_clip(self, event: GenericEventArguments) -> None:
+        if self._opened is not None and self.has(*_RECORDING_ROLES):
+            await self.clip.open(self._opened, early=event.args is True)
 
     def _close_alert(self) -> None:
         self._opened = None

@@ -820,17 +820,17 @@ def _video(app: FastAPI, house: FakeController) -> None:
         return page(house, camera_id, f"/recordings?ticket=recording-ticket{query}")
 
     @app.get(BASE + "/alerts/{alert_id}/clip")
-    async def clip(alert_id: str, authorization: Bearer = None) -> ClipLink:
+    async def clip(alert_id: str, authorization: Bearer = None, *, early: bool = False) -> ClipLink:
         _user(house, authorization)
         alert = _alert(house, alert_id)
         end = alert.raised_utc_ms + 20_000
         origin = house.clip_origin or house.origin
-        url = f"{origin}{BASE}/alerts/{alert_id}/clip.mp4?ticket=clip-ticket"
+        query = "?ticket=clip-ticket" + ("&to=7" if early else "")
         return ClipLink(
             alert_id=alert_id,
             camera_id=alert.camera_id or "room-1-cam",
-            url=url,
-            early_url=url + "&now=1",
+            url=f"{origin}{BASE}/alerts/{alert_id}/clip.mp4{query}",
+            early=early,
             from_utc_ms=UtcMs(alert.since_utc_ms - 10_000),
             to_utc_ms=UtcMs(end),
             complete_utc_ms=UtcMs(end + 1_500),

@@ -144,7 +144,7 @@ export default {
               </div>
               <p class="ze-detail-caption"><span v-if="detail.boxes.length">{{ detail.boxes.length }} {{ t['alert.people_in_picture'] }}</span><span v-if="detail.camera">{{ t['alert.camera'] }} {{ detail.camera }}</span>
                 <span v-if="detail.sha256" class="ze-hash" :title="detail.sha256">{{ t['alert.picture_hash'] }} {{ detail.sha256.slice(0, 12) }}…</span></p>
-              <ze-clip v-if="clip && clip.alert === detail.id" :t="t" :clip="clip" @again="$emit('clip')"/>
+              <ze-clip v-if="clip && clip.alert === detail.id" :t="t" :clip="clip" @again="$emit('clip', $event)"/>
               <template v-if="detail.tracks.length"><h4>{{ t['track.heading'] }}</h4><ze-tracks :t="t" :tracks="detail.tracks"/>
                 <p v-if="detail.clock" class="ze-faint" data-testid="alert-clock">{{ t['track.clock'] }} <b :class="{ 'is-doubtful': !detail.clock.good }">{{ detail.clock.label }}</b> {{ detail.clock.offset }}</p></template>
             </div>

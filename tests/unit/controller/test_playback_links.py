@@ -97,7 +97,7 @@ async def test_a_clip_opens_its_own_address_and_no_other(desk: Desk) -> None:
     path = f"{BASE}/alerts/a1/clip.mp4"
     assert urlsplit(clip["url"]).path == path
     assert desk.opened(clip["url"], "recording", path).subject == "audit"
-    assert clip["early_url"] == clip["url"] + "&now=1"
+    assert clip["early"] is False
     assert clip["from_utc_ms"] == max(alert.since_utc_ms - 10_000, 0)
     assert clip["to_utc_ms"] == alert.raised_utc_ms + 20_000
     assert clip["complete_utc_ms"] == clip["to_utc_ms"] + SETTLED_MS
@@ -123,7 +123,24 @@ async def test_an_alert_of_the_controller_is_asked_for_by_its_time(desk: Desk) -
     assert parts.path == f"{CAMERA}/clip.mp4"
     assert parse_qs(parts.query)["to"] == ["22000"]
     assert desk.opened(clip["url"], "recording", parts.path).subject == "sup"
-    assert clip["early_url"] is None
+
+
+async def test_what_there_is_before_the_end_has_an_end_of_its_own(desk: Desk) -> None:
+    now = desk.bench.clock.utc_ms()
+    times = {"since_utc_ms": now - 9_000, "raised_utc_ms": now - 8_000}
+    await desk.raised(an_alert().model_copy(update=times))
+    clip = (await desk.get("sup", "/alerts/a1/clip?early=true")).json()
+    parts = urlsplit(clip["url"])
+    asked = parse_qs(parts.query)
+    assert clip["early"] is True
+    assert parts.path == f"{CAMERA}/clip.mp4"
+    assert (asked["from"], asked["to"]) == ([str(now - 19_000)], [str(now - SETTLED_MS)])
+    assert desk.opened(clip["url"], "recording", parts.path).subject == "sup"
+    assert clip["complete_utc_ms"] == now + 12_000 + SETTLED_MS
+    desk.bench.clock.advance_ms(14_000)
+    whole = (await desk.get("sup", "/alerts/a1/clip?early=true")).json()
+    assert whole["early"] is False
+    assert urlsplit(whole["url"]).path == f"{BASE}/alerts/a1/clip.mp4"
 
 
 async def test_a_condition_of_hours_shows_its_last_ten_minutes(desk: Desk) -> None:

@@ -196,12 +196,8 @@ export const Clip = {
   components: { ZeSign: Sign },
   props: { t: Object, clip: Object },
   emits: ["again"],
-  data: () => ({ early: false, tries: 0, trouble: "", ready: false, timer: 0 }),
+  data: () => ({ tries: 0, trouble: "", ready: false, timer: 0 }),
   watch: {
-    "clip.alert"() {
-      this.early = false;
-      this.restart();
-    },
     "clip.url"() {
       this.restart();
     },
@@ -215,8 +211,7 @@ export const Clip = {
     },
     src() {
       if (this.clip.state !== "ready") return "";
-      if (this.early) return this.clip.early_url;
-      if (!this.complete) return "";
+      if (!this.clip.early && !this.complete) return "";
       return this.tries ? this.clip.url + "&try=" + this.tries : this.clip.url;
     },
   },
@@ -227,9 +222,9 @@ export const Clip = {
       this.trouble = "";
       this.ready = false;
     },
-    show(early) {
+    ask(early) {
       this.restart();
-      this.early = early;
+      this.$emit("again", early);
     },
     // A video does not say why it failed: any answer at all tells a node that refuses from one that is away.
     async failed() {
@@ -240,7 +235,7 @@ export const Clip = {
       );
       if (src !== this.src) return;
       // Right after the end its last second may not be on the node's disk, or the clocks differ a little.
-      const fresh = !this.early && this.now_ms < this.clip.complete_ms + 10000;
+      const fresh = this.now_ms < this.clip.complete_ms + 10000;
       if (answers && fresh && this.tries < CLIP_TRIES) {
         clearTimeout(this.timer);
         this.timer = setTimeout(() => this.tries++, CLIP_RETRY_MS);
@@ -254,20 +249,20 @@ export const Clip = {
   },
   template: `
     <section class="ze-clip" :aria-label="t['clip.heading']" data-testid="clip" :data-state="trouble || (src ? 'playing' : clip.state === 'ready' ? 'waiting' : clip.state)">
-      <header><h4>{{ t['clip.heading'] }}</h4><span class="ze-faint">{{ t['clip.span'] }}</span><span v-if="clip.span" class="ze-faint ze-number">{{ clip.span }}</span></header>
+      <header><h4>{{ t['clip.heading'] }}</h4><span class="ze-faint">{{ t['clip.span'] }}</span><span v-if="clip.span" class="ze-faint ze-number">{{ clip.span }}</span>
+        <a v-if="clip.state === 'ready'" class="ze-button is-small is-quiet" :href="clip.recordings" target="_blank" rel="noopener noreferrer" data-testid="clip-recordings"><ze-sign name="clock"/>{{ t['clip.around'] }}<span class="ze-hidden">({{ t['clip.new_tab'] }})</span></a></header>
       <div class="ze-clip-view">
         <video v-if="src && !trouble" :key="src" :src="src" controls playsinline preload="metadata" :aria-label="t['clip.video']" data-testid="clip-video" @loadedmetadata="ready = true" @error="failed"></video>
         <p v-if="trouble || clip.state === 'refused'" class="ze-clip-say is-trouble" role="alert" data-testid="clip-trouble"><ze-sign name="link_off"/><span>{{ trouble ? t['clip.' + trouble] : clip.why }}</span>
-          <button class="ze-button is-small" data-testid="clip-again" @click="restart(); $emit('again')">{{ t['clip.again'] }}</button></p>
+          <button class="ze-button is-small" data-testid="clip-again" @click="ask(clip.early && !complete)">{{ t['clip.again'] }}</button></p>
         <p v-else-if="clip.state === 'asking'" class="ze-clip-say" role="status"><i class="ze-spin"></i><span>{{ t['clip.asking'] }}</span></p>
         <p v-else-if="!src" class="ze-clip-say" data-testid="clip-waiting"><ze-sign name="clock"/><span role="status">{{ t['clip.waiting'] }} <b class="ze-number">{{ clip.complete_at }}</b></span><small class="ze-number" aria-hidden="true">{{ t['clip.left'] }} {{ left }} {{ t['alert.sec'] }}</small>
-          <button v-if="clip.early_url" class="ze-button is-small" data-testid="clip-early" @click="show(true)">{{ t['clip.early'] }}</button></p>
+          <button class="ze-button is-small" data-testid="clip-early" @click="ask(true)">{{ t['clip.early'] }}</button></p>
         <p v-else-if="!ready" class="ze-clip-say is-over" role="status"><i class="ze-spin"></i><span>{{ t['clip.loading'] }}</span></p>
       </div>
-      <p class="ze-clip-foot" v-if="clip.state === 'ready'">
-        <button v-if="early && complete" class="ze-button is-small" data-testid="clip-whole" @click="show(false)"><ze-sign name="record"/>{{ t['clip.whole'] }}</button>
-        <span v-else-if="early" class="ze-faint">{{ t['clip.waiting'] }} {{ clip.complete_at }}</span>
-        <a class="ze-button is-small" :href="clip.recordings" target="_blank" rel="noopener noreferrer" data-testid="clip-recordings"><ze-sign name="clock"/>{{ t['clip.around'] }}<span class="ze-hidden">({{ t['clip.new_tab'] }})</span></a></p>
+      <p class="ze-clip-foot" v-if="clip.state === 'ready' && clip.early">
+        <button v-if="complete" class="ze-button is-small" data-testid="clip-whole" @click="ask(false)"><ze-sign name="record"/>{{ t['clip.whole'] }}</button>
+        <span v-else class="ze-faint">{{ t['clip.waiting'] }} {{ clip.complete_at }}</span></p>
     </section>`,
 };
 
