@@ -4,7 +4,8 @@
     python tests/run.py unit types  these only
     python tests/run.py list        what there is
 
-Every suite runs, whatever became of those before it. The last line is `N passed, N failed`.
+Every suite runs, whatever became of those before it. One that takes longer than its budget is
+marked; all of them together fail above 20 minutes. The last line is `N passed, N failed`.
 """
 
 import os
@@ -24,7 +25,8 @@ BUILD: Final = ROOT / "build"
 BIN: Final = Path(sys.executable).parent
 
 STOP_FACTOR: Final = 2.0
-# A suite above its budget fails; at twice the budget it hangs, and is stopped to let others run.
+# A busy machine may take a suite above its budget: it is marked. At twice the budget it hangs, and
+# is stopped to let others run.
 
 KILL_AFTER_S: Final = 10.0  # what a stopped suite gets to end its own processes
 
@@ -79,17 +81,23 @@ def tests(name: str, budget_s: float, *paths: str) -> Suite:
 
 DEMO_CHECK: Final = ("zeroentry", "demo", "--check", "--json")
 
+RECORDING: Final = tuple(
+    f"tests/integration/{name}"
+    for name in ("copies", "edge_recorder", "onvif", "pickups", "recorder_hostile", "recording")
+)
+
 SUITES: Final = (
-    whole("format", 15, "ruff", "format", "--check", "."),
-    whole("lint", 20, "ruff", "check", "."),
-    whole("types", 80, "mypy"),
-    whole("imports", 20, "lint-imports"),
-    tests("unit", 130, "tests/unit", "tests/test_house_rules.py"),
-    tests("simulation", 255, "tests/simulation"),
-    tests("integration", 190, "tests/integration"),
-    tests("browser", 160, "tests/browser"),
-    whole("demo-check", 150, *DEMO_CHECK, "build/demo-check.json"),
-    whole("demo-chaos", 175, *DEMO_CHECK, "build/demo-chaos.json", "--chaos"),
+    whole("format", 10, "ruff", "format", "--check", "."),
+    whole("lint", 15, "ruff", "check", "."),
+    whole("types", 75, "mypy"),
+    whole("imports", 15, "lint-imports"),
+    tests("unit", 175, "tests/unit", "tests/test_house_rules.py"),
+    tests("simulation", 170, "tests/simulation"),
+    tests("integration", 160, "tests/integration", *(f"--ignore={path}" for path in RECORDING)),
+    tests("recording", 240, *RECORDING),
+    tests("browser", 110, "tests/browser"),
+    whole("demo-check", 105, *DEMO_CHECK, "build/demo-check.json"),
+    whole("demo-chaos", 120, *DEMO_CHECK, "build/demo-chaos.json", "--chaos"),
 )
 
 LIMIT_S: Final = 1_200.0
@@ -131,8 +139,6 @@ def run(suite: Suite) -> Outcome:
     used_s = time.monotonic() - start
     if not problem and code != 0:
         problem = f"exit {code}"
-    if not problem and used_s > suite.budget_s:
-        problem = "over its budget"
     return count(suite, junit, used_s, problem)
 
 
@@ -173,6 +179,8 @@ def report(outcomes: Sequence[Outcome]) -> int:
     print(f"\n{'suite':12} {'used':>7} {'budget':>7} {'passed':>7} {'failed':>7}  result")
     for row in outcomes:
         result = "ok" if row.good else row.problem
+        if row.used_s > row.suite.budget_s:
+            result += ", over its budget"
         if row.skipped:
             result += f" ({row.skipped} skipped)"
         print(
@@ -183,10 +191,13 @@ def report(outcomes: Sequence[Outcome]) -> int:
     budget_s = sum(row.suite.budget_s for row in outcomes)
     print(f"{'total':12} {used_s:6.1f}s {budget_s:6.0f}s")
     print()
+    late = used_s > LIMIT_S
+    if late:
+        print(f"{used_s:.0f} s: over the {LIMIT_S:.0f} s that all of it may take")
     passed = sum(row.passed for row in outcomes)
-    failed = sum(row.failed for row in outcomes)
+    failed = sum(row.failed for row in outcomes) + late
     print(f"{passed} passed, {failed} failed", flush=True)
-    return 0 if all(row.good for row in outcomes) else 1
+    return 0 if not failed and all(row.good for row in outcomes) else 1
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def python(code: str, budget_s: float) -> Suite:
         (PASSING, "", (2, 0, 1), ""),
         (FAILING, "exit 1", (1, 2, 0), "exit 1"),
         (EMPTY, "", (0, 1, 0), "ran no test"),
-        (PASSING, "over its budget", (2, 1, 1), "over its budget"),
+        (PASSING, "exit 2", (2, 1, 1), "exit 2"),
     ],
 )
 def test_tests_are_counted_from_their_report(
@@ -57,6 +57,18 @@ def test_the_last_line_is_the_sum(capsys: pytest.CaptureFixture[str]) -> None:
     assert report(rows) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "5 passed, 1 failed"
     assert report(rows[:1]) == 0
+
+
+def test_a_suite_over_its_budget_is_marked_and_all_of_them_over_twenty_minutes_fail(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    late = Outcome(TESTS, 11.0, 2, 0, 0, "")
+    assert report([late]) == 0
+    assert "ok, over its budget" in capsys.readouterr().out
+    assert report([late, Outcome(TESTS, LIMIT_S, 3, 0, 0, "")]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == "5 passed, 1 failed"
+    assert said[-2] == "1211 s: over the 1200 s that all of it may take"
 
 
 def test_an_unknown_suite_is_named(capsys: pytest.CaptureFixture[str]) -> None:
