@@ -137,7 +137,7 @@ async def get_clip(
         asked = {"from": str(begin), "to": str(end)}
     else:
         path = f"{BASE}/alerts/{record.id}/clip.mp4"
-        asked = {} if record.alert.camera_id else {"camera": camera.id}
+        asked = {} if _witness(record) else {"camera": camera.id}
     resource = camera_resource(camera.id) if "camera" in asked else path
     asked["ticket"] = door.ticket(caller, RECORDING_SCOPE, resource, RECORDING_TTL_MS)
     log.info(
@@ -156,10 +156,17 @@ async def get_clip(
     )
 
 
+def _witness(record: AlertRecord) -> CameraId | None:
+    """The camera that saw an alert, as its node knows it too: the one that its picture is of."""
+    alert = record.alert
+    return alert.camera_id or (alert.picture.camera_id if alert.picture else None)
+
+
 def _seen_by(context: Context, record: AlertRecord) -> CameraConfig:
     """The camera that saw an alert, else the first of its room."""
-    if record.alert.camera_id is not None:
-        return _camera(context, record.alert.camera_id)
+    witness = _witness(record)
+    if witness is not None:
+        return _camera(context, witness)
     cameras = context.state().plan.site.cameras_of(record.alert.room_id)
     if not cameras:
         text = Sentence(

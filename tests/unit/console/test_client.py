@@ -106,6 +106,19 @@ async def test_media_and_report_are_fetched(site: Site) -> None:
     assert resolved.handling is Handling.RESOLVED
 
 
+async def test_links_to_the_nodes_video_are_fetched(site: Site) -> None:
+    live = await site.api.live_page("room-1-cam")
+    assert live.url == f"{site.origin}/view/room-1-cam?ticket=live-ticket"
+    plain = await site.api.recordings_page("room-1-cam")
+    assert plain.url == f"{site.origin}/view/room-1-cam/recordings?ticket=recording-ticket"
+    part = await site.api.recordings_page("room-1-cam", 1_000, 2_000)
+    assert part.url == plain.url + "&from=1000&to=2000"
+    alert = site.house.raise_alert()
+    whole, early = await site.api.clip(alert.id), await site.api.clip(alert.id, early=True)
+    assert (whole.early, early.early) == (False, True)
+    assert whole.complete_utc_ms > alert.raised_utc_ms + 20_000
+
+
 async def test_events_go_on_behind_the_last_one(site: Site) -> None:
     first = site.house.raise_alert()
     async with site.api.events("0") as events:

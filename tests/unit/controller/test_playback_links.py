@@ -12,8 +12,9 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from contracts.api import BASE
-from contracts.observations import Alert
+from contracts.observations import Alert, PictureRef
 from contracts.topics import Kind
+from contracts.units import UtcMs
 from controller.api.playback import RECORDING_TTL_MS, SETTLED_MS
 from controller.core.alerts import NODE_OFFLINE
 from controller.core.state import own_alert_id
@@ -111,6 +112,22 @@ async def test_an_alert_without_a_camera_is_shown_by_one_of_its_room(desk: Desk)
     assert clip["camera_id"] == "cam-1"
     assert parse_qs(urlsplit(clip["url"]).query)["camera"] == ["cam-1"]
     assert desk.opened(clip["url"], "recording", CAMERA).subject == "sup"
+
+
+async def test_an_alert_of_a_whole_room_is_shown_by_the_camera_of_its_picture(desk: Desk) -> None:
+    digest = "ab" * 32
+    picture = PictureRef(
+        sha256=digest,
+        bytes=1_000,
+        path=f"/api/v1/pictures/{digest}.jpg",
+        camera_id="cam-1",
+        taken_utc_ms=UtcMs(2_000),
+    )
+    await desk.raised(an_alert().model_copy(update={"camera_id": None, "picture": picture}))
+    clip = (await desk.get("sup", "/alerts/a1/clip")).json()
+    path = f"{BASE}/alerts/a1/clip.mp4"
+    assert set(parse_qs(urlsplit(clip["url"]).query)) == {"ticket"}
+    assert desk.opened(clip["url"], "recording", path).subject == "sup"
 
 
 async def test_an_alert_of_the_controller_is_asked_for_by_its_time(desk: Desk) -> None:
