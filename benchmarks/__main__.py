@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-NAMES: Final = ("alerts", "evidence")
+NAMES: Final = ("alerts", "evidence", "recorder", "crash")
 TIMEOUT_S: Final = 6_000  # a full run takes most of an hour; a quick one 45 s on two cores
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "benchmarks.md"
 FULL_MARK: Final = "full"
