@@ -192,6 +192,11 @@ class Recordings:
         """A request was committed: ask the recorder for it."""
         self._asked.set()
 
+    @property
+    def keeper(self) -> Keeper:
+        """What copies, frees and forecasts."""
+        return self._parts.keeper
+
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as group:

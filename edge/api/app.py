@@ -10,8 +10,9 @@ from pydantic import Field
 from contracts.api import Problem
 from contracts.devices import AreaKind, Named
 from contracts.envelope import Strict
+from contracts.evidence.entries import CopyName
 from contracts.observations import Alert, CameraHealth, CameraView, NodeHealth, RoomObservation
-from contracts.units import CameraId, NodeId, RoomId, SessionId, Sha256Hex, SiteId
+from contracts.units import CameraId, NodeId, RoomId, SessionId, Sha256Hex, SiteId, UtcMs
 from edge.api import live, problems
 from edge.api.access import CONTROLLER, Caller, Gate, Needs, Scope, media_caller
 from edge.api.live import LiveHub, NoPictureError, TooManyViewersError, Variant, nearest_width
@@ -68,6 +69,30 @@ class CameraInfo(Strict):
     viewers: int = Field(description="Live viewers now.")
 
 
+class CopyPlaceInfo(Strict):
+    """One place that copies go to. ``failing_since_utc_ms`` None: it works."""
+
+    name: CopyName
+    failing_since_utc_ms: UtcMs | None = None
+    error: str | None = None
+
+
+class StorageInfo(Strict):
+    """How long the recordings' disk lasts, and what fifteen years would take."""
+
+    disk_free_bytes: int | None = None
+    disk_total_bytes: int | None = None
+    bytes_per_day: int | None = Field(default=None, description="At the rate of the last hour.")
+    days_left: float | None = Field(default=None, description="None: nothing is being recorded.")
+    fifteen_years_bytes: int | None = Field(
+        default=None, description="If every hour were sealed: what an archive is planned for."
+    )
+    short_bytes: int = Field(
+        default=0, description="Missing below the critical mark, with nothing left that may go."
+    )
+    places: tuple[CopyPlaceInfo, ...] = ()
+
+
 class NodeReader(Protocol):
     """What the API needs to know of the node."""
 
@@ -78,6 +103,8 @@ class NodeReader(Protocol):
     def cameras(self) -> Sequence[CameraInfo]: ...
 
     def health(self) -> NodeHealth: ...
+
+    def storage(self) -> StorageInfo: ...
 
     def metrics(self) -> bytes: ...
 
@@ -162,6 +189,11 @@ def _add_node(app: FastAPI, node: NodeReader) -> None:
     async def get_health() -> NodeHealth:
         """The node's own word on itself, as it goes out over MQTT."""
         return node.health()
+
+    @app.get(f"{BASE}/storage", tags=["node"], dependencies=[_View])
+    async def get_storage() -> StorageInfo:
+        """The recordings' disk: days left, forecast, and how copies fare."""
+        return node.storage()
 
     @app.get(
         "/metrics",

@@ -6,8 +6,16 @@ from typing import Protocol
 from contracts.devices import CameraConfig, Site
 from contracts.observations import NodeHealth
 from contracts.units import CameraId, NodeId
-from edge.api.app import AreaInfo, CameraInfo, NodeInfo, SealInfo
+from edge.api.app import (
+    AreaInfo,
+    CameraInfo,
+    CopyPlaceInfo,
+    NodeInfo,
+    SealInfo,
+    StorageInfo,
+)
 from edge.core.room import camera_view
+from edge.keeper import Keeper
 from edge.service import NodeService, RoomService
 from edge.version import product_version
 from runtime.metrics import Metrics
@@ -29,12 +37,14 @@ class NodeView:
         service: NodeService,
         shows: Sequence[Viewed],
         metrics: Metrics,
+        keeper: Keeper | None = None,
     ) -> None:
         self._site = site
         self._node_id = node_id
         self._service = service
         self._shows = tuple(shows)
         self._metrics = metrics
+        self._keeper = keeper
         self._cameras = tuple(
             camera for camera in site.cameras if service.room_of(camera.id) is not None
         )
@@ -87,6 +97,26 @@ class NodeView:
 
     def health(self) -> NodeHealth:
         return self._service.health
+
+    def storage(self) -> StorageInfo:
+        keeper, recording = self._keeper, self._service.health.recording
+        told = keeper.forecast if keeper else None
+        return StorageInfo(
+            disk_free_bytes=recording.disk_free_bytes if recording else None,
+            disk_total_bytes=recording.disk_total_bytes if recording else None,
+            bytes_per_day=told.bytes_per_day if told else None,
+            days_left=told.days_left if told else None,
+            fifteen_years_bytes=told.fifteen_years_bytes if told else None,
+            short_bytes=keeper.short_bytes if keeper else 0,
+            places=tuple(
+                CopyPlaceInfo(
+                    name=place.name,
+                    failing_since_utc_ms=place.failing_since_utc_ms,
+                    error=place.error,
+                )
+                for place in (keeper.places.values() if keeper else ())
+            ),
+        )
 
     def metrics(self) -> bytes:
         return self._metrics.render()

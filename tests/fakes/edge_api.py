@@ -3,7 +3,7 @@
 from contracts.devices import AreaKind, Named
 from contracts.observations import CameraState, CameraView, NodeHealth, NodeState, RoomObservation
 from contracts.units import CameraId, UtcMs
-from edge.api.app import AreaInfo, CameraInfo, NodeInfo
+from edge.api.app import AreaInfo, CameraInfo, CopyPlaceInfo, NodeInfo, StorageInfo
 
 NAME = Named(zh="室", en="Room")
 KEY = b"n" * 32
@@ -48,6 +48,10 @@ class FakeNode:
 
     def health(self) -> NodeHealth:
         return NodeHealth(node_id="edge-1", state=NodeState.RUNNING, utc_ms=UtcMs(1))
+
+    def storage(self) -> StorageInfo:
+        place = CopyPlaceInfo(name="mirror", failing_since_utc_ms=UtcMs(1), error="not mounted")
+        return StorageInfo(disk_free_bytes=1, disk_total_bytes=2, days_left=3.5, places=(place,))
 
     def metrics(self) -> bytes:
         return b"zeroentry_up 1\n"

@@ -74,6 +74,7 @@ async def api() -> AsyncIterator[Api]:
 
 ROUTES = {
     "/api/v1/node": VIEW,
+    "/api/v1/storage": VIEW,
     "/api/v1/health": VIEW,
     "/api/v1/openapi.json": VIEW,
     "/api/v1/areas": VIEW,
@@ -251,3 +252,11 @@ def test_a_port_in_use_is_named() -> None:
         port = other.getsockname()[1]
         with pytest.raises(PortTakenError, match=f"port {port} on 127.0.0.1 is in use"):
             listen("127.0.0.1", port)
+
+
+async def test_the_node_says_how_long_its_disk_lasts_and_how_copies_fare(
+    api: Api,
+) -> None:
+    told = (await api.client.get("/api/v1/storage", headers=bearer(VIEW))).json()
+    assert (told["disk_free_bytes"], told["days_left"]) == (1, 3.5)
+    assert told["places"] == [{"name": "mirror", "failing_since_utc_ms": 1, "error": "not mounted"}]
