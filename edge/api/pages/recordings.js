@@ -150,8 +150,7 @@ async function play(path, values) {
   clipStart = info.start_utc_ms;
   byId("facts").replaceChildren(...factsOf(info).map((textContent) => element("li", { textContent })));
   byId("player").hidden = false;
-  // A growing file has grown since: the same interval may by now be another clip.
-  video.src = address(`${path}.mp4`, { ...values, ...endOf(path, values, info) });
+  video.src = fixedAddress(path, values, info);
   begin();
   tick();
 }
@@ -164,8 +163,11 @@ function begin() {
   });
 }
 
-function endOf(path, values, info) {
-  return path === `${base}/clip` && values.to === undefined ? { to: info.asked_to_utc_ms } : {};
+/** Where to fetch a clip whose end stays: "until now" is another clip at each range of it. */
+function fixedAddress(path, values, info) {
+  const open = values.now || (path === `${base}/clip` && values.to === undefined);
+  if (!open) return address(`${path}.mp4`, values);
+  return address(`${base}/clip.mp4`, { from: info.asked_from_utc_ms, to: info.asked_to_utc_ms });
 }
 
 function wait(path, values, seconds) {
