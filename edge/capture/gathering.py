@@ -23,9 +23,13 @@ class Gathering:
     _prompt_before_ms: float = float("inf")
     _prompt_ms: float = float("inf")
     _is_behind: bool = False
+    _is_drained: bool = False
+    """A read has waited: until then what comes is what piled up while the stream was looked at,
+    and the promptest of it is half a second late."""
 
     def after_sound_ms(self, waited_ms: int) -> int:
         """How long to pause after a packet of sound, whose read took ``waited_ms``."""
+        self._is_drained |= waited_ms >= WAITED_MS
         return self.gather_ms if waited_ms >= WAITED_MS and not self._is_behind else 0
 
     def after_picture_ms(self, now_ms: int, waited_ms: int, due_ms: float) -> int:
@@ -34,6 +38,9 @@ class Gathering:
         Where packets pile up (a starved machine makes every read slow), there is no pause until
         they are read.
         """
+        self._is_drained |= waited_ms >= WAITED_MS
+        if not self._is_drained:
+            return 0
         late_ms = now_ms - due_ms
         if now_ms - self._window_began_ms >= FORGET_AFTER_MS:
             self._window_began_ms = now_ms

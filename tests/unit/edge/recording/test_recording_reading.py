@@ -37,9 +37,21 @@ def test_it_pauses_when_it_had_to_wait_or_has_the_newest_picture() -> None:
     assert gathering.after_sound_ms(waited_ms=3) == GATHER_MS
 
 
+def test_what_piled_up_before_the_first_read_is_read_without_a_pause() -> None:
+    gathering = Gathering(GATHER_MS)
+    backlog = [
+        gathering.after_picture_ms(10_000, waited_ms=0, due_ms=due) for due in range(0, 520, 40)
+    ]
+    assert set(backlog) == {0}
+    assert gathering.after_sound_ms(waited_ms=0) == 0
+    assert gathering.after_picture_ms(10_020, waited_ms=20, due_ms=520) == GATHER_MS
+    # A picture half a second late is no longer the promptest.
+    assert gathering.after_picture_ms(10_540, waited_ms=0, due_ms=560) == 0
+
+
 def test_a_reader_that_fell_behind_does_not_pause_though_every_read_is_slow() -> None:
     gathering = Gathering(GATHER_MS)
-    gathering.after_picture_ms(10_000, waited_ms=0, due_ms=0)
+    gathering.after_picture_ms(10_000, waited_ms=5, due_ms=0)
     late_ms = BEHIND_GATHERS * GATHER_MS + 10
     assert gathering.after_picture_ms(10_040 + late_ms, waited_ms=50, due_ms=40) == 0
     assert gathering.after_sound_ms(waited_ms=50) == 0
