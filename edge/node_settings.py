@@ -36,7 +36,7 @@ class RecordingSettings(Strict):
     dir: Path | None = None
     """Left out: ``recordings`` in ``data_dir``."""
     segment_s: int = Field(default=60, ge=10, le=600)
-    fragment_ms: int = Field(default=400, ge=100, le=1_000)
+    fragment_ms: int = Field(default=300, ge=100, le=1_000)
     """What a kill may cost at most: the fragment that is being filled."""
     buffer_mib: int = Field(default=16, ge=1, le=256)
     """Packets that wait for a slow disk, a track: half a minute at 4 Mb/s."""

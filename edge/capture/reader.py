@@ -51,7 +51,7 @@ STUCK_READERS_MAX = 4  # each holds a thread and a socket; beyond this only a re
 ASK_AGAIN_AFTER = 4  # failures: a device that was reset gives its streams new addresses
 DAMAGES_MAX = 50  # in a row, without a packet between them: the connection is beyond repair
 GATHER_MS = 300
-# For a recorder over TCP (see gathering): with a fragment of 400 ms, a kill still costs less than
+# For a recorder over TCP (see gathering): with a fragment of 300 ms, a kill still costs less than
 # a second. What 300 ms bring (150 kB at 4 Mb/s) lies in the kernel's receive buffer, which grows
 # with the bursts that it is read in.
 
