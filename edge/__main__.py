@@ -211,14 +211,7 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
         service,
         session,
         pump,
-        NodeView(
-            site,
-            config.node,
-            service,
-            (hub, video),
-            wiring.metrics,
-            recordings.keeper if recordings else None,
-        ),
+        _view(config, site, service, wiring, (hub, video), recordings),
         hub,
         pictures,
         gate,
@@ -227,6 +220,18 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
         recordings,
         open_playback(config.data_dir, index, moments, clock) if index and moments else None,
     )
+
+
+def _view(
+    config: EdgeSettings,
+    site: Site,
+    service: NodeService,
+    wiring: Wiring,
+    shows: tuple[LiveHub, LiveVideo],
+    recordings: Recordings | None,
+) -> NodeView:
+    keeper = recordings.keeper if recordings else None
+    return NodeView(site, config.node, service, shows, wiring.metrics, keeper)
 
 
 @dataclass(frozen=True, slots=True)
