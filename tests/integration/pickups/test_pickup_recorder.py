@@ -54,7 +54,7 @@ def settings_of(folder: Path) -> Path:
                 "site_dir": str(site),
                 "data_dir": str(folder / "data"),
                 "mqtt": {"client_id": NODE},
-                "recording": {"segment_s": 10},
+                "recording": {"segment_s": 60},
             }
         )
     )
@@ -90,11 +90,15 @@ async def test_a_pickup_has_a_sealed_track_of_its_own(pulse: PulseServer, tmp_pa
         recorder.terminate()
         assert await recorder.wait() == 0
 
-    (segment,) = [one for one in entries(recordings) if isinstance(one, Segment)]
-    assert (segment.media.audio, segment.media.video) == ("flac", None)
-    assert segment.sound_offset_ms is not None
-    with av.open(str(next(recordings.glob(f"mic-1/*/{segment.file}")))) as film:
-        heard = np.concatenate([one.to_ndarray().reshape(-1) for one in film.decode(audio=0)])
+    # A null sink shifts its own time when a player joins: then there is more than one file.
+    segments = [one for one in entries(recordings) if isinstance(one, Segment)]
+    assert {(one.media.audio, one.media.video) for one in segments} == {("flac", None)}
+    assert all(one.sound_offset_ms is not None for one in segments)
+    blocks = []
+    for segment in segments:
+        with av.open(str(next(recordings.glob(f"mic-1/*/{segment.file}")))) as film:
+            blocks += [one.to_ndarray().reshape(-1) for one in film.decode(audio=0)]
+    heard = np.concatenate(blocks)
     loud = np.flatnonzero(np.abs(heard.astype(np.int32)) > 4_000)
     tone = heard[loud[0] : loud[-1]].astype(np.int16)
     assert abs(loudest_hz(tone) - TONE_HZ) < 5
