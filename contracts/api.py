@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from contracts.admission import AreaKind, ProcurementKind
 from contracts.commands import KEEP_MAX_DAYS
-from contracts.devices import AreaKind, Named, ZonePolicy
+from contracts.devices import Named, ZonePolicy
 from contracts.envelope import Strict
 from contracts.evidence.entries import ClockState, GapReason, TrackId
 from contracts.evidence.lines import KeyId
@@ -19,6 +20,7 @@ from contracts.observations import (
     Condition,
     LevelDbfs,
     Measured,
+    Mode,
     NodeState,
     RecordingState,
     SeenPerson,
@@ -122,6 +124,8 @@ class SessionBody(Strict):
     starts_utc_ms: UtcMs | None = None
     keep_days: int | None = Field(default=None, ge=1, le=KEEP_MAX_DAYS)
     roster_sha256: Sha256Hex | None = None
+    procurement: ProcurementKind = ProcurementKind.ENGINEERING
+    """What is tendered: each kind admits others to the closed area."""
 
 
 class SessionView(Strict):
@@ -140,6 +144,7 @@ class SessionView(Strict):
     sealed_by: str | None = None
     released_by: str | None = None
     keep_days: int | None = None
+    procurement: ProcurementKind = ProcurementKind.ENGINEERING
 
 
 class MediaLink(Strict):
@@ -173,6 +178,17 @@ class ClipLink(Strict):
     from_utc_ms: UtcMs
     to_utc_ms: UtcMs
     complete_utc_ms: UtcMs
+    expires_utc_ms: UtcMs
+
+
+class SoundLink(Strict):
+    """Where a browser hears what belongs to an alert; asking for it is entered in the log."""
+
+    alert_id: str
+    source_id: str
+    url: str
+    from_utc_ms: UtcMs
+    duration_ms: int
     expires_utc_ms: UtcMs
 
 
@@ -290,6 +306,16 @@ class AlertView(Strict):
     confidence: float = 1.0
     measured: tuple[Measured, ...] = ()
     boxes: tuple[SeenPerson, ...] = ()
+    mode: Mode = Mode.ON
+    """``shadow``: kept and counted; nobody was told."""
+    risk_code: str = ""
+    """The centre's own number of the risk point."""
+    zone_id: ZoneId | None = None
+    saw: Sentence | None = None
+    """What was seen or heard, as the node says it."""
+    settings: tuple[Measured, ...] = ()
+    """The rule's parameters as they were."""
+    sound_sha256: str | None = None
     picture_sha256: str | None = None
     picture_url: str | None = None
     acknowledged_by: str | None = None
@@ -650,3 +676,5 @@ class WitnessReport(Strict):
     statement: Sentence
     recordings: tuple[ReportTrack, ...] = ()
     gaps: tuple[ReportGap, ...] = ()
+    shadow_findings: int = Field(default=0, ge=0)
+    """What rules in shadow found in this session; nobody was told, so none is an alert."""

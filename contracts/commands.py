@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from contracts.admission import ProcurementKind
 from contracts.envelope import Strict
 from contracts.units import MessageId, RoomId, SessionId, Sha256Hex, UtcMs
 
@@ -27,6 +28,8 @@ class Seal(Strict):
     keep_days: int = Field(default=KEEP_SEALED_DAYS, ge=1, le=KEEP_MAX_DAYS)
     roster_sha256: Sha256Hex | None = None
     """Hash of the roster as the controller froze it; it goes into the evidence chain."""
+    procurement: ProcurementKind = ProcurementKind.ENGINEERING
+    """Which row of the site's admission policy holds in this room."""
 
 
 class Release(Strict):
@@ -52,6 +55,10 @@ class Keep(Strict):
     from_utc_ms: UtcMs
     to_utc_ms: UtcMs | None = None
     keep_until_utc_ms: UtcMs
+    of_room: RoomId | None = None
+    """The room of the session: whose people walk here while it is sealed."""
+    procurement: ProcurementKind = ProcurementKind.ENGINEERING
+    """Of that session: who may walk here."""
 
 
 Command = Annotated[Seal | Release | Keep, Field(discriminator="kind")]

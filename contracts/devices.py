@@ -9,9 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from contracts.admission import AdmissionPolicy, AreaKind, VestColours
 from contracts.commands import KEEP_MAX_DAYS, KEEP_SEALED_DAYS
 from contracts.envelope import Strict
 from contracts.units import CameraId, NodeId, PickupId, RobotId, RoomId, SiteId, ZoneId
+from contracts.zones import ZONES_MAX, PictureZone, zone_problems
 
 CredentialName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 
@@ -81,14 +83,6 @@ class Named(Strict):
     en: str = Field(min_length=1, max_length=60)
 
 
-class AreaKind(StrEnum):
-    """What a watched area is. Rest, smoking and toilet rooms are never watched and have no kind."""
-
-    EVALUATION = "evaluation"
-    CORRIDOR = "corridor"
-    KITCHEN = "kitchen"
-
-
 class Area(Strict):
     """A room or passage that cameras watch. ``door_node`` is where a robot stops to serve it."""
 
@@ -134,6 +128,8 @@ class SiteConfig(Strict):
     """How long the recordings of a sealed session are kept, unless the session says otherwise."""
     areas: tuple[Area, ...] = Field(min_length=1, max_length=200)
     zones: tuple[Zone, ...] = Field(default=(), max_length=500)
+    vests: VestColours = VestColours()
+    admission: AdmissionPolicy = AdmissionPolicy()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -198,6 +194,22 @@ class NvrSource(Strict):
     channel: int = Field(ge=1, le=512)
 
 
+FLOOR_POINTS_MIN: Final = 4  # a plane seen in perspective has eight unknowns: four points
+
+
+class FloorPoint(Strict):
+    """A mark on the floor: where the picture shows it, and where it is in the room."""
+
+    x: float = Field(ge=-1.0, le=2.0)
+    """In shares of the picture's width; marks beyond its edge may be reckoned."""
+    y: float = Field(ge=-1.0, le=2.0)
+    x_m: float = Field(ge=-200.0, le=200.0)
+    y_m: float = Field(ge=-200.0, le=200.0)
+
+
+TILES_MAX: Final = 4  # more would show the detector each person several times too large
+
+
 class CameraConfig(Strict):
     """One camera: its streams, how to reach them, and how often its picture is analysed.
 
@@ -216,12 +228,29 @@ class CameraConfig(Strict):
     transport: Literal["tcp", "udp"] = "tcp"
     credential: CredentialName | None = None
     analyse_fps: float = Field(default=5.0, gt=0, le=30)
+    tiles: int = Field(default=1, ge=1, le=TILES_MAX)
+    """In how many overlapping parts, side by side, a wide picture goes to the detector."""
+    floor: tuple[FloorPoint, ...] = Field(default=(), max_length=16)
+    """Marks that this camera shares with others of its area, in one system of metres."""
+    zones: tuple[PictureZone, ...] = Field(default=(), max_length=ZONES_MAX)
+    """Used until somebody draws others in the node's editor."""
     simulated: bool = False
 
     @property
     def analysed(self) -> StreamConfig:
         """The stream that perception reads: the sub stream where there is one."""
         return self.sub or self.main
+
+    @model_validator(mode="after")
+    def _picture_is_described(self) -> Self:
+        if problems := zone_problems(self.zones):
+            raise ValueError(f"zones: {'; '.join(problems)}")
+        if self.floor and len(self.floor) < FLOOR_POINTS_MIN:
+            raise ValueError(
+                f"floor: {len(self.floor)} points; at least {FLOOR_POINTS_MIN} are needed to tell "
+                "where people stand, or none"
+            )
+        return self
 
     @model_validator(mode="after")
     def _each_stream_has_a_source(self) -> Self:

@@ -9,6 +9,7 @@ from contracts.envelope import Wire
 from contracts.evidence.entries import ClockState, GapReason, TrackId
 from contracts.evidence.lines import LINE_MAX_BYTES, KeyId
 from contracts.units import (
+    Bilingual,
     CameraId,
     MessageId,
     NodeId,
@@ -18,6 +19,7 @@ from contracts.units import (
     SessionId,
     Sha256Hex,
     UtcMs,
+    ZoneId,
 )
 
 PEOPLE_MAX = 64
@@ -104,6 +106,10 @@ class RoomObservation(Wire):
     index: int = Field(ge=0)
     utc_ms: UtcMs
     head_count: int | None = Field(default=None, ge=0, le=PEOPLE_MAX)
+    confidence: Ratio | None = None
+    """How sure the count is; None where there is none."""
+    balance: int | None = None
+    """Count at the seal plus entries minus exits through the gates; None: no gates, or no seal."""
     views: tuple[CameraView, ...] = Field(default=(), max_length=16)
 
 
@@ -113,6 +119,14 @@ class Severity(StrEnum):
     NOTICE = "notice"
     WARNING = "warning"
     ALARM = "alarm"
+
+
+class Mode(StrEnum):
+    """Whether a rule is judged, and whether people are told. ``SHADOW``: recorded and counted."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    ON = "on"
 
 
 class Condition(StrEnum):
@@ -130,6 +144,35 @@ class PictureRef(Wire):
     path: str = Field(pattern=r"^/api/v1/pictures/[0-9a-f]{64}\.jpg$")
     camera_id: CameraId
     taken_utc_ms: UtcMs
+
+
+SOUND_MAX_MS = 60_000  # longer is in the recordings, which the clip is cut from
+
+
+class SoundRef(Wire):
+    """A stretch of sound on the edge node's disk: fetched over its API, checked by its hash."""
+
+    sha256: Sha256Hex
+    bytes: int = Field(ge=1, le=8_388_608)  # a minute of 48 kHz FLAC stays below 6 MiB
+    path: str = Field(pattern=r"^/api/v1/sounds/[0-9a-f]{64}\.flac$")
+    source_id: CameraId | PickupId
+    from_utc_ms: UtcMs
+    duration_ms: int = Field(ge=1, le=SOUND_MAX_MS)
+
+
+SAID_MAX_CHARS = 200  # one sentence
+
+
+class Said(Wire):
+    """One sentence for people, in both languages of the product."""
+
+    zh: str = Field(min_length=1, max_length=SAID_MAX_CHARS)
+    en: str = Field(min_length=1, max_length=SAID_MAX_CHARS)
+
+    @classmethod
+    def of(cls, text: Bilingual) -> "Said":
+        """The same sentence for the wire, cut to its limit."""
+        return cls(zh=text.zh[:SAID_MAX_CHARS], en=text.en[:SAID_MAX_CHARS])
 
 
 class Measured(Wire):
@@ -166,6 +209,16 @@ class Alert(Wire):
     picture: PictureRef | None = None
     boxes: tuple[SeenPerson, ...] = Field(default=(), max_length=PEOPLE_MAX)
     """The people in ``picture``. The picture itself is kept plain: it is evidence."""
+    mode: Mode = Mode.ON
+    """``SHADOW``: kept and counted, but nobody is called."""
+    risk_code: str = Field(default="", max_length=32)
+    """The centre's own number of the risk point that this rule watches."""
+    zone_id: ZoneId | None = None
+    saw: Said | None = None
+    """What was seen or heard, in a sentence."""
+    settings: tuple[Measured, ...] = Field(default=(), max_length=16)
+    """The rule's parameters as they were."""
+    sound: SoundRef | None = None
 
     @model_validator(mode="after")
     def _cleared_has_time(self) -> "Alert":

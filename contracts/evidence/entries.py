@@ -178,10 +178,14 @@ class Gap(_Entry):
 class Changed(_Entry):
     """Something that a reader of the recording must know: parameters, the clock, an orderly stop.
 
-    ``what`` is ``stream``, ``clock_step``, ``stopped`` or ``damage``.
+    ``what`` is ``stream``, ``clock_step``, ``stopped`` or ``damage``; or ``rules``, ``zones`` or
+    ``devices`` where these were changed in a closed area: ``before`` is the hash of what was in
+    force, ``after`` the new hash and the names of the two who changed it.
     """
 
     kind: Literal["changed"] = "changed"
+    request_id: MessageId | None = None
+    """Of who asked for the entry; None: the recorder itself found it."""
     what: str = Field(pattern=r"^[a-z_]{1,40}$")
     before: str = Field(default="", max_length=200)
     after: str = Field(default="", max_length=200)
