@@ -36,6 +36,9 @@ class Hold:
     """The alert that stands; kept over a restart, unlike the times."""
 
 
+EMPTY = Hold()
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What changed: an alert is to begin (with its ``since``), or the standing one to clear."""
@@ -50,11 +53,13 @@ NOTHING = Verdict()
 def step(hold: Hold, judged: Judgement, dwell_ms: float, clear_ms: float) -> tuple[Hold, Verdict]:
     """Move a hold on by one judgement. The caller puts the new alert in with ``begun``."""
     if judged.holds is None:
+        if hold.since is None and hold.gone_since is None:
+            return hold, NOTHING  # thousands a second of a busy node: making them anew costs
         return replace(hold, since=None, gone_since=None), NOTHING
     if hold.alert is not None:
         return _standing(hold, judged, clear_ms)
     if not judged.holds:
-        return Hold(), NOTHING
+        return EMPTY, NOTHING
     since = hold.since or judged.since
     if judged.at.mono_ms - since.mono_ms >= dwell_ms - DWELL_SLACK_MS:
         return Hold(since=since), Verdict(begins=since)
@@ -68,7 +73,7 @@ def begun(alert: Alert) -> Hold:
 
 def _standing(hold: Hold, judged: Judgement, clear_ms: float) -> tuple[Hold, Verdict]:
     if judged.holds:
-        return replace(hold, gone_since=None), NOTHING
+        return (hold if hold.gone_since is None else replace(hold, gone_since=None)), NOTHING
     gone_since = hold.gone_since if hold.gone_since is not None else judged.at.mono_ms
     if judged.at_once or judged.at.mono_ms - gone_since >= clear_ms:
         return Hold(), Verdict(clears=True)

@@ -1,6 +1,7 @@
 """Holds what perception hands to the rules: rectangles, detections and tracked people."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from contracts.observations import Appearance
 from contracts.units import MonoMs, UtcMs
@@ -61,12 +62,24 @@ class Rect:
         )
 
 
+WHOLE = Rect(0.0, 0.0, 1.0, 1.0)
+"""All of a picture."""
+
+
+class Thing(StrEnum):
+    """What a detector is asked to find."""
+
+    PERSON = "person"
+    PHONE = "phone"
+
+
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A person found in one picture, with the detector's score 0..1."""
+    """A person or a thing found in one picture, with the detector's score 0..1."""
 
     rect: Rect
     score: float
+    thing: Thing = Thing.PERSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,8 @@ class Track:
     """One person followed over pictures.
 
     ``detected`` says whether the newest picture surely shows the person; if not, ``rect`` is where
-    one was seen last. ``score`` is that of the last detection.
+    one was seen last. ``score`` is that of the last detection. ``looked`` is False where nobody
+    looked at this part of the newest picture: then it says nothing of the person.
     """
 
     number: int
@@ -85,3 +99,4 @@ class Track:
     last_seen_mono_ms: MonoMs
     settled: bool = False
     appearance: Appearance = Appearance.UNKNOWN
+    looked: bool = True

@@ -20,7 +20,7 @@ from contracts.evidence.entries import (
     TrackId,
 )
 from contracts.evidence.lines import LINE_MAX_BYTES, KeyId
-from contracts.observations import LevelDbfs, RecordingState
+from contracts.observations import LEVEL_FLOOR_DBFS, LevelDbfs, RecordingState
 from contracts.units import (
     MessageId,
     MonoMs,
@@ -122,6 +122,19 @@ class KeepTracks(Strict):
     keep_until_utc_ms: UtcMs
 
 
+class NoteTracks(Strict):
+    """Write into the chains of an area's tracks that something frozen there was changed.
+
+    ``before`` and ``after`` begin with the hashes; ``after`` names who changed it and stood by.
+    """
+
+    kind: Literal["note"] = "note"
+    room_id: RoomId
+    what: str = Field(pattern=r"^[a-z_]{1,40}$")
+    before: str = Field(max_length=200)
+    after: str = Field(max_length=200)
+
+
 class HoldTracks(Strict):
     """Write a legal hold into the chains of ``tracks``."""
 
@@ -172,6 +185,7 @@ RequestBody = Annotated[
     SealTracks
     | ReleaseTracks
     | KeepTracks
+    | NoteTracks
     | HoldTracks
     | LiftHold
     | DeleteFiles
@@ -226,6 +240,11 @@ class TrackStatus(Wire):
     bytes_written: int = Field(default=0, ge=0)
     items_dropped: int = Field(default=0, ge=0)
     queue_bytes: int = Field(default=0, ge=0)
+    sound_offset_ms: int | None = None
+    """How much later than its picture the sound of the last file was."""
+    sound_offset_utc_ms: UtcMs | None = None
+    sound_offset_mono_ms: MonoMs | None = None
+    """When that file ended."""
 
 
 class StatusSaid(Wire):
@@ -257,14 +276,24 @@ class CheckpointSaid(Wire):
     line: str = Field(max_length=LINE_MAX_BYTES)
 
 
+PCM_MAX_CHARS = 8_192  # 100 ms at 16 kHz are 4,268; a resampler may hold back a little of them
+
+
 class LevelSaid(Wire):
-    """Sound level of a pickup over one window of 100 ms; RMS against full scale."""
+    """The sound of a pickup over one window of 100 ms; RMS against full scale.
+
+    ``peak_dbfs`` and ``clipped_share`` are of the device's own samples. ``pcm`` is the sound itself
+    for whoever listens for speech and the like: base64 of 16-bit little-endian mono at 16 kHz.
+    """
 
     say: Literal["level"] = "level"
     track_id: TrackId
     dbfs: LevelDbfs
     at_utc_ms: UtcMs
     at_mono_ms: MonoMs
+    peak_dbfs: LevelDbfs = LEVEL_FLOOR_DBFS
+    clipped_share: float = Field(default=0.0, ge=0, le=1)
+    pcm: str = Field(default="", max_length=PCM_MAX_CHARS)
 
 
 Said = Annotated[StatusSaid | CheckpointSaid | LevelSaid | Reply, Field(discriminator="say")]

@@ -13,7 +13,7 @@ from contracts.evidence.entries import GapReason
 from contracts.observations import CameraState, Measured, RecordingState
 from edge.core.holding import Judgement
 from edge.core.people import Instant
-from edge.core.rules.rule import Finding, Rule
+from edge.core.rules.rule import Finding, Rule, Wake
 from edge.core.state import CameraSeen, RecordingSeen, RoomState, TrackSeen
 
 OF_THE_CAMERA: Final = frozenset(
@@ -103,5 +103,7 @@ def judge_down(
     return (Finding(None, Judgement(not seen.running, seen.since, now)),)
 
 
-GAP = Rule(RECORDING_GAP, judge_gap)
-DOWN = Rule(RECORDER_DOWN, judge_down)
+_WAKES = frozenset({Wake.RECORDING, Wake.LINK, Wake.TIME})
+
+GAP = Rule(RECORDING_GAP, judge_gap, _WAKES)
+DOWN = Rule(RECORDER_DOWN, judge_down, _WAKES)

@@ -2,13 +2,34 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
 
 from contracts.catalogue import RuleSpec
 from contracts.observations import Measured
-from contracts.units import CameraId, PickupId
+from contracts.units import Bilingual, CameraId, PickupId, ZoneId
+from edge.core.hearing import SourceId
 from edge.core.holding import Judgement
 from edge.core.people import Instant, Track
-from edge.core.state import RoomState
+from edge.core.state import RoomState, subject_of
+
+
+class Wake(StrEnum):
+    """What has changed, so that a rule must judge anew."""
+
+    PEOPLE = "people"
+    PICTURE = "picture"
+    THINGS = "things"
+    SOUND = "sound"
+    LINK = "link"
+    RECORDING = "recording"
+    LOAD = "load"
+    ORDER = "order"
+    """A seal, a release, other settings, other zones: wakes every rule."""
+    TIME = "time"
+
+
+EVERYTHING: Final = frozenset(Wake)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +45,17 @@ class Finding:
     confidence: float = 1.0
     pickup_id: PickupId | None = None
     """The subject, where it is a microphone of its own."""
+    zone_id: ZoneId | None = None
+    """The subject, where it is a zone on the camera's picture."""
+    saw: Bilingual | None = None
+    """What was seen or heard, in a sentence; None: the rule's title says it."""
+    sound_of: SourceId | None = None
+    """Whose last seconds belong to the alert."""
 
     @property
-    def subject(self) -> CameraId | PickupId | None:
+    def subject(self) -> str | None:
         """Of what the finding is; None: the room, or the node, as a whole."""
-        return self.camera_id or self.pickup_id
+        return subject_of(self.camera_id, self.pickup_id, self.zone_id)
 
 
 Judge = Callable[[RoomState, Mapping[str, float], Instant], tuple[Finding, ...]]
@@ -37,7 +64,13 @@ Judge = Callable[[RoomState, Mapping[str, float], Instant], tuple[Finding, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: data and judgement. Dwell and hysteresis are one for all (``core.holding``)."""
+    """One rule: data and judgement. Dwell and hysteresis are one for all (``core.holding``).
+
+    A rule that watches only sealed rooms (``spec.when``) is not asked in others, nor one that is
+    switched off: what stood is cleared for it. ``wakes``: which changes it looks at. It must be
+    woken by whatever its dwell counts by.
+    """
 
     spec: RuleSpec
     judge: Judge
+    wakes: frozenset[Wake] = EVERYTHING
