@@ -1,4 +1,4 @@
-"""Draws what was seen onto a copy of a picture: thin boxes, head count at the lower left."""
+"""Draws what was seen onto a copy of a picture: boxes, head count, what was looked at and why."""
 
 from typing import Final
 
@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 
 from contracts.observations import CameraView, SeenPerson
-from edge.ports import Caption, Rgb
+from edge.core.attention import LookKind, Marks
+from edge.core.people import WHOLE, Rect
+from edge.ports import Attended, Caption, Rgb
 
 CALM: Final = (64, 224, 208)  # turquoise: not a colour of vests, legible on skin, wood and walls
 SETTLED: Final = (150, 190, 200)
@@ -14,6 +16,11 @@ ALARM: Final = (255, 70, 70)
 INK: Final = (255, 255, 255)
 PLATE: Final = (16, 20, 26)
 FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
+LOOKED: Final = (255, 214, 64)
+MOVING: Final = (255, 140, 40)
+RESTLESS: Final = (150, 110, 200)
+PLACE: Final = (120, 150, 170)
+TINT: Final = 0.35  # of a cell's colour: what moves stays visible through it
 CORNER_SHARE: Final = 0.22  # corners alone are drawn thick: a face is not covered by lines
 
 
@@ -25,6 +32,57 @@ def draw(rgb: Rgb, view: CameraView, caption: Caption) -> Rgb:
         _box(picture, person, caption, unit)
     _count(picture, caption, unit)
     return picture
+
+
+def draw_attention(rgb: Rgb, attended: Attended) -> Rgb:
+    """The picture with what moved, what explains it, what the detector was shown, and why.
+
+    Orange cells moved, violet ones always do; grey frames are places of people who have settled,
+    yellow frames what the detector saw. Kind and reason stand at the lower right.
+    """
+    picture = rgb.copy()
+    unit = max(picture.shape[1] / 640, 0.5)
+    for place in attended.settled:
+        _frame(picture, place, PLACE, 1)
+    _tint(picture, attended.restless, RESTLESS)
+    _tint(picture, attended.moving, MOVING)
+    look = attended.look
+    regions = (WHOLE,) if look.kind is LookKind.FULL else look.regions
+    for region in regions:
+        _frame(picture, region, LOOKED, max(round(2 * unit), 2))
+    _reason(picture, f"{look.kind.value}: {look.why.value}", unit)
+    return picture
+
+
+def _frame(picture: Rgb, rect: Rect, colour: tuple[int, int, int], thick: int) -> None:
+    height, width = picture.shape[:2]
+    x1, y1 = round(rect.x1 * (width - 1)), round(rect.y1 * (height - 1))
+    x2, y2 = round(rect.x2 * (width - 1)), round(rect.y2 * (height - 1))
+    cv2.rectangle(picture, (x1, y1), (x2, y2), colour, thick, cv2.LINE_AA)
+
+
+def _tint(picture: Rgb, marks: Marks | None, colour: tuple[int, int, int]) -> None:
+    if marks is None or not marks.any():
+        return
+    height, width = picture.shape[:2]
+    large = cv2.resize(
+        marks.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
+    ).astype(np.bool_)
+    mixed = picture[large] * (1 - TINT) + np.array(colour) * TINT
+    picture[large] = mixed.astype(np.uint8)
+
+
+def _reason(picture: Rgb, text: str, unit: float) -> None:
+    scale, thick, pad = 0.5 * unit, max(round(unit), 1), round(6 * unit)
+    (width, height), below = cv2.getTextSize(text, FONT, scale, thick)
+    # At the lower right: the head count stands at the left, a camera's own clock at the top.
+    rows, columns = picture.shape[:2]
+    left, top = max(columns - width - 2 * pad, 0), max(rows - height - below - 2 * pad, 0)
+    plate = picture[top:, left:]
+    plate[:] = (plate * 0.25 + np.array(PLATE) * 0.75).astype(np.uint8)
+    cv2.putText(
+        picture, text, (left + pad, top + pad + height), FONT, scale, LOOKED, thick, cv2.LINE_AA
+    )
 
 
 def _box(picture: Rgb, person: SeenPerson, caption: Caption, unit: float) -> None:
