@@ -2,32 +2,86 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.commands import Keep, Release, Seal
-from contracts.observations import Alert, CameraState, CameraView, PictureRef, RecordingHealth
-from contracts.units import CameraId
-from edge.core.people import Detection, Instant, Track
+from contracts.observations import (
+    Alert,
+    CameraState,
+    CameraView,
+    PictureRef,
+    RecordingHealth,
+    SoundRef,
+)
+from contracts.units import CameraId, Sha256Hex
+from contracts.zones import PictureZone
+from edge.core.attention import BARREN_MS, MOVED_SHARE, Cells, Look, Marks
+from edge.core.hearing import SoundSigns, SourceId
+from edge.core.levels import Reading, Samples
+from edge.core.people import Detection, Instant, Rect, Track
+from edge.core.pictures import PictureSigns
 from edge.core.recording import Request
+from edge.core.room import PeopleSeen
 from edge.core.state import RecordingSeen
+from edge.core.things import ThingsSeen
 
 Rgb = NDArray[np.uint8]
 """A picture, height x width x 3, red first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A decoded picture and when its last packet arrived here. Nobody writes to ``rgb``."""
+Grey = NDArray[np.uint8]
+"""A picture's brightness, height x width. It may share memory with the decoder: never written."""
 
-    camera_id: CameraId
-    rgb: Rgb
-    at: Instant
-    index: int
+LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601: red, green, blue
+
+
+class Frame:
+    """A decoded picture and when its last packet arrived here. Nobody writes to its pixels.
+
+    ``grey`` is there as it was decoded. ``rgb``, of the same size, is made when somebody first
+    asks for it: a picture that nobody looks at is never converted. Safe to read from threads.
+    """
+
+    __slots__ = ("_colour", "_making", "_rgb", "at", "camera_id", "grey", "index")
+
+    def __init__(
+        self, camera_id: CameraId, grey: Grey, at: Instant, index: int, colour: Callable[[], Rgb]
+    ) -> None:
+        """``colour`` converts the picture; it is called once at most."""
+        self.camera_id = camera_id
+        self.grey = grey
+        self.at = at
+        self.index = index
+        self._colour = colour
+        self._making = threading.Lock()
+        self._rgb: Rgb | None = None
+
+    @classmethod
+    def of_rgb(cls, camera_id: CameraId, rgb: Rgb, at: Instant, index: int) -> "Frame":
+        """A frame of a picture that is in colour already."""
+        grey = (rgb.astype(np.float32) @ LUMA).round().astype(np.uint8)
+        return cls(camera_id, grey, at, index, lambda: rgb)
+
+    @property
+    def rgb(self) -> Rgb:
+        """The picture in colour."""
+        with self._making:
+            if self._rgb is None:
+                self._rgb = self._colour()
+            return self._rgb
+
+    @property
+    def width_px(self) -> int:
+        return int(self.grey.shape[1])
+
+    @property
+    def height_px(self) -> int:
+        return int(self.grey.shape[0])
 
 
 T = TypeVar("T")
@@ -75,16 +129,7 @@ class LinkState:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
-    """Sound level over one window that ended at ``at``; ``dbfs`` is RMS against full scale."""
-
-    camera_id: CameraId
-    dbfs: float
-    at: Instant
-
-
-CameraEvent = LinkState | Level
+CameraEvent = LinkState | SoundSigns
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +139,46 @@ class CameraCounts:
     frames: int
     dropped: int
     connections: int
+    arrived: int = 0
+    """Pictures that arrived, decoded or not."""
+    analyse_fps: float = 5.0
+    """How many of them a second are to be analysed, if so many come."""
+
+
+class Ear(Protocol):
+    """Listens to one sound source (``edge.perception.ear``). For one thread at a time."""
+
+    def take(
+        self, samples: Samples, rate_hz: int, at: Instant, told: Reading | None = None
+    ) -> Iterator[SoundSigns]:
+        """What each window of 100 ms is like that these samples complete, the last heard ``at``.
+
+        ``told``: what was measured of them before they were brought down to ``rate_hz``.
+        """
+        ...
+
+    def reset(self) -> None:
+        """What comes next does not follow what came."""
+        ...
+
+
+class SoundShelf(Protocol):
+    """Remembers the last seconds of every source, and keeps some of them on disk by content."""
+
+    def hear(self, source_id: SourceId, samples: Samples, at: Instant) -> None:
+        """Remember samples at 16 kHz, mono in -1..1, that ended ``at``; in memory alone.
+
+        From any thread.
+        """
+        ...
+
+    def keep(self, source_id: SourceId, since: Instant) -> SoundRef | None:
+        """Store what is remembered from ``since`` on; None: nothing is. From a worker thread.
+
+        Raises:
+            OSError: the disk refused it.
+        """
+        ...
 
 
 class Camera(Protocol):
@@ -120,10 +205,13 @@ class DetectionLost(Exception):
 
 
 class Detector(Protocol):
-    """Finds people in a picture. Called from a worker thread."""
+    """Finds people and phones in a picture. Called from worker threads."""
 
-    def find_people(self, rgb: Rgb) -> tuple[Detection, ...]:
-        """People in shares of the picture, best score first.
+    def find(self, rgb: Rgb, regions: tuple[Rect, ...] | None) -> tuple[Detection, ...]:
+        """What is in ``regions`` (None: in all of the picture), best score first.
+
+        Regions and boxes are in shares of the whole picture. Faint finds, below the threshold, are
+        among them: see ``Tracker``.
 
         Raises:
             DetectionLost: this picture could not be analysed.
@@ -134,10 +222,72 @@ class Detector(Protocol):
 class Tracker(Protocol):
     """Follows people from picture to picture of one camera."""
 
-    def update(self, found: Sequence[Detection], at: Instant) -> tuple[Track, ...]: ...
+    def update(
+        self, found: Sequence[Detection], at: Instant, looked: tuple[Rect, ...] | None
+    ) -> tuple[Track, ...]:
+        """Take what was found where somebody ``looked`` (None: everywhere, (): nowhere).
+
+        Gives everybody followed, seen in this picture or not.
+        """
+        ...
 
     def reset(self) -> None:
         """Forget everybody: the camera was away."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attended:
+    """What was looked at in one picture and why, for whoever wants to see it decided."""
+
+    look: Look
+    settled: tuple[Rect, ...] = ()
+    """Places where movement is explained by people who have settled."""
+    cells: Cells | None = None
+    """Of each cell, the share of pixels that changed."""
+    barren_ms: Cells | None = None
+    """Of each cell, how long it has moved with nobody there."""
+
+    @property
+    def moving(self) -> Marks | None:
+        """Cells that moved."""
+        return None if self.cells is None else self.cells >= MOVED_SHARE
+
+    @property
+    def restless(self) -> Marks | None:
+        """Cells that always move."""
+        return None if self.barren_ms is None else self.barren_ms >= BARREN_MS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysed:
+    """What one picture showed. ``people`` None: the detector failed on it, and ``lost`` says why.
+
+    ``picture`` and ``things`` are None where they were not measured in this picture.
+    """
+
+    people: PeopleSeen | None
+    picture: PictureSigns | None
+    things: ThingsSeen | None
+    attended: Attended
+    detect_ms: int = 0
+    """What the detector took; 0 where it did not look."""
+    lost: str | None = None
+
+    @property
+    def look(self) -> Look:
+        return self.attended.look
+
+
+class Sight(Protocol):
+    """Everything that looks at the pictures of one camera."""
+
+    def take(self, frame: Frame, zones: Sequence[PictureZone]) -> Analysed:
+        """Analyse the next picture. In a worker thread, one picture at a time."""
+        ...
+
+    def reset(self) -> None:
+        """Forget who was there: the camera was away. From any thread."""
         ...
 
 
@@ -177,16 +327,23 @@ class Caption:
 class LiveView(Protocol):
     """Shows analysed frames to viewers; never slows the analysis."""
 
-    def offer(self, frame: Frame, view: CameraView, caption: Caption) -> None:
-        """A frame and what was seen in it; returns at once."""
+    def offer(
+        self, frame: Frame, view: CameraView, caption: Caption, attended: Attended | None = None
+    ) -> None:
+        """A frame, what was seen in it and what was looked at; returns at once."""
         ...
 
 
 class RecordingSide(Protocol):
     """The node's side of recording (``edge.recordings``)."""
 
-    def request_for(self, command: Seal | Release | Keep) -> Request:
-        """What to commit with a command, so that the recorder is asked for it."""
+    def request_for(
+        self, command: Seal | Release | Keep, frozen: Mapping[str, Sha256Hex]
+    ) -> Request:
+        """What to commit with a command, so that the recorder is asked for it.
+
+        ``frozen``: hashes of what a seal freezes, by name.
+        """
         ...
 
     def stir(self) -> None:

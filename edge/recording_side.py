@@ -8,14 +8,13 @@ from contextlib import ExitStack
 from contracts.devices import Site
 from edge.announcer import Announcer, Chains
 from edge.core.retention import Marks
-from edge.core.state import rule_settings
 from edge.evidence.copies import Archive, CopyBook, CopyPlace, Mirror
 from edge.evidence.index import RecordingIndex
 from edge.evidence.moments import AlertMoments
 from edge.keeper import Keeper, KeeperPorts, KeeperSettings, disk_of
 from edge.node_settings import own_config, tracks_of
 from edge.recorder.client import RecorderClient
-from edge.recordings import RecordingParts, Recordings, RecordingSetup, frozen_of, line_hash
+from edge.recordings import RecordingParts, Recordings, RecordingSetup, line_hash
 from edge.service import Wiring
 from edge.settings import EdgeSettings
 from edge.witnesses import WitnessBook
@@ -53,13 +52,11 @@ def open_recordings(  # what it is made of, once
     """
     rooms = tracks_of(site, own_config(site, config.node))
     site_id, node_id, folder = site.config.id, config.node, config.recordings_dir
-    rules = rule_settings(config.rules)
     client = RecorderClient(config.recorder_socket, wiring.clock, random.Random())
     setup = RecordingSetup(
         site_id,
         node_id,
         rooms,
-        frozen={room_id: frozen_of(site, room_id, rules) for room_id in set(rooms.values())},
         disk_low_percent=config.recording.low_percent,
     )
     parts = RecordingParts(

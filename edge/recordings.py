@@ -5,20 +5,17 @@ reach the disk.
 """
 
 import asyncio
-import hashlib
-import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 from pydantic import ValidationError
 
 from contracts import codec, topics
 from contracts.commands import Keep, Release, Seal
-from contracts.devices import Site
 from contracts.envelope import Rejected
 from contracts.evidence.entries import TrackId
 from contracts.evidence.lines import LineError, split_line
@@ -30,7 +27,7 @@ from contracts.observations import (
     WitnessGiven,
 )
 from contracts.topics import Kind
-from contracts.units import NodeId, RoomId, RuleCode, Sha256Hex, SiteId
+from contracts.units import NodeId, RoomId, Sha256Hex, SiteId
 from edge.announcer import Announcer
 from edge.core.machine_watch import DiskSeen
 from edge.core.people import Instant
@@ -44,7 +41,7 @@ from edge.core.recording import (
     TrackStatus,
 )
 from edge.core.room import IdSource
-from edge.core.state import RecordingSeen, TrackSeen
+from edge.core.state import CopiesFailing, RecordingSeen, TrackSeen
 from edge.evidence.index import RecordingIndex
 from edge.keeper import Keeper
 from edge.recorder.client import RecorderClient, RecorderLost
@@ -66,29 +63,6 @@ ANSWER_WITHIN_S: Final = 30.0  # a disk that hangs so long hangs for good; the r
 WITNESSES_MAX: Final = 128  # one a track; newest wins
 
 T = TypeVar("T")
-
-
-def hash_of(document: object) -> Sha256Hex:
-    """SHA-256 of a JSON document in its one canonical form: sorted keys, no spaces, ASCII."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def devices_document(site: Site, room_id: RoomId) -> dict[str, Any]:
-    """What the site declares of an area's devices: what a seal freezes of them."""
-    return {
-        "area": site.area(room_id).model_dump(mode="json"),
-        "cameras": [one.model_dump(mode="json") for one in site.cameras_of(room_id)],
-        "pickups": [one.model_dump(mode="json") for one in site.pickups if one.area == room_id],
-    }
-
-
-def frozen_of(
-    site: Site, room_id: RoomId, rules: Mapping[RuleCode, Mapping[str, float]]
-) -> Mapping[str, Sha256Hex]:
-    """Hashes of what a seal freezes on this node, by name."""
-    settings = {code: dict(values) for code, values in rules.items()}
-    return {"rules": hash_of(settings), "devices": hash_of(devices_document(site, room_id))}
 
 
 def request_for(command: Seal | Release | Keep, frozen: Mapping[str, Sha256Hex]) -> Request:
@@ -130,7 +104,6 @@ class RecordingSetup:
     node_id: NodeId
     rooms: Mapping[TrackId, RoomId]
     """Of each track."""
-    frozen: Mapping[RoomId, Mapping[str, Sha256Hex]]
     disk_low_percent: float
 
 
@@ -184,9 +157,14 @@ class Recordings:
         """What there is on disk."""
         return self._parts.index
 
-    def request_for(self, command: Seal | Release | Keep) -> Request:
-        """What is to be committed with a command, so that the recorder is asked for it."""
-        return request_for(command, self._setup.frozen.get(command.room_id, {}))
+    def request_for(
+        self, command: Seal | Release | Keep, frozen: Mapping[str, Sha256Hex]
+    ) -> Request:
+        """What is to be committed with a command, so that the recorder is asked for it.
+
+        ``frozen``: hashes of what a seal freezes, by name.
+        """
+        return request_for(command, frozen)
 
     def stir(self) -> None:
         """A request was committed: ask the recorder for it."""
@@ -250,9 +228,8 @@ class Recordings:
         client = self._parts.client
         try:
             for request in await self._off(self._parts.store.requests):
-                reply = await asyncio.wait_for(
-                    client.request(request.body, request.id), ANSWER_WITHIN_S
-                )
+                async with asyncio.timeout(ANSWER_WITHIN_S):
+                    reply = await client.request(request.body, request.id)
                 if reply.again:
                     if times := self._faults.due(f"again {request.id}"):
                         log.error("recorder_waits", error=reply.error, times=times)
@@ -350,6 +327,11 @@ class Recordings:
             disk_low_percent=self._setup.disk_low_percent,
             clock=parts.clock.state(),
             clock_step_ms=status.clock_step_ms if status else 0,
+            copies_failing=tuple(
+                CopiesFailing(str(one.name), one.failing_since_utc_ms, one.error or "")
+                for one in parts.keeper.places.values()
+                if one.failing_since_utc_ms is not None
+            ),
         )
 
     def health(self) -> RecordingHealth:
@@ -402,4 +384,13 @@ def _days_left(keeper: Keeper) -> float | None:
 
 
 def _track_seen(said: TrackStatus) -> TrackSeen:
-    return TrackSeen(said.state, Instant(said.since_mono_ms, said.since_utc_ms), said.reason)
+    measured = None
+    if said.sound_offset_mono_ms is not None and said.sound_offset_utc_ms is not None:
+        measured = Instant(said.sound_offset_mono_ms, said.sound_offset_utc_ms)
+    return TrackSeen(
+        said.state,
+        Instant(said.since_mono_ms, said.since_utc_ms),
+        said.reason,
+        sound_offset_ms=said.sound_offset_ms,
+        sound_offset_at=measured,
+    )

@@ -9,7 +9,7 @@ nothing is sent twice. Requests to the recorder wait in the same way until it ha
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +19,10 @@ from contracts import topics
 from contracts.evidence.entries import TrackId
 from contracts.observations import Alert, EntryAppended, SealApplied
 from contracts.topics import Kind
-from contracts.units import MessageId, RoomId, Sha256Hex
+from contracts.units import CameraId, MessageId, RoomId, RuleCode, SessionId, Sha256Hex
 from edge.core.recording import Request
 from edge.core.state import StoredRoom
+from edge.freezing import Frozen
 from runtime.outbox import Entry, InboxCursor, Outbox
 
 _SCHEMA: Final = """
@@ -39,7 +40,19 @@ CREATE TABLE IF NOT EXISTS announced (
 CREATE TABLE IF NOT EXISTS request (
     number INTEGER PRIMARY KEY AUTOINCREMENT, request_id TEXT NOT NULL UNIQUE, body TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS drawn_zones (camera_id TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS frozen (room_id TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS frozen_text (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, sha256 TEXT NOT NULL UNIQUE, body TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS rule_change (
+    layer TEXT NOT NULL, room_id TEXT NOT NULL, session_id TEXT NOT NULL, code TEXT NOT NULL,
+    body TEXT NOT NULL, PRIMARY KEY (layer, room_id, session_id, code)
+);
 """
+
+FROZEN_TEXTS_MAX: Final = 20_000
+# Rules take 12 kB and change some hundred times a year: fifteen years and more, 240 MB at most.
 
 _MODELS: Final[Mapping[Kind, type[BaseModel]]] = {
     Kind.ALERT: Alert,
@@ -50,6 +63,41 @@ _MODELS: Final[Mapping[Kind, type[BaseModel]]] = {
 
 class StoreError(OSError):
     """The node's database cannot be opened or is damaged; says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RulePlace:
+    """Where a change of a rule was set: for the site, for a room, or for a session in a room."""
+
+    layer: str
+    room_id: RoomId | None = None
+    session_id: SessionId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRule:
+    """A change of one rule as it lies on disk; ``body`` is JSON. None: none is set there."""
+
+    place: RulePlace
+    code: RuleCode
+    body: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOver:
+    """A session is released: what was set for it alone goes."""
+
+    room_id: RoomId
+    session_id: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """What is frozen in a room (None: it is open), and the texts whose hashes it names."""
+
+    room_id: RoomId
+    frozen: Frozen | None
+    texts: Mapping[Sha256Hex, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +158,8 @@ class EdgeStore:
         entries: Sequence[Entry] = (),
         requests: Sequence[Request] = (),
         announced: Sequence[Announced] = (),
+        freeze: Freeze | None = None,
+        rules: StoredRule | SessionOver | None = None,
     ) -> None:
         """Store all of it or nothing; durable on return. A request that waits is not stored again.
 
@@ -143,6 +193,96 @@ class EdgeStore:
                 "INSERT OR REPLACE INTO announced VALUES (?, ?, ?)",
                 [(one.track_id, one.sequence, one.chain) for one in announced],
             )
+            if freeze is not None:
+                self._write_freeze(freeze)
+            if isinstance(rules, StoredRule):
+                self._write_rule(rules)
+            elif isinstance(rules, SessionOver):
+                self._db.execute(
+                    "DELETE FROM rule_change WHERE room_id = ? AND session_id = ?",
+                    (rules.room_id, rules.session_id),
+                )
+
+    def _write_freeze(self, freeze: Freeze) -> None:
+        if freeze.frozen is None:
+            self._db.execute("DELETE FROM frozen WHERE room_id = ?", (freeze.room_id,))
+        else:
+            self._db.execute(
+                "INSERT OR REPLACE INTO frozen VALUES (?, ?)",
+                (freeze.room_id, freeze.frozen.model_dump_json()),
+            )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO frozen_text (sha256, body) VALUES (?, ?)",
+            list(freeze.texts.items()),
+        )
+        if freeze.texts:
+            self._db.execute(
+                "DELETE FROM frozen_text WHERE number <= (SELECT max(number) FROM frozen_text) - ?",
+                (FROZEN_TEXTS_MAX,),
+            )
+
+    def _write_rule(self, rule: StoredRule) -> None:
+        place = rule.place
+        key = (place.layer, place.room_id or "", place.session_id or "", rule.code)
+        if rule.body is None:
+            self._db.execute(
+                "DELETE FROM rule_change "
+                "WHERE layer = ? AND room_id = ? AND session_id = ? AND code = ?",
+                key,
+            )
+        else:
+            self._db.execute(
+                "INSERT OR REPLACE INTO rule_change VALUES (?, ?, ?, ?, ?)", (*key, rule.body)
+            )
+
+    def frozen(self) -> Mapping[RoomId, Frozen]:
+        """What was frozen in each closed room.
+
+        Raises:
+            StoreError: a row cannot be read.
+        """
+        rows = self._db.execute("SELECT room_id, body FROM frozen").fetchall()
+        try:
+            return {room: Frozen.model_validate_json(body) for room, body in rows}
+        except ValidationError as error:
+            raise StoreError(
+                f"{self._path}: what a seal froze cannot be read: {error}. "
+                "Move the file away; the node then starts unsealed and says so"
+            ) from error
+
+    def frozen_text(self, sha256: Sha256Hex) -> str | None:
+        """What a chain names by this hash: rules, zones or devices; None: it is not known here."""
+        row = self._db.execute(
+            "SELECT body FROM frozen_text WHERE sha256 = ?", (sha256,)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def rule_changes(self) -> tuple[StoredRule, ...]:
+        """Every change of a rule that was set over the API."""
+        rows = self._db.execute(
+            "SELECT layer, room_id, session_id, code, body FROM rule_change"
+        ).fetchall()
+        return tuple(
+            StoredRule(RulePlace(layer, room or None, session or None), code, body)
+            for layer, room, session, code, body in rows
+        )
+
+    def drawn_zones(self) -> Mapping[CameraId, str]:
+        """The zones that were drawn on each camera's picture, as JSON."""
+        rows = self._db.execute("SELECT camera_id, body FROM drawn_zones").fetchall()
+        return dict(rows)
+
+    def draw_zones(self, camera_id: CameraId, body: str | None) -> None:
+        """Keep the zones of one camera, as JSON; None: those declared are back. Durable on return.
+
+        Raises:
+            sqlite3.Error: the disk refused; nothing was stored.
+        """
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM drawn_zones WHERE camera_id = ?", (camera_id,))
+            if body is not None:
+                self._db.execute("INSERT INTO drawn_zones VALUES (?, ?)", (camera_id, body))
 
     def announced(self) -> Mapping[TrackId, Announced]:
         """How far each track's chain was announced."""

@@ -27,6 +27,9 @@ NODE_KEY_ENV: Final = "ZEROENTRY_NODE_KEY"
 TOKENS_FILE: Final = "tokens.json"
 PICTURE_TICKET: Final = "picture"
 RECORDING_TICKET: Final = "recording"
+SOUND_TICKET: Final = "sound"
+ZONES_TICKET: Final = "zones"
+"""For whoever may see a camera's picture and draw zones on it."""
 CAMERAS: Final = "/api/v1/cameras/"
 TOKEN_MIN_CHARS: Final = 20  # below it a token can be guessed; ours have 43
 CONTROLLER: Final = "controller"
@@ -40,7 +43,12 @@ class Scope(StrEnum):
     """Rooms, cameras, live pictures, pictures of alerts."""
     RECORDING = "recording"
     """Recordings and clips: what happened in a sealed room is not for everybody who looks on."""
+    SOUND = "sound"
+    """Sounds of alerts: deliberations are secret, so hearing is not part of seeing."""
     OPS = "ops"
+    """Rules and zones are set."""
+    APPROVE = "approve"
+    """Stand by as the second person where a session is sealed; alone it opens nothing."""
     METRICS = "metrics"
 
 
@@ -174,6 +182,17 @@ class Gate:
             return Caller(read.subject, by_ticket=True)
         raise ProblemError(401, "Ticket refused", "ask the controller for a new ticket")
 
+    def by_picture_ticket(self, ticket: str, resources: tuple[str, ...]) -> Caller:
+        """The caller of a ticket for pictures, or to draw zones: who draws must see.
+
+        Raises:
+            ProblemError: 401; the reason is not told.
+        """
+        try:
+            return self.by_ticket(ticket, resources)
+        except ProblemError:
+            return self.by_ticket(ticket, resources, scope=ZONES_TICKET)
+
 
 bearer = HTTPBearer(auto_error=False, description="A token of this node.")
 ticket_query = APIKeyQuery(
@@ -207,8 +226,26 @@ def media_caller(request: Request, sent: Bearer, ticket: TicketText) -> Caller:
     """Dependency: a token with ``view``, or a ticket for this very path or its camera."""
     gate = gate_of(request)
     if sent is None and ticket is not None:
-        return gate.by_ticket(ticket, resources_of(request.url.path))
+        return gate.by_picture_ticket(ticket, resources_of(request.url.path))
     return gate.by_token(sent.credentials if sent else None, Scope.VIEW)
+
+
+def zones_caller(request: Request, sent: Bearer, ticket: TicketText) -> Caller:
+    """Dependency: a token with ``view``, or a ticket to draw zones on this camera's picture."""
+    return _zones(request, sent, ticket, Scope.VIEW)
+
+
+def zones_editor(request: Request, sent: Bearer, ticket: TicketText) -> Caller:
+    """Dependency: a token with ``ops``, or a ticket to draw zones on this camera's picture."""
+    return _zones(request, sent, ticket, Scope.OPS)
+
+
+def _zones(request: Request, sent: Bearer, ticket: TicketText, scope: Scope) -> Caller:
+    gate = gate_of(request)
+    if sent is None and ticket is not None:
+        resources = resources_of(request.url.path)
+        return gate.by_ticket(ticket, resources, scope=ZONES_TICKET)
+    return gate.by_token(sent.credentials if sent else None, scope)
 
 
 def recording_caller(request: Request, sent: Bearer, ticket: TicketText) -> Caller:

@@ -7,8 +7,9 @@ from fastapi import Depends, FastAPI, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
+from contracts.admission import AreaKind
 from contracts.api import Problem
-from contracts.devices import AreaKind, Named
+from contracts.devices import Named
 from contracts.envelope import Strict
 from contracts.evidence.entries import CopyName
 from contracts.observations import Alert, CameraHealth, CameraView, NodeHealth, RoomObservation
@@ -21,6 +22,7 @@ from edge.api.live_video import LiveVideo
 from edge.api.problems import ProblemError
 from edge.api.recordings import Playback, add_recordings
 from edge.api.views import add_views
+from edge.api.zones import ZoneDesk, add_zones
 
 BASE: Final = "/api/v1"
 PICTURE_CACHE_S: Final = 86_400  # content-addressed: it never changes
@@ -52,6 +54,9 @@ class AreaInfo(Strict):
     sealed: SealInfo | None = None
     observation: RoomObservation
     alerts: tuple[Alert, ...] = ()
+    drifted: tuple[str, ...] = Field(
+        default=(), description="What differs from what the seal froze: rules, zones, devices."
+    )
 
 
 class CameraInfo(Strict):
@@ -139,6 +144,9 @@ MediaCaller = Annotated[Caller, Depends(media_caller)]
 AreaIdPath = Annotated[RoomId, Path(description="Id of an area.")]
 CameraIdPath = Annotated[CameraId, Path(description="Id of a camera.")]
 BoxesQuery = Annotated[bool, Query(description="Draw the people and the head count.")]
+AttentionQuery = Annotated[
+    bool, Query(description="Draw what moved, what the detector was shown, and why.")
+]
 WidthQuery = Annotated[
     int | None, Query(ge=64, le=1920, description="Wanted width; rounded up to an offered one.")
 ]
@@ -153,8 +161,9 @@ def build(
     version: str,
     playback: Playback | None = None,
     video: LiveVideo | None = None,
+    zones: ZoneDesk | None = None,
 ) -> FastAPI:
-    """The application of one node; ``playback`` and live ``video`` where it has them."""
+    """The application of one node; ``playback``, ``video`` and ``zones`` where it has them."""
     app = FastAPI(
         title="Zero Entry edge node",
         version=version,
@@ -175,6 +184,8 @@ def build(
         add_recordings(app, playback)
     if video is not None:
         add_live_video(app, video, gate)
+    if zones is not None:
+        add_zones(app, zones)
     add_views(app)
     return app
 
@@ -260,11 +271,13 @@ def _add_views(app: FastAPI, node: NodeReader, hub: LiveHub) -> None:
         caller: MediaCaller,
         boxes: BoxesQuery = False,  # noqa: FBT002  # a query parameter, always given by name
         width: WidthQuery = None,
+        attention: AttentionQuery = False,  # noqa: FBT002  # as boxes
     ) -> Response:
         """The newest analysed picture; also with `?ticket=`."""
         _camera_or_404(node, camera_id)
         try:
-            content, frame = await hub.jpeg(camera_id, Variant(boxes, nearest_width(width)))
+            variant = Variant(boxes, nearest_width(width), attention)
+            content, frame = await hub.jpeg(camera_id, variant)
         except NoPictureError:
             raise _no_picture(camera_id) from None
         headers = {"Cache-Control": "no-store", "X-Frame-Utc-Ms": str(frame.at.utc_ms)}
@@ -281,10 +294,11 @@ def _add_views(app: FastAPI, node: NodeReader, hub: LiveHub) -> None:
         caller: MediaCaller,
         boxes: BoxesQuery = False,  # noqa: FBT002  # a query parameter, always given by name
         width: WidthQuery = None,
+        attention: AttentionQuery = False,  # noqa: FBT002  # as boxes
     ) -> StreamingResponse:
         """Analysed pictures as they come, at most 8 a second; also with `?ticket=`."""
         _camera_or_404(node, camera_id)
-        parts = hub.watch(camera_id, Variant(boxes, nearest_width(width)))
+        parts = hub.watch(camera_id, Variant(boxes, nearest_width(width), attention))
         try:
             first = await anext(parts)
         except TooManyViewersError:

@@ -8,7 +8,7 @@ from typing import Final
 
 from contracts.observations import CameraView
 from contracts.units import CameraId
-from edge.ports import Caption, Frame, Rgb
+from edge.ports import Attended, Caption, Frame, Rgb
 from runtime.clock import Clock
 
 PERIOD_MIN_MS: Final = 120  # at most about 8 frames a second: enough to follow a person
@@ -17,8 +17,18 @@ WIDTHS: Final = (320, 480, 640, 960, 1280, 1920)
 BOUNDARY: Final = "zeroentry-frame"
 CONTENT_TYPE: Final = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 
-Render = Callable[[Rgb, CameraView | None, Caption | None, int | None], bytes]
-"""Picture, what to draw on it (None: nothing), width in pixels to a JPEG; in a worker thread."""
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What to draw on a picture; None: not that."""
+
+    view: CameraView | None = None
+    caption: Caption | None = None
+    attended: Attended | None = None
+
+
+Render = Callable[[Rgb, Drawn, int | None], bytes]
+"""Picture, what to draw on it, width in pixels to a JPEG; in a worker thread."""
 
 
 class TooManyViewersError(Exception):
@@ -35,6 +45,8 @@ class Variant:
 
     boxes: bool
     width_px: int | None
+    attention: bool = False
+    """With what the detector was shown, and why."""
 
 
 def nearest_width(width_px: int | None) -> int | None:
@@ -49,6 +61,14 @@ class _Shown:
     frame: Frame
     view: CameraView
     caption: Caption
+    attended: Attended | None
+
+    def drawn(self, variant: Variant) -> Drawn:
+        return Drawn(
+            view=self.view if variant.boxes else None,
+            caption=self.caption if variant.boxes else None,
+            attended=self.attended if variant.attention else None,
+        )
 
 
 @dataclass(slots=True)
@@ -74,13 +94,19 @@ class LiveHub:
         self._viewers_max = viewers_max
         self._stages: dict[CameraId, _Stage] = {}
 
-    def offer(self, frame: Frame, view: CameraView, caption: Caption) -> None:
+    def offer(
+        self,
+        frame: Frame,
+        view: CameraView,
+        caption: Caption,
+        attended: Attended | None = None,
+    ) -> None:
         """See ``ports.LiveView``."""
         stage = self._stages.setdefault(frame.camera_id, _Stage())
         now = self._clock.mono_ms()
         if stage.viewers and now - stage.renewed_mono_ms < PERIOD_MIN_MS:
             return
-        stage.shown = _Shown(frame, view, caption)
+        stage.shown = _Shown(frame, view, caption, attended)
         stage.renewed_mono_ms = now
         stage.encodings = {}
         stage.renewed.set()
@@ -106,15 +132,17 @@ class LiveHub:
             loop = asyncio.get_running_loop()
             encoding = loop.run_in_executor(
                 self._workers,
-                self._render,
-                shown.frame.rgb,
-                shown.view if variant.boxes else None,
-                shown.caption if variant.boxes else None,
-                variant.width_px,
+                self._picture,
+                shown,
+                variant,
             )
             stage.encodings[variant] = encoding
         # Shielded: a viewer who leaves must not take the encoding from the others.
         return await asyncio.shield(encoding), shown.frame
+
+    def _picture(self, shown: _Shown, variant: Variant) -> bytes:
+        # In the worker: the picture may have to be converted to colour first.
+        return self._render(shown.frame.rgb, shown.drawn(variant), variant.width_px)
 
     async def watch(self, camera_id: CameraId, variant: Variant) -> AsyncGenerator[bytes]:
         """Parts of a multipart stream, from now on; a slow viewer gets fewer.

@@ -66,9 +66,10 @@ def add_live_video(app: FastAPI, video: LiveVideo, gate: Gate) -> None:
 
 async def _caller(socket: WebSocket, gate: Gate, ticket: str | None) -> Caller:
     if ticket is not None:
-        return gate.by_ticket(ticket, resources_of(socket.url.path))
+        return gate.by_picture_ticket(ticket, resources_of(socket.url.path))
     try:
-        first = await asyncio.wait_for(socket.receive_text(), FIRST_MESSAGE_S)
+        async with asyncio.timeout(FIRST_MESSAGE_S):
+            first = await socket.receive_text()
         token = FirstMessage.model_validate_json(first).token
     except (TimeoutError, ValidationError, KeyError):
         # KeyError: the first message was not text.

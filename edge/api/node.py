@@ -73,6 +73,7 @@ class NodeView:
             else None,
             observation=room.observe(),
             alerts=room.state.alerts,
+            drifted=room.state.drifted,
         )
 
     def cameras(self) -> Sequence[CameraInfo]:
@@ -88,8 +89,8 @@ class NodeView:
             name=camera.name,
             simulated=camera.simulated,
             analyse_fps=camera.analyse_fps,
-            width_px=frame.rgb.shape[1] if frame else None,
-            height_px=frame.rgb.shape[0] if frame else None,
+            width_px=frame.width_px if frame else None,
+            height_px=frame.height_px if frame else None,
             view=camera_view(room.state, camera.id, room.now()),
             health=health.get(camera.id),
             viewers=sum(show.viewers(camera.id) for show in self._shows),

@@ -25,9 +25,10 @@ class ProblemError(Exception):
         *,
         retry_after_s: int | None = None,
         headers: Mapping[str, str] | None = None,
+        errors: tuple[str, ...] = (),
     ) -> None:
         super().__init__(detail)
-        self.problem = Problem(title=title, status=status, detail=detail)
+        self.problem = Problem(title=title, status=status, detail=detail, errors=errors)
         self.retry_after_s = retry_after_s
         self.headers = dict(headers or {})
 

@@ -1,4 +1,4 @@
-"""Serves the node's two pages: they hold no data, all comes by the ticket in their address."""
+"""Serves the node's three pages: they hold no data, all comes by the ticket in their address."""
 
 import hashlib
 from importlib import resources
@@ -26,6 +26,10 @@ STATIC: Final = {
     "recordings.js": "text/javascript; charset=utf-8",
     "texts.js": "text/javascript; charset=utf-8",
     "view.css": "text/css; charset=utf-8",
+    "zones.css": "text/css; charset=utf-8",
+    "zones.js": "text/javascript; charset=utf-8",
+    "zones_plane.js": "text/javascript; charset=utf-8",
+    "zones_texts.js": "text/javascript; charset=utf-8",
 }
 """Every file that is served, by name: a path from outside is never joined to a folder."""
 
@@ -36,7 +40,9 @@ def add_views(app: FastAPI) -> None:
     """Add the pages and what they load."""
     folder = resources.files("edge.api") / "pages"
     files = {name: (folder / name).read_bytes() for name in STATIC}
-    live, playback = ((folder / name).read_bytes() for name in ("live.html", "recordings.html"))
+    live, playback, zones = (
+        (folder / name).read_bytes() for name in ("live.html", "recordings.html", "zones.html")
+    )
 
     def page(content: bytes) -> Response:
         # Never stored: the address that it was asked by held a ticket.
@@ -62,3 +68,8 @@ def add_views(app: FastAPI) -> None:
     async def get_playback_page(camera_id: _CameraIdPath) -> Response:
         """Recordings: `/view/ID/recordings?ticket=...[&from=&to=][&alert=]`."""
         return page(playback)
+
+    @app.get("/view/{camera_id}/zones", include_in_schema=False)
+    async def get_zones_page(camera_id: _CameraIdPath) -> Response:
+        """The editor of zones: `/view/ID/zones?ticket=...`, a ticket to draw on the camera."""
+        return page(zones)

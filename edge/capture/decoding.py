@@ -1,4 +1,4 @@
-"""Decodes a camera's packets in a thread of its own: frames for analysis, levels of the sound."""
+"""Decodes a camera's packets in a thread of its own: frames for analysis, sound for its ear."""
 
 from __future__ import annotations  # av.packet.Packet is generic in its stub alone
 
@@ -9,24 +9,35 @@ from dataclasses import dataclass
 
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
+from av.audio.frame import AudioFrame
 from av.codec.context import Flags
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
 
 from contracts.units import CameraId
 from edge.capture.packets import OpenedLink
-from edge.capture.sound import SoundMeter
+from edge.capture.sound import samples_of
 from edge.core.people import Instant
-from edge.ports import EventSink, Frame, Latest, Level, Rgb
+from edge.ports import Ear, EventSink, Frame, Grey, Latest, Rgb
 
 QUEUE_PACKETS_MAX = 150
 # Three seconds of 25 fps and sound. A decoder that is further behind starts again at a key frame.
-FRAME_WIDTH_MAX = (
+FRAME_SIDE_MAX = (
     1_920  # analysis and evidence gain nothing from more, and 8K would cost 100 MB a frame
 )
+PLANAR_FORMATS = frozenset(
+    ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray")
+)
+# Their first plane is the brightness, one byte a pixel. What cameras send is among them.
+UNFILTERED_HEIGHT_MAX = 480
+# A sub stream is decoded without smoothing the edges of its blocks. That saves a tenth of the time
+# of 512 kb/s, a fifth of a finer clip; of 2860 persons found with it 16 were not found without it,
+# and 18 others were (benchmarks/camera_decoding.py). Larger pictures may be a main stream, which
+# people look at.
 PENDING_TIMES_MAX = 64  # pictures inside the decoder (reordering); H.264 allows 16
 LAG_MAX_MS = 700  # what an alert may be late; a key frame is the chance to leave older pictures out
 EVERY_FRAME_RATIO = 1.2  # a stream this close to the analysed rate is analysed picture by picture
@@ -54,13 +65,18 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
+    """A packet to decode, and when it arrived."""
+
     packet: Packet[Stream]
     at: Instant
 
 
 class Decoder:
-    """A packet sink: newest frame wins in ``frames``, levels go to ``report``."""
+    """A packet sink: newest frame wins in ``frames``, what the ``ear`` hears goes to ``report``.
+
+    Without an ear the sound is not decoded.
+    """
 
     def __init__(
         self,
@@ -69,17 +85,21 @@ class Decoder:
         report: EventSink,
         *,
         analyse_fps: float,
+        ear: Ear | None = None,
     ) -> None:
         self._camera_id = camera_id
+        self._ear = ear
         self._frames = frames
         self._report = report
         self._analyse_fps = analyse_fps
-        self._jobs: deque[_Job | OpenedLink | None] = deque()
+        self._jobs: deque[Job | OpenedLink | None] = deque()
         self._ready = threading.Condition()
         self._wait_for_key = True
         self._stopped = False
         self.decoded = 0
         """Pictures that came out of the decoder, analysed or not."""
+        self.arrived = 0
+        """Pictures that came as packets, decoded or not."""
         self._offered = 0
         self.dropped_packets = 0
         self.broken_packets = 0
@@ -98,6 +118,7 @@ class Decoder:
         """See ``PacketSink``."""
         is_video = packet.stream.type == "video"
         with self._ready:
+            self.arrived += is_video
             if is_video and self._wait_for_key and not packet.is_keyframe:
                 self.dropped_packets += 1
                 return
@@ -108,7 +129,7 @@ class Decoder:
                 self._wait_for_key = False
                 if packet.is_keyframe:
                     self._catch_up(at)
-            self._jobs.append(_Job(packet, at))
+            self._jobs.append(Job(packet, at))
             self._ready.notify()
 
     def _start_over(self) -> None:
@@ -120,13 +141,13 @@ class Decoder:
 
     def _catch_up(self, at: Instant) -> None:
         # The new key frame needs nothing of what came before it, so a late decoder may skip it all.
-        waiting = [job for job in self._jobs if isinstance(job, _Job)]
+        waiting = [job for job in self._jobs if isinstance(job, Job)]
         if not waiting or at.mono_ms - waiting[0].at.mono_ms <= LAG_MAX_MS:
             return
         kept = deque(
             job
             for job in self._jobs
-            if not isinstance(job, _Job) or job.packet.stream.type != "video"
+            if not isinstance(job, Job) or job.packet.stream.type != "video"
         )
         self.dropped_packets += len(self._jobs) - len(kept)
         self._jobs = kept
@@ -144,36 +165,46 @@ class Decoder:
             self._ready.notify()
 
     def _run(self) -> None:
-        decoding: _Decoding | None = None
+        decoding: Decoding | None = None
         while (job := self._next()) is not _STOP:
             if isinstance(job, OpenedLink):
-                decoding = _Decoding(job, self._analyse_fps)
+                decoding = Decoding(job, self._analyse_fps)
+                if self._ear is not None:
+                    self._ear.reset()
             elif job is None:
                 decoding = None
-            elif isinstance(job, _Job) and decoding is not None:
+            elif isinstance(job, Job) and decoding is not None:
                 self._decode(decoding, job)
 
-    def _next(self) -> _Job | OpenedLink | _Stop | None:
+    def _next(self) -> Job | OpenedLink | _Stop | None:
         with self._ready:
             while not self._jobs and not self._stopped:
                 self._ready.wait()
             return _STOP if self._stopped else self._jobs.popleft()
 
-    def _decode(self, decoding: _Decoding, job: _Job) -> None:
+    def _decode(self, decoding: Decoding, job: Job) -> None:
         try:
             if job.packet.stream.type == "video":
                 self.decoded += decoding.video_packet(job, self._offer)
             else:
-                for dbfs in decoding.levels(job):
-                    self._report(Level(self._camera_id, dbfs, job.at))
+                self._listen(decoding, job)
         except (FFmpegError, ValueError, MemoryError):
             # A damaged packet or an absurd size: the next key frame repairs it. Counted.
             self.broken_packets += 1
-            decoding.repair()
+            if self._ear is not None and job.packet.stream.type != "video":
+                self._ear.reset()
 
-    def _offer(self, rgb: Rgb, at: Instant) -> None:
+    def _listen(self, decoding: Decoding, job: Job) -> None:
+        if self._ear is None:
+            return
+        for sound in decoding.sounds(job):
+            for signs in self._ear.take(samples_of(sound), sound.sample_rate, job.at):
+                self._report(signs)
+
+    def _offer(self, picture: VideoFrame, at: Instant) -> None:
+        seen = read_picture(picture)
         self._offered += 1
-        self._frames.put(Frame(self._camera_id, rgb, at, self._offered))
+        self._frames.put(Frame(self._camera_id, seen.grey, at, self._offered, seen.colour))
 
 
 class _Stop:
@@ -183,24 +214,25 @@ class _Stop:
 _STOP = _Stop()
 
 
-class _Decoding:
+class Decoding:
     """The codecs of one connection; used by the decoder's thread alone."""
 
     def __init__(self, link: OpenedLink, analyse_fps: float) -> None:
         self._video: VideoCodecContext | None = link.video.codec_context if link.video else None
         self._pace = Pace(analyse_fps, None)
         self._audio: AudioCodecContext | None = link.audio.codec_context if link.audio else None
-        self._meter = SoundMeter()
         self._times: OrderedDict[int, Instant] = OrderedDict()
         if link.video is None or self._video is None:
             return
         # Frame threads would hold back one picture each; one core a camera is more than enough.
         self._video.thread_count = 1
         self._video.flags |= Flags.low_delay
+        if link.video.height <= UNFILTERED_HEIGHT_MAX:
+            self._video.options = {"skip_loop_filter": "all"}
         rate = link.video.average_rate or link.video.guessed_rate
         self._pace = Pace(analyse_fps, float(rate) if rate else None)
 
-    def video_packet(self, job: _Job, offer: Callable[[Rgb, Instant], None]) -> int:
+    def video_packet(self, job: Job, offer: Callable[[VideoFrame, Instant], None]) -> int:
         """Decode one packet; hand over the pictures that analysis wants; how many there were."""
         if self._video is None:
             return 0
@@ -212,23 +244,43 @@ class _Decoding:
         for picture in pictures:
             at = self._times.pop(picture.pts, job.at) if picture.pts is not None else job.at
             if self._pace.take(at.mono_ms):
-                offer(_rgb(picture), at)
+                offer(picture, at)
         return len(pictures)
 
-    def levels(self, job: _Job) -> list[float]:
-        """Decode one sound packet; levels of the windows it completes."""
-        if self._audio is None:
-            return []
-        sounds = self._audio.decode(job.packet)
-        return [dbfs for sound in sounds for dbfs in self._meter.take(sound)]
+    def sounds(self, job: Job) -> list[AudioFrame]:
+        """Decode one sound packet."""
+        return [] if self._audio is None else self._audio.decode(job.packet)
 
-    def repair(self) -> None:
-        """Forget what a damaged packet left behind."""
-        self._meter = SoundMeter()
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture: its brightness, and how to have it in colour."""
+
+    grey: Grey
+    colour: Callable[[], Rgb]
+
+
+def read_picture(picture: VideoFrame) -> Picture:
+    """The brightness plane as it was decoded: no conversion, no copy.
+
+    Raises:
+        ValueError, MemoryError, FFmpegError: a picture of a form that cannot be read.
+    """
+    longer_px = max(picture.width, picture.height)
+    if longer_px > FRAME_SIDE_MAX:
+        share = FRAME_SIDE_MAX / longer_px
+        width, height = (max(round(one * share), 1) for one in (picture.width, picture.height))
+        picture = picture.reformat(width=width, height=height, format="yuv420p")
+    elif picture.format.name not in PLANAR_FORMATS:
+        picture = picture.reformat(format="yuv420p")
+    return Picture(_plane(picture.planes[0]), lambda: _rgb(picture))
 
 
 def _rgb(picture: VideoFrame) -> Rgb:
-    if picture.width > FRAME_WIDTH_MAX:
-        height = max(round(picture.height * FRAME_WIDTH_MAX / picture.width), 1)
-        picture = picture.reformat(width=FRAME_WIDTH_MAX, height=height, format="rgb24")
     return np.asarray(picture.to_ndarray(format="rgb24"), dtype=np.uint8)
+
+
+def _plane(plane: VideoPlane) -> Grey:
+    """One plane without the padding of its rows."""
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width]

@@ -430,6 +430,27 @@ async def examine_open(device: OnvifDevice, *, transport: str = "tcp") -> Device
     return DeviceReport(information, offset_ms, ntp, profiles, streams, snapshots, device.notices)
 
 
+async def device_clock_offset_ms(
+    camera: CameraConfig, pair: tuple[str, str] | None, clock: Clock
+) -> int | None:
+    """A camera's own clock less ours, to half a second; None when it does not tell its time.
+
+    Raises:
+        OnvifLost: with the reason.
+        ValueError: the camera has no ``onvif``.
+    """
+    if camera.onvif is None:
+        raise ValueError(f"camera {camera.id} has no onvif source")
+    try:
+        async with (
+            asyncio.timeout(RESOLVE_TIMEOUT_S),
+            visit(camera.onvif.host, camera.onvif.port, pair, clock) as device,
+        ):
+            return device.clock_offset_ms
+    except TimeoutError:
+        raise OnvifLost(OnvifReason.NO_ANSWER, f"not within {RESOLVE_TIMEOUT_S:g} s") from None
+
+
 async def device_streams(
     camera: CameraConfig, pair: tuple[str, str] | None, clock: Clock
 ) -> tuple[dict[Which, str], tuple[str, ...]]:

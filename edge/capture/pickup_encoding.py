@@ -17,13 +17,15 @@ from av.packet import Packet
 from av.stream import Stream
 from numpy.typing import NDArray
 
-from edge.capture.sound import RATE_HZ, WINDOW_SAMPLES, rms_dbfs
+from edge.capture.sound import RATE_HZ, WINDOW_SAMPLES
+from edge.core.levels import Reading, joined, read, rms_dbfs
 
 Samples = NDArray[np.int16]
 """Mono at 48 kHz."""
 
 AAC_BITS_PER_S: Final = 96_000  # mono speech: above it nobody hears a difference
 FULL_SCALE: Final = 32_768.0
+LOW_RATE_HZ: Final = 16_000  # what detectors of speech take; the recording keeps all of it
 _TICK: Final = Fraction(1, RATE_HZ)
 
 
@@ -78,20 +80,48 @@ def _frame(samples: Samples | NDArray[np.float32], form: str, rate_hz: int, pts:
     return frame
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """100 ms of a pickup: how loud and full it was, and its sound at ``LOW_RATE_HZ``."""
+
+    reading: Reading
+    pcm: bytes
+
+
 class Levels:
-    """RMS levels of windows of 100 ms, each with the position of its end."""
+    """Windows of 100 ms: levels, and the sound in a form that is cheap to hand on.
+
+    What is full and what is clipped is told with each block, as its device gave it.
+    """
 
     def __init__(self) -> None:
         self._rest: Samples = np.zeros(0, np.int16)
-        self._position = 0
+        self._fed = 0
+        self._resampler = AudioResampler(format="s16", layout="mono", rate=LOW_RATE_HZ)
+        self._before: Reading | None = None
 
-    def take(self, samples: Samples) -> Iterator[tuple[float, int]]:
-        """Level in dBFS and end position of each window that these samples complete."""
+    def take(self, samples: Samples, own: Reading) -> Iterator[Window]:
+        """The windows that these samples complete; ``own`` was measured of the device's block."""
+        full = own if self._before is None else joined(self._before, own)
+        self._before = full
         self._rest = np.concatenate((self._rest, samples))
         while self._rest.size >= WINDOW_SAMPLES:
             window, self._rest = self._rest[:WINDOW_SAMPLES], self._rest[WINDOW_SAMPLES:]
-            self._position += WINDOW_SAMPLES
-            yield rms_dbfs(window.astype(np.float32) / np.float32(FULL_SCALE)), self._position
+            frame = _frame(window.reshape(1, -1), "s16", RATE_HZ, self._fed)
+            self._fed += window.size
+            low = _joined(self._resampler.resample(frame))
+            level_dbfs = rms_dbfs(window.astype(np.float32) / np.float32(FULL_SCALE))
+            self._before = own
+            yield Window(
+                Reading(level_dbfs, full.peak_dbfs, full.clipped_share),
+                low.astype("<i2").tobytes(),
+            )
+
+
+def own_reading(block: bytes, channels: int, channel: int | None) -> Reading:
+    """How loud and full a block of interleaved 16-bit samples is, in the channels that count."""
+    wide = np.frombuffer(block, dtype="<i2").reshape(-1, channels).T.astype(np.float32)
+    return read((wide if channel is None else wide[channel - 1]) / np.float32(FULL_SCALE))
 
 
 @dataclass(frozen=True, slots=True)

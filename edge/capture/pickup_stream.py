@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # av.packet.Packet is generic in its stub alone
 
+from base64 import b64encode
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from contracts.devices import PickupConfig
 from contracts.evidence.entries import GapReason
 from contracts.units import MonoMs, UtcMs
 from edge.capture.pickup_clock import Jump, SoundClock, settle, step
-from edge.capture.pickup_encoding import Encoded, Encoder, Levels, Mono, stamp
+from edge.capture.pickup_encoding import Encoded, Encoder, Levels, Mono, own_reading, stamp
 from edge.capture.pickup_frames import SAMPLE_BYTES, Opened, Sound
 from edge.capture.sound import RATE_HZ
 from edge.core.people import Instant
@@ -161,12 +162,16 @@ class SoundStream:
         self.samples += samples.size
         self._waiting.extend(self._encoder.take(samples))
         self._hand_over()
-        for dbfs, _ in self._levels.take(samples):
+        own = own_reading(sound.samples, self.opened.channels, self._config.channel)
+        for window in self._levels.take(samples, own):
             yield LevelSaid(
                 track_id=self._config.id,
-                dbfs=dbfs,
+                dbfs=window.reading.level_dbfs,
                 at_utc_ms=ended.utc_ms,
                 at_mono_ms=ended.mono_ms,
+                peak_dbfs=window.reading.peak_dbfs,
+                clipped_share=window.reading.clipped_share,
+                pcm=b64encode(window.pcm).decode("ascii"),
             )
 
     def _hand_over(self) -> None:

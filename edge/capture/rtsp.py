@@ -12,7 +12,7 @@ from edge.capture.link import LinkNews
 from edge.capture.packets import PacketSink
 from edge.capture.reader import StreamReader, StreamSource
 from edge.core.people import Instant
-from edge.ports import CameraCounts, EventSink, Frame, Latest, LinkState
+from edge.ports import CameraCounts, Ear, EventSink, Frame, Latest, LinkState
 from runtime.clock import Clock
 
 __all__ = ["CameraLink", "Credentials", "with_credentials"]
@@ -31,12 +31,15 @@ class CameraLink:
         frames: Latest[Frame],
         *,
         recorders: Sequence[PacketSink] = (),
+        ear: Ear | None = None,
     ) -> None:
+        """``ear`` None: nobody listens to this camera."""
         self._camera_id = config.id
         self._report = report
         self._frames = frames
+        self._analyse_fps = config.analyse_fps
         self._state: CameraState | None = None
-        self._decoder = Decoder(config.id, frames, report, analyse_fps=config.analyse_fps)
+        self._decoder = Decoder(config.id, frames, report, analyse_fps=config.analyse_fps, ear=ear)
         self._reader = StreamReader(
             StreamSource.of(config, "sub" if config.sub else "main", credentials, clock),
             credentials,
@@ -61,6 +64,8 @@ class CameraLink:
             frames=self._decoder.decoded,
             dropped=self._frames.dropped + self._decoder.dropped_packets,
             connections=self._reader.connections,
+            arrived=self._decoder.arrived,
+            analyse_fps=self._analyse_fps,
         )
 
     async def run(self) -> None:

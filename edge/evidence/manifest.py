@@ -38,6 +38,7 @@ from edge.core.people import Instant
 from edge.core.recording import (
     DeleteFiles,
     LiftHold,
+    NoteTracks,
     ReleaseTracks,
     Written,
 )
@@ -436,7 +437,9 @@ class Chain:
                 return done
             if isinstance(order, LiftHold) and not past.protections.has_hold(order.hold_id):
                 return None
-            if past.protections.is_full and not isinstance(order, ReleaseTracks | LiftHold):
+            if past.protections.is_full and not isinstance(
+                order, ReleaseTracks | LiftHold | NoteTracks
+            ):
                 raise RefusedError(
                     f"{self.track} has {len(past.protections.known)} seals, keeps and holds; "
                     "lift holds that are over"

@@ -4,6 +4,7 @@ from typing import TypedDict
 
 from contracts.evidence.entries import (
     At,
+    Changed,
     ClockState,
     Held,
     Kept,
@@ -18,11 +19,12 @@ from edge.core.recording import (
     HoldTracks,
     KeepTracks,
     LiftHold,
+    NoteTracks,
     ReleaseTracks,
     SealTracks,
 )
 
-Marking = SealTracks | ReleaseTracks | KeepTracks | HoldTracks | LiftHold
+Marking = SealTracks | ReleaseTracks | KeepTracks | NoteTracks | HoldTracks | LiftHold
 """What a chain is asked to write down and nothing else."""
 
 Order = Marking | DeleteFiles
@@ -44,7 +46,7 @@ class Header(TypedDict):
 
 def entry_of(
     h: Header, request_id: str, order: Marking
-) -> Sealed | Released | Kept | Held | Lifted:
+) -> Sealed | Released | Kept | Changed | Held | Lifted:
     """The entry of an order, not yet signed."""
     match order:
         case SealTracks():
@@ -66,6 +68,14 @@ def entry_of(
                 from_utc_ms=order.from_utc_ms,
                 to_utc_ms=order.to_utc_ms,
                 keep_until_utc_ms=order.keep_until_utc_ms,
+            )
+        case NoteTracks():
+            return Changed(
+                **h,
+                request_id=request_id,
+                what=order.what,
+                before=order.before,
+                after=order.after,
             )
         case HoldTracks():
             return Held(

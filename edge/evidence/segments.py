@@ -3,6 +3,10 @@
 A file: created, head written, synced, folder synced. While it grows: synced once a second, and a
 signed checkpoint every ten. At its end: synced, folder synced, entered. What the disk refuses is
 remembered, bounded, and entered in order when it takes writes again; the thread never dies of it.
+
+The syncs of a file that grows run beside the writing (``syncs``): a disk that takes half a second
+to sync would else hold up fragments in memory, where ``kill -9`` loses them. Nothing is told of
+bytes before the sync that covers them has come back.
 """
 
 import errno
@@ -10,6 +14,7 @@ import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -53,6 +58,21 @@ DETAIL_MAX_CHARS: Final = 200
 
 OnCheckpoint = Callable[[bytes], None]
 """Told of each signed checkpoint line; must be quick."""
+
+Syncs = Callable[[Callable[[], None]], "Future[None]"]
+"""Runs a sync beside the writing, one at a time and in order, e.g. an executor's ``submit``."""
+
+
+def at_once(job: Callable[[], None]) -> "Future[None]":
+    """Run a sync here and now, as ``Syncs``: for tests, and for who has no thread to spare."""
+    done: Future[None] = Future()
+    try:
+        job()
+    except OSError as error:
+        done.set_exception(error)
+    else:
+        done.set_result(None)
+    return done
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +118,12 @@ _Owed = _Ended | Piece | Noted
 class _Growing:
     """The file that is being written."""
 
-    def __init__(self, place: Place, file: OpenFile, media: Media) -> None:
+    def __init__(self, place: Place, file: OpenFile, media: Media, syncs: Syncs) -> None:
         self.place = place
         self.media = media
         self._file = file
+        self._syncs = syncs
+        self._under_way: tuple[_Reach, Future[None]] | None = None
         self._digest = hashlib.sha256()
         self._bytes = 0
         self._told = _Reach()
@@ -134,21 +156,57 @@ class _Growing:
             arrived=arrived,
         )
 
-    def sync(self, *, whole: bool = False) -> _Reach:
-        """Have all that was written on disk; ``whole``: with what the disk knows of the file."""
+    def begin_sync(self, job: Callable[[], None] | None = None) -> None:
+        """Have what was written until now on disk, beside what is written from now on.
+
+        ``job``: what to do for it, else ``sync_data``. ``look`` tells when it is there.
+        """
+        reach = self._reach()
+        self._under_way = (reach, self._syncs(job or self._file.sync_data))
+        self.look()
+
+    def sync_head(self, also: Callable[[], None]) -> None:
+        """Have the new file on disk, with what the disk knows of it; then do ``also``."""
+
+        def job() -> None:
+            self._file.sync()
+            also()
+
+        self.begin_sync(job)
+
+    @property
+    def syncing(self) -> bool:
+        """A sync is under way."""
+        return self._under_way is not None
+
+    def look(self, *, wait: bool = False) -> None:
+        """Take note of a sync that has come back; ``wait`` for it.
+
+        Raises:
+            OSError: the disk refused it.
+        """
+        if self._under_way is None or not (wait or self._under_way[1].done()):
+            return
+        (reach, done), self._under_way = self._under_way, None
         try:
-            if whole:
-                self._file.sync()
-            else:
-                self._file.sync_data()
+            done.result()
         except OSError:
             # After a refused sync the kernel may call the lost pages clean: a second sync that
             # succeeds would prove nothing.
             self._may_sync = False
             raise
-        sha256 = self._digest.copy().hexdigest()
-        self.synced = replace(self._told, bytes=self._bytes, sha256=sha256)
+        self.synced = reach
+
+    def sync(self) -> _Reach:
+        """Have all that was written on disk, with what the disk knows of the file."""
+        self.look(wait=True)
+        self.begin_sync(self._file.sync)
+        self.look(wait=True)
         return self.synced
+
+    def _reach(self) -> _Reach:
+        sha256 = self._digest.copy().hexdigest()
+        return replace(self._told, bytes=self._bytes, sha256=sha256)
 
     def give_up(self) -> _Reach:
         """After the disk refused: save what can be saved; how far that is."""
@@ -181,7 +239,9 @@ class TrackWriter:
         queue: TrackQueue,
         clock: Clock,
         on_checkpoint: OnCheckpoint = lambda line: None,
+        syncs: Syncs = at_once,
     ) -> None:
+        self._syncs = syncs
         self._disk = disk
         self._chain = chain
         self._queue = queue
@@ -324,10 +384,9 @@ class TrackWriter:
         self._gap(gaps.recorded(self._gaps, start))
         self._pay()
         place, file = self._chain.create_segment(item.start, item.media)
-        self._growing = growing = _Growing(place, file, item.media)
+        self._growing = growing = _Growing(place, file, item.media, self._syncs)
         growing.write(item.head)
-        growing.sync(whole=True)
-        self._disk.sync_folder(place.path.rpartition("/")[0])
+        growing.sync_head(lambda: self._disk.sync_folder(place.path.rpartition("/")[0]))
         self._synced_ms = self._checkpoint_ms = self._clock.mono_ms()
 
     def _end(self, ending: Ending, sound_offset_ms: int | None) -> None:
@@ -335,7 +394,7 @@ class TrackWriter:
         growing = self._growing
         if growing is None:
             return
-        reach = growing.sync(whole=True)
+        reach = growing.sync()
         self._disk.sync_folder(growing.place.path.rpartition("/")[0])
         growing.close()
         self._leave(growing, reach, ending, sound_offset_ms, is_synced=True)
@@ -386,8 +445,10 @@ class TrackWriter:
         now = self._clock.mono_ms()
         growing = self._growing
         if growing is not None:
-            if now - self._synced_ms >= SYNC_MS and not growing.is_synced:
-                growing.sync()
+            growing.look()
+            due = now - self._synced_ms >= SYNC_MS
+            if due and not growing.is_synced and not growing.syncing:
+                growing.begin_sync()
                 self._synced_ms = self._clock.mono_ms()
             if now - self._checkpoint_ms >= CHECKPOINT_MS and growing.synced.duration_ms:
                 self._checkpoint_ms = now

@@ -106,18 +106,25 @@ def new_track(
         source = camera_source(device, recorder, clock, desk.config.credentials_path, desk.environ)
     else:
         source = pickup_source(device, recorder, offsets, clock, say)
-    return RecordedTrack(
+    track = RecordedTrack(
         device.id,
         device.area,
         chain=chain,
         queue=queue,
         writer=TrackWriter(
-            disk=desk.disk, chain=chain, queue=queue, clock=clock, on_checkpoint=on_checkpoint
+            disk=desk.disk,
+            chain=chain,
+            queue=queue,
+            clock=clock,
+            on_checkpoint=on_checkpoint,
+            syncs=ThreadPoolExecutor(1, thread_name_prefix=f"sync-{device.id}").submit,
         ),
         recorder=recorder,
         new_source=source,
         clock=clock,
     )
+    track.tell_offsets(offsets)
+    return track
 
 
 def wire(desk: Desk, stack: ExitStack) -> RecorderService:

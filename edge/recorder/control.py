@@ -21,7 +21,9 @@ from edge.recorder.socket_file import LINE_MAX_BYTES, listening
 log = structlog.get_logger(__name__)
 
 CLIENTS_MAX: Final = 8  # the node, the command line, a doctor; more is a fault of theirs
-BEHIND_BYTES: Final = 262_144  # ten statuses: who has not read them does not need an eleventh
+BEHIND_BYTES: Final = 524_288  # twenty statuses: who has not read them does not need another
+SOUND_BEHIND_BYTES: Final = BEHIND_BYTES // 2
+# 100 ms of 30 pickups are 130 KB: a reader two turns behind loses sound, and never a status.
 HANG_UP_BYTES: Final = 1_048_576
 GOODBYE_S: Final = 0.5  # for the last status; shutdown has 3 s for everything
 _MESSAGE_ID: Final[TypeAdapter[MessageId]] = TypeAdapter(MessageId)
@@ -67,7 +69,7 @@ class ControlServer:
         line = said.model_dump_json(exclude_none=True).encode() + b"\n"
         if isinstance(said, StatusSaid):
             self._last_status = line
-        behind = BEHIND_BYTES // 4 if isinstance(said, LevelSaid) else BEHIND_BYTES
+        behind = SOUND_BEHIND_BYTES if isinstance(said, LevelSaid) else BEHIND_BYTES
         for writer in self._clients:
             if writer.transport.get_write_buffer_size() > behind:
                 self.passed_over += 1

@@ -13,6 +13,7 @@ from edge.core.recording import (
     HoldTracks,
     KeepTracks,
     LiftHold,
+    NoteTracks,
     ReleaseTracks,
     Reply,
     Request,
@@ -95,7 +96,7 @@ class Orders:
     def _perform(self, request: Request) -> Iterable[Written]:
         body = request.body
         match body:
-            case SealTracks() | ReleaseTracks() | KeepTracks():
+            case SealTracks() | ReleaseTracks() | KeepTracks() | NoteTracks():
                 return self._in_room(body.room_id, request.id, body)
             case HoldTracks():
                 chains = [self._chain(track_id) for track_id in body.tracks]

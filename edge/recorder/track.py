@@ -54,6 +54,16 @@ class Recorder(Protocol):
     def stop(self) -> None: ...
 
 
+class SoundOffsets(Protocol):
+    """What was measured of sound against picture (``edge.recording.offset_told.OffsetTold``)."""
+
+    @property
+    def last_ms(self) -> int | None: ...
+
+    @property
+    def files(self) -> int: ...
+
+
 class RecordedTrack:
     """One track of this recorder. Methods belong to the event loop, if nothing else is said."""
 
@@ -82,6 +92,13 @@ class RecordedTrack:
         self._started = self._since = self._now()
         self._state: tuple[RecordingState, GapReason | None] = (RecordingState.STARTING, None)
         self._stopped = False
+        self._offsets: SoundOffsets | None = None
+        self._offset_files = 0
+        self._offset_at: Instant | None = None
+
+    def tell_offsets(self, offsets: SoundOffsets) -> None:
+        """Have the status say what is measured there."""
+        self._offsets = offsets
 
     def start(self) -> None:
         """Start the thread that writes; it opens the chain and repairs what a crash left."""
@@ -142,6 +159,10 @@ class RecordedTrack:
             self._state = state, reason
             self._since = began or self._now()
         facts = self._recorder.facts
+        offsets = self._offsets
+        if offsets is not None and offsets.files != self._offset_files:
+            self._offset_files, self._offset_at = offsets.files, self._now()
+        measured = self._offset_at
         return TrackStatus(
             track_id=self.track_id,
             room_id=self.room_id,
@@ -157,6 +178,9 @@ class RecordedTrack:
             bytes_written=self._writer.bytes_written,
             items_dropped=self._queue.items_dropped,
             queue_bytes=self._queue.bytes,
+            sound_offset_ms=offsets.last_ms if offsets is not None else None,
+            sound_offset_utc_ms=measured.utc_ms if measured else None,
+            sound_offset_mono_ms=measured.mono_ms if measured else None,
         )
 
     def _judge(self) -> tuple[RecordingState, GapReason | None, str, Instant | None]:

@@ -16,6 +16,10 @@ class OffsetTold:
     def __init__(self, queue: TrackItems) -> None:
         self._queue = queue
         self._offset_ms: Callable[[], int] | None = None
+        self.last_ms: int | None = None
+        """Of the last file that had one."""
+        self.files = 0
+        """That had one."""
 
     def measure_by(self, offset_ms: Callable[[], int]) -> None:
         """Ask this for the offset from now on: ``PickupSource.sound_offset_ms``."""
@@ -26,6 +30,8 @@ class OffsetTold:
         measure = self._offset_ms
         if measure is not None and isinstance(item, SegmentEnded) and item.sound_offset_ms is None:
             item = SegmentEnded(item.ending, measure())
+        if isinstance(item, SegmentEnded) and item.sound_offset_ms is not None:
+            self.last_ms, self.files = item.sound_offset_ms, self.files + 1
         return self._queue.offer(item)
 
     def ready(self) -> bool:

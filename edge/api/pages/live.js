@@ -1,7 +1,7 @@
 // Plays a camera's own video as it comes: fragments over a WebSocket into the browser's decoder.
 // Where that cannot be (no Media Source, no WebSocket, an unknown codec), still pictures are shown.
 
-import { base, byId, cameraId, say, takeTicket } from "./texts.js";
+import { base, byId, cameraId, linksTo, say, takeTicket } from "./texts.js";
 
 const WANTED_BEHIND_S = 0.15; // what the decoder needs before it shows a picture without stopping
 const CATCH_UP_S = 0.3; // above it faster, the more so the further behind
@@ -23,6 +23,7 @@ let player = null;
 let socket = null;
 let tries = 0;
 let wanted = "video";
+let attention = false; // still pictures also show what was looked at, and why
 let clockOffsetMs = 0;
 let lastPieceAt = 0;
 let retryTimer = 0;
@@ -194,7 +195,11 @@ function showPictures(text = "") {
   video.hidden = true;
   pictures.hidden = false;
   pictures.alt = say("picture_of", { camera: cameraId });
-  pictures.src = `${base}/live.mjpg?ticket=${encodeURIComponent(ticket)}`;
+  const drawn = attention ? "&boxes=true&attention=true" : "";
+  pictures.src = `${base}/live.mjpg?ticket=${encodeURIComponent(ticket)}${drawn}`;
+  byId("attention").hidden = false;
+  byId("attention").setAttribute("aria-pressed", String(attention));
+  byId("attention").textContent = say(attention ? "attention_off" : "attention_on");
   show("pictures", text);
   byId("delay").textContent = "";
   byId("switch").textContent = say("to_video");
@@ -205,6 +210,7 @@ function showVideo() {
   tries = 0;
   pictures.removeAttribute("src");
   pictures.hidden = true;
+  byId("attention").hidden = true;
   video.hidden = false;
   show("connecting");
   byId("switch").textContent = say("to_pictures");
@@ -233,15 +239,22 @@ function refresh() {
   show(delayMs / 1000 > LIVE_S ? "behind" : "live");
 }
 
+byId("links").replaceChildren(...linksTo(["/zones", "zones_page"], ["/recordings", "recordings_page"]));
 byId("camera").textContent = cameraId;
 document.title = `${cameraId} · Zero Entry`;
 byId("full").textContent = say("full");
 byId("full").addEventListener("click", () => byId("stage").requestFullscreen?.());
 byId("switch").addEventListener("click", () => (wanted === "video" ? showPictures() : showVideo()));
+byId("attention").addEventListener("click", () => {
+  attention = !attention;
+  showPictures();
+});
 pictures.addEventListener("error", () => {
   if (wanted === "pictures") show("closed", say("expired"));
 });
 measure();
 setInterval(refresh, 250);
-if (new URLSearchParams(location.search).get("show") === "pictures") showPictures();
+const asked = new URLSearchParams(location.search);
+attention = asked.get("attention") === "1";
+if (asked.get("show") === "pictures" || attention) showPictures();
 else showVideo();

@@ -1,6 +1,6 @@
 // Lists what a camera recorded, gaps told in words, and plays it; or plays the clip of one alert.
 
-import { base, byId, cameraId, say, takeTicket } from "./texts.js";
+import { base, byId, cameraId, linksTo, say, takeTicket } from "./texts.js";
 
 const DAY_MS = 86400000;
 const CLIP_MAX_MS = 600000;
@@ -219,6 +219,7 @@ function given(name) {
   return Number.isNaN(ms) ? null : ms;
 }
 
+byId("links").replaceChildren(...linksTo(["", "live_page"], ["/zones", "zones_page"]));
 byId("camera").textContent = say("recordings", { camera: cameraId });
 document.title = `${say("recordings", { camera: cameraId })} · Zero Entry`;
 byId("from-label").textContent = say("from");

@@ -13,10 +13,15 @@ const EN = {
   too_many: "Too many people watch this camera. Close another view of it; this one tries again.",
   no_codec: "This browser cannot play the camera's video ({codec}); still pictures are shown.",
   to_pictures: "Still pictures",
+  attention_on: "Show what is looked at",
+  attention_off: "Hide what is looked at",
   to_video: "Video",
   full: "Full screen",
   picture_of: "Picture of {camera}",
   recordings: "Recordings of {camera}",
+  live_page: "Live",
+  recordings_page: "Recordings",
+  zones_page: "Zones",
   from: "From",
   to: "To",
   show: "Show",
@@ -81,10 +86,15 @@ const ZH = {
   too_many: "观看此摄像机的人太多，请关闭其他窗口；本页会自动重试。",
   no_codec: "此浏览器无法播放该摄像机的视频（{codec}），改为显示静态画面。",
   to_pictures: "静态画面",
+  attention_on: "显示检测关注区域",
+  attention_off: "隐藏检测关注区域",
   to_video: "视频",
   full: "全屏",
   picture_of: "{camera} 的画面",
   recordings: "{camera} 的录像",
+  live_page: "实时画面",
+  recordings_page: "录像",
+  zones_page: "区域",
   from: "从",
   to: "到",
   show: "查看",
@@ -137,13 +147,25 @@ const ZH = {
 };
 
 const asked = new URLSearchParams(location.search).get("lang") ?? navigator.language;
-export const language = asked.startsWith("zh") ? "zh-CN" : "en";
-const TEXTS = language === "zh-CN" ? ZH : EN;
-document.documentElement.lang = language;
+export let language = "en";
+
+/** Speak this language from now on; what is on the page already is for the page to say anew. */
+export function speak(wanted) {
+  language = wanted.startsWith("zh") ? "zh-CN" : "en";
+  document.documentElement.lang = language;
+}
+
+/** Add what one page alone says. */
+export function addTexts(en, zh) {
+  Object.assign(EN, en);
+  Object.assign(ZH, zh);
+}
+
+speak(asked);
 
 /** The text of a key (`a.b` for one inside), with `{name}` filled in. */
 export function say(key, values = {}) {
-  const found = key.split(".").reduce((texts, part) => texts?.[part], TEXTS) ?? key;
+  const found = key.split(".").reduce((texts, part) => texts?.[part], language === "en" ? EN : ZH) ?? key;
   return found.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
@@ -163,4 +185,18 @@ export function takeTicket() {
 
 export const cameraId = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 export const base = `/api/v1/cameras/${encodeURIComponent(cameraId)}`;
+
+/** Links to the other pages of this camera that this tab holds a ticket for; `[where, name]`. */
+export function linksTo(...pages) {
+  const here = `/view/${encodeURIComponent(cameraId)}`;
+  return pages
+    .filter(([page]) => sessionStorage.getItem(`ticket ${here}${page}`))
+    .map(([page, key]) => {
+      const link = document.createElement("a");
+      link.href = `${here}${page}?lang=${language}`;
+      link.textContent = say(key);
+      return link;
+    });
+}
+
 export const byId = (id) => document.getElementById(id);
