@@ -203,7 +203,7 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
         StoreLost: the database cannot be opened.
         KeyFileError: the key that signs evidence cannot be used.
     """
-    plan = plan_of(site, robot_map)
+    plan = plan_of(site, robot_map, settings.rules)
     key, database = _opened(settings, clock)
     signing = keys.run_key if (demo := settings.deployment is Deployment.DEMO) else None
     commands = NodeCommands(

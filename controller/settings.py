@@ -7,8 +7,11 @@ from typing import Final, Self
 from pydantic import Field, model_validator
 
 from contracts.api import Dish
+from contracts.catalogue import JudgedBy
+from contracts.catalogue.settings import RuleChange, check_changes
 from contracts.devices import Named
 from contracts.envelope import Strict
+from contracts.units import RuleCode
 from runtime.mqtt import MqttSettings
 
 DATABASE_FILE: Final = "controller.db"
@@ -66,8 +69,15 @@ class ControllerSettings(Strict):
     api: ApiSettings = ApiSettings()
     deployment: Deployment = Deployment.SITE
     menu: tuple[Dish, ...] = Field(default=DEFAULT_MENU, min_length=1, max_length=100)
+    rules: dict[RuleCode, RuleChange] = Field(default_factory=dict)
+    """What this site sets differently of the rules that the controller judges: robots, nodes."""
     log_level: str = "INFO"
     log_json: bool = False
+
+    @model_validator(mode="after")
+    def _rules_within_bounds(self) -> Self:
+        check_changes(JudgedBy.CONTROLLER, self.rules)
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.security import APIKeyQuery
 
 from contracts.api import BASE, PAGE_MAX, AlertPage, AlertView, ResolveBody, Sentence
+from contracts.catalogue.record import RuleRecord
 from controller.api.context import (
     TICKET_SCOPE,
     Bearer,
@@ -20,6 +21,7 @@ from controller.api.problems import ProblemError, not_found, problem_of
 from controller.auth.scopes import Scope
 from controller.core.alerts import AlertRecord
 from controller.core.outputs import Refused
+from controller.core.rule_records import records
 from controller.core.state import AlertAcknowledged, AlertResolved
 from runtime.tokens import TicketRefusedError, read_ticket
 
@@ -31,6 +33,10 @@ AlertPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="I
 ticket_query = APIKeyQuery(
     name="ticket", auto_error=False, description="A ticket for this picture, from picture_url."
 )
+
+ShadowQuery = Annotated[
+    bool, Query(alias="shadow", description="What rules in shadow found, instead of alerts.")
+]
 
 
 async def find_alert(context: Context, alert_id: str) -> AlertRecord:
@@ -53,14 +59,25 @@ async def get_alerts(
     caller: Annotated[Caller, Depends(Needs(Scope.ALERTS))],
     before: Annotated[int | None, Query(ge=1, description="Numbers below this.")] = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
+    shadow: ShadowQuery = False,  # noqa: FBT002  # a query parameter, always given by name
 ) -> AlertPage:
     """Alerts, newest first; ``next_before`` asks for the page behind."""
-    rows = await asyncio.to_thread(lambda: context.reader.alerts(before=before, limit=limit + 1))
+    rows = await asyncio.to_thread(
+        lambda: context.reader.alerts(before=before, limit=limit + 1, shadow=shadow)
+    )
     more = len(rows) > limit
     return AlertPage(
         items=tuple(context.alert_view(row, caller.user) for row in rows[:limit]),
         next_before=rows[limit - 1].number if more else None,
     )
+
+
+@router.get("/rules")
+async def get_rule_records(
+    context: ContextNeeded, _: Annotated[Caller, Depends(Needs(Scope.ALERTS))]
+) -> tuple[RuleRecord, ...]:
+    """How often each rule spoke, what people made of it, and what that speaks for."""
+    return records(await asyncio.to_thread(context.reader.rule_tally))
 
 
 @router.get("/{alert_id}")

@@ -176,7 +176,8 @@ async def get_overview(
     # The id first: an event between the two is then seen twice, never missed.
     event_id = context.hub.last_id
     state, now = context.state(), context.clock.mono_ms()
-    records = sorted(state.alerts.values(), key=lambda row: -row.number)[:PAGE_MAX]
+    told = (row for row in state.alerts.values() if not row.shadow)
+    records = sorted(told, key=lambda row: -row.number)[:PAGE_MAX]
     return Overview(
         event_id=event_id,
         rooms=tuple(views.room_view(state, area, now) for area in state.plan.site.config.areas),

@@ -15,7 +15,7 @@ from controller.auth.accounts import Accounts
 from controller.auth.pins import PinSource
 from controller.auth.scopes import Scope, scopes_of
 from controller.core import views
-from controller.core.alerts import AlertRecord
+from controller.core.alerts import AlertRecord, RuleTally
 from controller.core.deliveries import Delivery
 from controller.core.outputs import FileEntry, FileRefused, FileRoot
 from controller.core.sessions import Session
@@ -41,8 +41,15 @@ class Reader(Protocol):
     def find_delivery_by_key(self, key: str) -> Delivery | None: ...
 
     def alerts(
-        self, *, before: int | None, limit: int, session_id: str | None = None
+        self,
+        *,
+        before: int | None,
+        limit: int,
+        session_id: str | None = None,
+        shadow: bool | None = None,
     ) -> tuple[AlertRecord, ...]: ...
+
+    def rule_tally(self) -> tuple[RuleTally, ...]: ...
 
     def room_alerts(
         self, room_id: str, *, since_utc_ms: UtcMs, until_utc_ms: UtcMs, limit: int

@@ -84,7 +84,8 @@ async def _stream(client: Client, context: Context, caller: Caller) -> AsyncIter
         yield ": connected\n\n"
         while not client.dropped:
             try:
-                await asyncio.wait_for(client.filled.wait(), KEEPALIVE_MS / 1_000)
+                async with asyncio.timeout(KEEPALIVE_MS / 1_000):
+                    await client.filled.wait()
             except TimeoutError:
                 if await asyncio.to_thread(context.accounts.user, caller.token) is None:
                     return

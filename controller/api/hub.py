@@ -128,6 +128,8 @@ class EventHub:
         """See ``ports.Listener``."""
         self._state = after
         for record in _news(before.alerts, after.alerts):
+            if record.shadow:
+                continue  # kept and counted, but nobody is told
             room = record.alert.room_id
             self._last(StreamEvent(EventName.ALERT, record.id, record, room_id=room))
             self._dirty[EventName.ROOM, room] = None

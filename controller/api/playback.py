@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import structlog
 from fastapi import APIRouter, Depends, Path, Query
 
-from contracts.api import BASE, ClipLink, PageLink, Sentence
+from contracts.api import BASE, ClipLink, PageLink, Sentence, SoundLink
 from contracts.devices import CameraConfig
 from contracts.units import ID_PATTERN, CameraId, UtcMs
 from controller.api.alerts import AlertPath, find_alert
@@ -30,8 +30,10 @@ log = structlog.get_logger(__name__)
 router = APIRouter(prefix=BASE, tags=["video"])
 
 RECORDING_SCOPE: Final = "recording"  # the edge nodes' name for it, and ours
+SOUND_SCOPE: Final = "sound"  # hearing is a right of its own, there and here
 RECORDING_TTL_MS: Final = TICKET_TTL_MAX_MS
 # A page of recordings is worked with for a while, and asks the node with one ticket all along.
+ZONES_SCOPE: Final = "zones"  # the edge nodes' name for it
 BEFORE_ALERT_MS: Final = 10_000  # as the nodes cut it: the moment before
 AFTER_ALERT_MS: Final = 20_000  # and what came of it
 SETTLED_MS: Final = 1_500  # the node's last fragment, its sync, and its index
@@ -81,6 +83,25 @@ async def get_live_page(
         camera_id=camera.id,
         url=f"{door.base}/view/{camera.id}?{urlencode({'ticket': ticket})}",
         expires_utc_ms=UtcMs(door.now_utc_ms + TICKET_TTL_MS),
+    )
+
+
+@router.get("/cameras/{camera_id}/zones")
+async def get_zones_page(
+    camera_id: CameraPath,
+    context: ContextNeeded,
+    caller: Annotated[Caller, Depends(Needs(Scope.ZONES_DRAW))],
+) -> PageLink:
+    """The editor of zones on a camera's picture, for who may see that picture now."""
+    camera = _camera(context, camera_id)
+    check_sealed(context, caller, camera.area)
+    door = _door(context, camera)
+    ticket = door.ticket(caller, ZONES_SCOPE, camera_resource(camera.id), RECORDING_TTL_MS)
+    log.info("zones_link_issued", camera_id=camera.id, username=caller.user.username)
+    return PageLink(
+        camera_id=camera.id,
+        url=f"{door.base}/view/{camera.id}/zones?{urlencode({'ticket': ticket})}",
+        expires_utc_ms=UtcMs(door.now_utc_ms + RECORDING_TTL_MS),
     )
 
 
@@ -153,6 +174,37 @@ async def get_clip(
         to_utc_ms=end,
         complete_utc_ms=complete,
         expires_utc_ms=UtcMs(door.now_utc_ms + RECORDING_TTL_MS),
+    )
+
+
+@router.get("/alerts/{alert_id}/sound")
+async def get_sound(
+    alert_id: AlertPath,
+    context: ContextNeeded,
+    caller: Annotated[Caller, Depends(Needs(Scope.SOUND))],
+) -> SoundLink:
+    """Where a browser hears the seconds before an alert; each asking is a listening, and logged."""
+    record = await find_alert(context, alert_id)
+    sound = record.alert.sound
+    if sound is None:
+        text = Sentence(
+            zh="该预警没有声音：仅在封闭期间由声音触发的预警才保存声音。",
+            en="No sound belongs to this alert: one is kept only for what was heard while sealed.",
+        )
+        raise ProblemError(404, text)
+    door = door_of(context, record.alert.node_id)
+    ticket = door.ticket(caller, SOUND_SCOPE, sound.path, TICKET_TTL_MS)
+    log.info(
+        "sound_link_issued", alert_id=record.id, source_id=sound.source_id,
+        username=caller.user.username,
+    )  # fmt: skip
+    return SoundLink(
+        alert_id=record.id,
+        source_id=sound.source_id,
+        url=f"{door.base}{sound.path}?{urlencode({'ticket': ticket})}",
+        from_utc_ms=sound.from_utc_ms,
+        duration_ms=sound.duration_ms,
+        expires_utc_ms=UtcMs(door.now_utc_ms + TICKET_TTL_MS),
     )
 
 

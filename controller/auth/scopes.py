@@ -16,6 +16,8 @@ class Scope(StrEnum):
     ROOMS = "rooms"
     MEDIA = "media"
     RECORDINGS = "recordings"
+    SOUND = "sound"
+    ZONES_DRAW = "zones_draw"
     SESSIONS = "sessions"
     SESSIONS_ACT = "sessions_act"
     ALERTS = "alerts"
@@ -48,7 +50,7 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     # Ops see that cameras work and where robots are; a sealed room's picture its route refuses.
     Role.OPS: _EVERYBODY
     | _FLOOR
-    | {Scope.MEDIA, Scope.ALERTS, Scope.ALERTS_ACT, Scope.SESSIONS}
+    | {Scope.MEDIA, Scope.ZONES_DRAW, Scope.ALERTS, Scope.ALERTS_ACT, Scope.SESSIONS}
     # No recordings: what happened in a sealed room is not for who keeps its cameras running.
     # They see which key a node shows; that it is the right one is for the supervisor to say.
     | {Scope.DELIVERIES, Scope.MENU, Scope.HEALTH, Scope.METRICS, Scope.EVIDENCE},
@@ -58,7 +60,7 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     Role.DOOR_PANEL: _EVERYBODY | {Scope.UNLOCK, Scope.DELIVERIES, Scope.ROBOTS},
     Role.AUDITOR: _EVERYBODY
     | {Scope.SESSIONS, Scope.ALERTS, Scope.DELIVERIES, Scope.REPORTS, Scope.EVIDENCE}
-    | {Scope.RECORDINGS},
+    | {Scope.RECORDINGS, Scope.SOUND},
 }
 
 

@@ -33,6 +33,7 @@ from contracts.api import (
     SessionBody,
     SessionView,
     SiteView,
+    SoundLink,
     UnlockBody,
     User,
     WitnessReport,
@@ -171,6 +172,10 @@ class ApiClient:
         """The page of a camera's live video at its edge node, for a few minutes."""
         return await self._ask(PageLink, "GET", f"/cameras/{_part(camera_id)}/live")
 
+    async def zones_page(self, camera_id: str) -> PageLink:
+        """The editor of zones on a camera's picture at its edge node, for a few minutes."""
+        return await self._ask(PageLink, "GET", f"/cameras/{_part(camera_id)}/zones")
+
     async def recordings_page(
         self, camera_id: str, from_utc_ms: int | None = None, to_utc_ms: int | None = None
     ) -> PageLink:
@@ -183,6 +188,10 @@ class ApiClient:
         """Where a browser plays what was recorded around an alert; ``early``: as far as it goes."""
         query = "?early=true" if early else ""
         return await self._ask(ClipLink, "GET", f"/alerts/{_part(alert_id)}/clip{query}")
+
+    async def sound(self, alert_id: str) -> SoundLink:
+        """Where a browser hears what belongs to an alert; the controller logs who asked."""
+        return await self._ask(SoundLink, "GET", f"/alerts/{_part(alert_id)}/sound")
 
     async def acknowledge(self, alert_id: str) -> AlertView:
         """Say that a person has seen the alert."""

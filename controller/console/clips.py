@@ -1,6 +1,6 @@
 """Holds the clip of the alert that a page has open: where a browser plays it, or why it cannot."""
 
-from contracts.api import ClipLink
+from contracts.api import ClipLink, SoundLink
 from controller.console.client import ControllerLost, RefusedError
 from controller.console.page import Page
 from controller.console.present.words import Drawn, Words
@@ -18,10 +18,37 @@ class OpenedClip:
         self._link: ClipLink | None = None
         self._why = ""
         self._asked = 0
+        self._sound: SoundLink | None = None
+        self._mute = ""
 
     def close(self) -> None:
         """No alert is open."""
         self._alert_id, self._link, self._why = None, None, ""
+        self._sound, self._mute = None, ""
+
+    async def listen(self, alert_id: str) -> None:
+        """Ask where the sound of this alert is: only when a person wants to hear it."""
+        sound, mute = None, ""
+        try:
+            sound = await self._page.api.sound(alert_id)
+        except RefusedError as error:
+            mute = error.problem.detail or error.problem.title
+        except ControllerLost:
+            mute = self._page.words.say("clip.unanswered")
+        if self._alert_id == alert_id:
+            self._sound, self._mute = sound, mute
+            self._page.changed()
+
+    def heard(self, words: Words) -> Drawn | None:
+        """The sound as a part of the page is given it; None while nobody listens."""
+        if self._sound is None and not self._mute:
+            return None
+        sound = self._sound
+        return {
+            "url": sound.url if sound else "",
+            "from": words.at(sound.from_utc_ms) if sound else "",
+            "why": self._mute,
+        }
 
     async def open(self, alert_id: str, *, early: bool = False) -> None:
         """Ask where the clip of this alert is, anew even if that is known: a link ages."""

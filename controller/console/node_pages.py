@@ -22,11 +22,15 @@ Ask = Callable[[Login], Awaitable[PageLink]]
 
 
 def register(shared: Shared) -> None:
-    """Declare ``/watch/CAMERA/live`` and ``/watch/CAMERA/recordings``."""
+    """Declare ``/watch/CAMERA/live``, ``/watch/CAMERA/zones``, ``/watch/CAMERA/recordings``."""
 
     @ui.page("/watch/{camera_id}/live", response_timeout=ANSWER_WITHIN_S)
     async def live(request: Request, camera_id: str) -> Response | None:
         return await _lead(shared, request, lambda login: login.api.live_page(camera_id))
+
+    @ui.page("/watch/{camera_id}/zones", response_timeout=ANSWER_WITHIN_S)
+    async def zones(request: Request, camera_id: str) -> Response | None:
+        return await _lead(shared, request, lambda login: login.api.zones_page(camera_id))
 
     @ui.page("/watch/{camera_id}/recordings", response_timeout=ANSWER_WITHIN_S)
     async def recordings(request: Request, camera_id: str) -> Response | None:

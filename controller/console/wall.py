@@ -112,6 +112,7 @@ class Wall(Page):
         self.rail.on("open", self._open_alert)
         self.rail.on("close", self._close_alert)
         self.rail.on("clip", self._open_clip)
+        self.rail.on("listen", self._listen)
         self.sessions.on("step", self._step)
         self.sessions.on("schedule", self._schedule)
         background_tasks.create(self.media.run(), name="console-media")
@@ -132,6 +133,8 @@ class Wall(Page):
             alerts=alerts.rail(house, words),
             detail=alerts.detail(opened, house, words) if opened else None,
             clip=self.clip.drawn(words) if opened else None,
+            sound=self.clip.heard(words) if opened else None,
+            may_hear=self.has(*_RECORDING_ROLES),
             may=self.has(Role.SUPERVISOR, Role.OPS),
             loading=False,
         )
@@ -154,11 +157,12 @@ class Wall(Page):
         return {
             "live": self.has(Role.SUPERVISOR, Role.OPS),
             "recordings": self.has(*_RECORDING_ROLES),
+            "zones": self.has(Role.SUPERVISOR, Role.OPS),
         }
 
     def _draw_waiting(self, t: dict[str, str]) -> None:
         self.rooms.show(t=t, rooms=[], loading=True, tablets=False)
-        self.rail.show(t=t, alerts=[], detail=None, clip=None, may=False, loading=True)
+        self.rail.show(t=t, alerts=[], detail=None, clip=None, sound=None, may=False, loading=True)
         self.floor.show(t=t, plan={}, robots=[])
         self.deliveries.show(t=t, deliveries=[], order_href="", loading=True)
         self.sessions.show(t=t, sessions=[], rooms=[], may=False, loading=True)
@@ -201,6 +205,10 @@ class Wall(Page):
     async def _open_clip(self, event: GenericEventArguments) -> None:
         if self._opened is not None and self.has(*_RECORDING_ROLES):
             await self.clip.open(self._opened, early=event.args is True)
+
+    async def _listen(self) -> None:
+        if self._opened is not None and self.has(*_RECORDING_ROLES):
+            await self.clip.listen(self._opened)
 
     def _close_alert(self) -> None:
         self._opened = None

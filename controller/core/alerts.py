@@ -13,8 +13,9 @@ from contracts.catalogue import (
     RECORDER_DOWN,
 )
 from contracts.catalogue import RECORDING_GAP as NODE_RECORDING_GAP
+from contracts.catalogue.robot import COMPARTMENT_OPEN, OVERDUE, PERSON_FOLLOWS, STOPPED_OFF_STOP
 from contracts.devices import Named
-from contracts.observations import Alert, Condition, PictureRef
+from contracts.observations import Alert, Condition, Mode, PictureRef
 from contracts.units import RuleCode, UtcMs
 from controller.core.outputs import Refusal, Refused
 
@@ -27,6 +28,9 @@ ROBOT_LOST: Final = "robot.lost"
 ROBOT_ERROR: Final = "robot.error"
 CHAIN_BROKEN: Final = "node.chain_broken"
 RECORDING_GAP: Final = NODE_RECORDING_GAP.code
+
+ROBOT_RULES: Final = (COMPARTMENT_OPEN, STOPPED_OFF_STOP, OVERDUE, PERSON_FOLLOWS)
+"""What ``core.robot_watch`` judges; append only, as the table of titles below."""
 
 OF_TRACK: Final = frozenset({RECORDING_GAP, CAMERA_OFFLINE.code, CAMERA_FROZEN.code})
 """Rules that tell of one track that it is not recorded, or why."""
@@ -43,6 +47,7 @@ OWN_TITLES: Final[Mapping[RuleCode, Named]] = {
     ROBOT_ERROR: Named(zh="机器人无法执行任务", en="Robot cannot do its order"),
     CHAIN_BROKEN: Named(zh="录像证据链断裂", en="Chain of evidence broken"),
     RECORDING_GAP: Named(zh="录像中断", en="Recording gap"),  # a node's own rule has this code too
+    **{rule.code: Named(zh=rule.title.zh, en=rule.title.en) for rule in ROBOT_RULES},
 }
 """Titles of the alerts that the controller itself makes; the edge's are in the catalogue.
 
@@ -77,9 +82,25 @@ class AlertRecord:
         return self.alert.alert_id
 
     @property
+    def shadow(self) -> bool:
+        """Whether a rule in shadow found it: kept and counted, but nobody is told."""
+        return self.alert.mode is Mode.SHADOW
+
+    @property
     def ended(self) -> bool:
         """Neither the world nor a person has anything left to do about it."""
-        return self.handling in ENDED and self.alert.condition is Condition.CLEARED
+        handled = self.shadow or self.handling in ENDED
+        return handled and self.alert.condition is Condition.CLEARED
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTally:
+    """How many alerts of one rule got one disposition; None: not resolved."""
+
+    rule: RuleCode
+    shadow: bool
+    disposition: Disposition | None
+    count: int
 
 
 def title_of(rule: RuleCode) -> Named:

@@ -387,9 +387,7 @@ def _locking(delivery: Delivery, facts: Facts, at: _At) -> Step:
 
 
 def _travelling(delivery: Delivery, facts: Facts, at: _At) -> Step:
-    box = facts.compartment
-    if box is not None and box.lid is LidState.OPEN and not delivery.warned:
-        return replace(delivery, warned=True), (Warn(alerts.LID_OPEN),)
+    # A lid that opens on the way is for ``robot_watch`` to tell.
     if facts.lost_ms > LOST_MAX_MS and not delivery.warned:
         return replace(delivery, warned=True), (Warn(alerts.ROBOT_LOST),)
     if facts.standing_at != at.door:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from contracts.api import DeliveryState, SessionState
-from contracts.observations import Alert, Condition, Severity
+from contracts.observations import Alert, Condition, Mode, Severity
 from contracts.units import MonoMs, RobotId, RoomId, UtcMs, ZoneId
 from contracts.vda5050.profile import LidState, LockCompartment, OpenCompartment
 from contracts.vda5050.state import ActionStatus
@@ -142,8 +142,11 @@ def _pausing(duty: Duty, live: RobotLive, now: Now) -> Duty:
 
 def _raise_in_area(site: SiteState, area: RoomId, now: Now) -> Result:
     node_id = site.plan.watcher.get(area)
+    settings = site.plan.rules[alerts.PERSON_IN_ZONE]
     if node_id is None or mark_of(alerts.PERSON_IN_ZONE, area) in site.marks:
         return site, ()
+    if settings.mode is Mode.OFF:
+        return site, ()  # the robot is held all the same: that is no rule's affair
     live = site.rooms.get(area)
     views = live.observation.views if live is not None else ()
     view = max(views, key=lambda row: len(row.people), default=None)
@@ -152,7 +155,9 @@ def _raise_in_area(site: SiteState, area: RoomId, now: Now) -> Result:
         alert_id=own_alert_id(alerts.PERSON_IN_ZONE, area, now.utc_ms),
         rule=alerts.PERSON_IN_ZONE,
         condition=Condition.ACTIVE,
-        severity=Severity.WARNING,
+        severity=settings.severity,
+        mode=settings.mode,
+        risk_code=settings.risk_code,
         room_id=area,
         node_id=node_id,
         camera_id=view.camera_id if view else None,

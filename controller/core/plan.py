@@ -4,13 +4,22 @@ import heapq
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
+from contracts.admission import AreaKind
 from contracts.api import TrackKind
-from contracts.devices import AreaKind, Named, RobotConfig, Site, Zone
+from contracts.catalogue import CATALOGUE, JudgedBy
+from contracts.catalogue.settings import (
+    RuleChanges,
+    RuleSettings,
+    check_changes,
+    settings_of,
+)
+from contracts.devices import Named, RobotConfig, Site, Zone
 from contracts.layout import MapEdge, RobotMap
-from contracts.units import NodeId, RobotId, RoomId, ZoneId
+from contracts.units import NodeId, RobotId, RoomId, RuleCode, ZoneId
 
 NEAR_NODE_M: Final = 1.5
 # A robot that does not say at which node it stands counts as there within this distance: less than
@@ -21,6 +30,9 @@ AT_NODE_M: Final = 0.5  # a robot this near to a node stands at it; nodes lie fa
 
 ON_WAY_M: Final = 0.5
 # Detour over a point against the way itself: a robot keeps to its line within some decimetres.
+
+
+NO_CHANGES: Final[RuleChanges] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,8 @@ class SitePlan:
     door_nodes: Mapping[RoomId, str]
     tracks: Mapping[RoomId, tuple[Track, ...]]
     """Area -> what is recorded there."""
+    rules: Mapping[RuleCode, RuleSettings] = field(default_factory=lambda: controller_rules({}))
+    """How the rules that the controller judges are set."""
 
     @property
     def kitchen_node(self) -> str:
@@ -67,7 +81,21 @@ class SitePlan:
         return next((row for row in rows if row.id == track_id), None)
 
 
-def plan_of(site: Site, robot_map: RobotMap) -> SitePlan:
+def controller_rules(changes: RuleChanges) -> Mapping[RuleCode, RuleSettings]:
+    """How every rule of the controller's is set, with ``changes`` over the catalogue.
+
+    Raises:
+        RuleChangeError: a rule is unknown or an edge node's, a number out of bounds; names all.
+    """
+    check_changes(JudgedBy.CONTROLLER, changes)
+    return {
+        code: settings_of(spec, changes.get(code))
+        for code, spec in CATALOGUE.items()
+        if spec.judged_by is JudgedBy.CONTROLLER
+    }
+
+
+def plan_of(site: Site, robot_map: RobotMap, rules: RuleChanges = NO_CHANGES) -> SitePlan:
     """Index a site and its map.
 
     Raises:
@@ -95,6 +123,7 @@ def plan_of(site: Site, robot_map: RobotMap) -> SitePlan:
         watcher={area: node.id for node in site.nodes for area in node.areas},
         door_nodes=doors,
         tracks={area.id: _tracks(site, area.id) for area in config.areas},
+        rules=controller_rules(rules),
     )
 
 

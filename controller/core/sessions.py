@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from contracts.admission import ProcurementKind
 from contracts.api import HeadSeen, Sentence, SessionBody, SessionState
 from contracts.commands import KEEP_SEALED_DAYS, Command, Keep, Release, Seal
 from contracts.devices import Named
@@ -81,6 +82,7 @@ class Session:
     seal_confirmed: bool = False
     keep_days: int = KEEP_SEALED_DAYS
     roster_sha256: Sha256Hex | None = None
+    procurement: ProcurementKind = ProcurementKind.ENGINEERING
     heads_at_seal: tuple[HeadSeen, ...] = ()
     heads_at_release: tuple[HeadSeen, ...] = ()
 
@@ -106,6 +108,7 @@ def schedule(
         scheduled_by=by,
         keep_days=body.keep_days or keep_days,
         roster_sha256=body.roster_sha256,
+        procurement=body.procurement,
     )
 
 
@@ -154,6 +157,8 @@ def keep_passages(
             from_utc_ms=since,
             to_utc_ms=utc_ms if ends else None,
             keep_until_utc_ms=UtcMs(utc_ms + moved.keep_days * DAY_MS),
+            of_room=moved.room_id,
+            procurement=moved.procurement,
         )
         for number, room in enumerate(rooms, start=moved.commands_sent + 1)
     )
@@ -196,6 +201,7 @@ def _commanded(session: Session, *, sealing: bool, utc_ms: UtcMs) -> tuple[Sessi
             at_utc_ms=utc_ms,
             keep_days=session.keep_days,
             roster_sha256=session.roster_sha256,
+            procurement=session.procurement,
         )
         if sealing
         else Release(

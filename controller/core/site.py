@@ -11,11 +11,11 @@ from contracts.api import Sentence, SessionState
 from contracts.observations import (
     Alert,
     Condition,
+    Mode,
     NodeHealth,
     NodeState,
     RoomObservation,
     SealApplied,
-    Severity,
 )
 from contracts.units import MonoMs, NodeId
 from contracts.vda5050.state import ConnectionState
@@ -26,6 +26,7 @@ from controller.core import (
     fleet,
     interlock,
     recording,
+    robot_alerts,
     sessions,
     state,
 )
@@ -230,14 +231,17 @@ def _node_alert(site: SiteState, node_id: NodeId, now: Now, *, lost: bool) -> Si
     if not lost:
         return dispatch.lower(site, alerts.NODE_OFFLINE, node_id, now)
     rooms = [area for area, node in site.plan.watcher.items() if node == node_id]
-    if not rooms:
+    settings = site.plan.rules[alerts.NODE_OFFLINE]
+    if not rooms or settings.mode is Mode.OFF:
         return site
     session = _holder(site, rooms)
     alert = Alert(
         alert_id=state.own_alert_id(alerts.NODE_OFFLINE, node_id, now.utc_ms),
         rule=alerts.NODE_OFFLINE,
         condition=Condition.ACTIVE,
-        severity=Severity.ALARM,
+        severity=settings.severity,
+        mode=settings.mode,
+        risk_code=settings.risk_code,
         room_id=session.room_id if session else rooms[0],
         node_id=node_id,
         session_id=session.id if session else None,
@@ -269,6 +273,7 @@ def _ticked(site: SiteState, now: Now) -> Result:
             site = replace(site, nodes=changed(site.nodes, node_id, lost))
             site = _node_alert(site, node_id, now, lost=True)
     site, filed = recording.watch(site, now)
+    site = robot_alerts.watch_robots(site, now)
     site, sends = dispatch.settle(site, now)
     return site, (*filed, *sends)
 

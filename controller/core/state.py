@@ -29,6 +29,7 @@ from controller.core.fleet import Duty, RobotLive, RobotReport
 from controller.core.interlock import ZoneSight
 from controller.core.ledger import Ledger, with_declared
 from controller.core.plan import SitePlan
+from controller.core.robot_watch import RobotWatch
 from controller.core.sessions import Session, SessionVerb
 
 _K = TypeVar("_K")
@@ -96,6 +97,7 @@ class SiteState:
     ledger: Ledger = field(default_factory=Ledger)
     words: Mapping[str, TrackWord] = field(default_factory=dict)
     expected: Mapping[str, MonoMs] = field(default_factory=dict)
+    watches: Mapping[RobotId, RobotWatch] = field(default_factory=dict)
 
 
 def changed(mapping: Mapping[_K, _V], key: _K, value: _V) -> Mapping[_K, _V]:

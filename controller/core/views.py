@@ -56,6 +56,7 @@ def session_view(session: Session) -> SessionView:
         sealed_by=session.sealed_by,
         released_by=session.released_by,
         keep_days=session.keep_days,
+        procurement=session.procurement,
     )
 
 
@@ -83,6 +84,12 @@ def alert_view(record: AlertRecord, picture_url: str | None = None) -> AlertView
         confidence=alert.confidence,
         measured=alert.measured,
         boxes=alert.boxes,
+        mode=alert.mode,
+        risk_code=alert.risk_code,
+        zone_id=alert.zone_id,
+        saw=Sentence(zh=alert.saw.zh, en=alert.saw.en) if alert.saw else None,
+        settings=alert.settings,
+        sound_sha256=alert.sound.sha256 if alert.sound else None,
         picture_sha256=alert.picture.sha256 if alert.picture else None,
         picture_url=picture_url,
         acknowledged_by=record.acknowledged_by,
@@ -118,7 +125,9 @@ def room_view(site: SiteState, area: Area, mono_ms: MonoMs) -> RoomView:
         active_alerts=sum(
             1
             for row in site.alerts.values()
-            if row.alert.room_id == area.id and row.alert.condition is Condition.ACTIVE
+            if row.alert.room_id == area.id
+            and row.alert.condition is Condition.ACTIVE
+            and not row.shadow
         ),
         observed_utc_ms=live.observation.utc_ms if live else None,
         tracks=evidence_views.track_views(site, area.id),
@@ -280,7 +289,8 @@ def witness_report(
     gaps: tuple[ReportGap, ...] = (),
 ) -> WitnessReport:
     """The draft of a session's report: seal, alerts, deliveries with custody, recordings, gaps."""
-    rows = tuple(sorted(alerts, key=lambda row: row.number))
+    found = sorted(alerts, key=lambda row: row.number)
+    rows = tuple(row for row in found if not row.shadow)
     carried = tuple(
         delivery_view(site, row) for row in sorted(deliveries, key=lambda row: row.ordered_utc_ms)
     )
@@ -306,28 +316,39 @@ def witness_report(
             for row in rows
         ),
         deliveries=carried,
-        statement=_statement(session, len(rows), carried, len(gaps)),
+        statement=_statement(session, len(rows), carried, len(gaps), len(found) - len(rows)),
         recordings=recordings,
         gaps=gaps,
+        shadow_findings=len(found) - len(rows),
     )
 
 
 def _statement(
-    session: Session, alerts: int, carried: tuple[DeliveryView, ...], gaps: int
+    session: Session,
+    alerts: int,
+    carried: tuple[DeliveryView, ...],
+    gaps: int,
+    shadowed: int,
 ) -> Sentence:
     passages = [row for delivery in carried for row in delivery.zones]
     proven = sum(1 for row in passages if row.verdict is ZoneVerdict.NO_UNADMITTED_PERSON)
     over = session.state in (SessionState.RELEASED, SessionState.ARCHIVED)
     ended_zh, ended_en = ("已解封", "released") if over else ("尚未解封", "not yet released")
+    # Said only where there are any: nobody was told of them, and nobody has judged them.
+    silent_zh = f"静默试运行的规则另有记录 {shadowed} 条，未告知任何人。" if shadowed else ""
+    silent_en = (
+        f" Rules in trial noted {shadowed} findings of which nobody was told." if shadowed else ""
+    )
     return Sentence(
         zh=(
             f"本场次{ended_zh}。封闭期间共有预警 {alerts} 条，机器人配送 {len(carried)} 次；"
             f"所经区域 {len(passages)} 段中，{proven} 段有影像证明无未准入人员。"
-            f"录像缺失 {gaps} 处。"
+            f"录像缺失 {gaps} 处。{silent_zh}"
         ),
         en=(
             f"The session is {ended_en}. Alerts while it was sealed: {alerts}. Deliveries by "
             f"robot: {len(carried)}. Passages through zones: {len(passages)}, of which cameras "
             f"prove {proven} to have had no unadmitted person. Gaps in the recordings: {gaps}."
+            f"{silent_en}"
         ),
     )

@@ -28,9 +28,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
-from contracts.api import Role
+from contracts.api import Disposition, Role
 from contracts.units import RobotId, UtcMs
-from controller.core.alerts import AlertRecord
+from controller.core.alerts import AlertRecord, RuleTally
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty
 from controller.core.outputs import FileEntry, FileRefused, FileRoot, Lasting
@@ -218,11 +218,21 @@ class Database:
         return self._one(_DELIVERY, select(table.c.body).where(table.c.idempotency_key == key))
 
     def alerts(
-        self, *, before: int | None, limit: int, session_id: str | None = None
+        self,
+        *,
+        before: int | None,
+        limit: int,
+        session_id: str | None = None,
+        shadow: bool | None = None,
     ) -> tuple[AlertRecord, ...]:
-        """Up to ``limit`` alerts with numbers below ``before``, newest first."""
+        """Up to ``limit`` alerts with numbers below ``before``, newest first.
+
+        ``shadow``: only what rules in shadow found, or only what people were told; None: both.
+        """
         table = schema.ALERT
         query = select(table.c.body).order_by(table.c.number.desc()).limit(limit)
+        if shadow is not None:
+            query = query.where(table.c.shadow == shadow)
         if before is not None:
             query = query.where(table.c.number < before)
         if session_id is not None:
@@ -245,6 +255,17 @@ class Database:
             .limit(limit)
         )
         return self._all(_ALERT, query)
+
+    def rule_tally(self) -> tuple[RuleTally, ...]:
+        """How often each rule spoke, told or in shadow, and what people made of it."""
+        table = schema.ALERT
+        columns = (table.c.rule, table.c.shadow, table.c.disposition)
+        query = select(*columns, func.count()).group_by(*columns).order_by(*columns)
+        with _reachable(), self._engine.connect() as connection:
+            return tuple(
+                RuleTally(rule, bool(shadow), Disposition(said) if said else None, count)
+                for rule, shadow, said, count in connection.execute(query)
+            )
 
     def sessions(self, *, limit: int) -> tuple[Session, ...]:
         """The newest sessions first."""
@@ -476,6 +497,8 @@ def _alert_row(record: AlertRecord) -> dict[str, Any]:
         "raised_utc_ms": alert.raised_utc_ms,
         "ended": record.ended,
         "body": _ALERT.dump_json(record).decode(),
+        "shadow": record.shadow,
+        "disposition": record.disposition.value if record.disposition else None,
     }
 
 

@@ -56,9 +56,13 @@ ALERT: Final = Table(
     Column("raised_utc_ms", _WIDE, nullable=False),
     Column("ended", Boolean, nullable=False),
     Column("body", Text, nullable=False),
+    Column("shadow", Boolean, nullable=False, server_default=false()),
+    Column("disposition", String(16)),
     Index("alert_open", "ended", "number"),
     Index("alert_session", "session_id", "number"),
     Index("alert_room", "room_id", "number"),
+    Index("alert_rule", "rule", "shadow", "disposition"),
+    Index("alert_shadow", "shadow", "number"),
 )
 
 SESSION: Final = Table(

@@ -3,8 +3,8 @@ import { Clip, Modal, Sign, Still, Ticking, Tracks, elapsed, typing } from "zero
 export default {
   mixins: [Ticking],
   components: { ZeClip: Clip, ZeSign: Sign, ZeModal: Modal, ZeStill: Still, ZeTracks: Tracks },
-  props: { t: Object, alerts: Array, detail: Object, clip: Object, may: Boolean, loading: Boolean },
-  emits: ["acknowledge", "open", "close", "resolve", "clip"],
+  props: { t: Object, alerts: Array, detail: Object, clip: Object, sound: Object, may_hear: Boolean, may: Boolean, loading: Boolean },
+  emits: ["acknowledge", "open", "close", "resolve", "clip", "listen"],
   data: () => ({ all: false, selected: null, known: null, sent: {}, disposition: "", note: "", audio: null }),
   mounted() {
     document.addEventListener("keydown", this.key);
@@ -142,9 +142,13 @@ export default {
                   <span v-for="(box, n) in detail.boxes" :key="n" class="ze-box-label" :class="'is-' + box.look" :style="{ left: box.x * 100 + '%', top: box.y * 100 + '%' }">{{ box.label }}</span></template>
                 <span v-else class="ze-tile-dark"><ze-sign name="camera_off"/>{{ t['alert.no_picture'] }}</span>
               </div>
-              <p class="ze-detail-caption"><span v-if="detail.boxes.length">{{ detail.boxes.length }} {{ t['alert.people_in_picture'] }}</span><span v-if="detail.camera">{{ t['alert.camera'] }} {{ detail.camera }}</span>
+              <p class="ze-detail-caption"><span v-if="detail.boxes.length">{{ t['alert.people_in_picture'] }} {{ detail.boxes.length }}</span><span v-if="detail.camera">{{ t['alert.camera'] }} {{ detail.camera }}</span>
                 <span v-if="detail.sha256" class="ze-hash" :title="detail.sha256">{{ t['alert.picture_hash'] }} {{ detail.sha256.slice(0, 12) }}…</span></p>
               <ze-clip v-if="clip && clip.alert === detail.id" :t="t" :clip="clip" @again="$emit('clip', $event)"/>
+              <section v-if="detail.has_sound && may_hear" class="ze-heard" data-testid="alert-sound"><h4>{{ t['alert.sound'] }}</h4>
+                <p v-if="!sound"><button class="ze-button is-small" data-testid="listen" @click="$emit('listen')"><ze-sign name="sound"/>{{ t['alert.listen'] }}</button> <small class="ze-faint">{{ t['alert.listen_logged'] }}</small></p>
+                <p v-else-if="sound.why" role="alert">{{ sound.why }}</p>
+                <p v-else><audio :src="sound.url" controls autoplay preload="auto" :aria-label="t['alert.sound']" data-testid="sound-player"></audio> <small class="ze-faint ze-number">{{ t['alert.since'] }} {{ sound.from }}</small></p></section>
               <template v-if="detail.tracks.length"><h4>{{ t['track.heading'] }}</h4><ze-tracks :t="t" :tracks="detail.tracks"/>
                 <p v-if="detail.clock" class="ze-faint" data-testid="alert-clock">{{ t['track.clock'] }} <b :class="{ 'is-doubtful': !detail.clock.good }">{{ detail.clock.label }}</b> {{ detail.clock.offset }}</p></template>
             </div>
@@ -152,7 +156,8 @@ export default {
               <dl class="ze-measured"><div v-for="row in detail.rows" :key="row.name"><dt>{{ row.name }}</dt><dd><b>{{ row.value }}</b><span v-if="row.limit">{{ t['alert.limit'] }} {{ row.limit }}</span></dd></div></dl>
               <template v-if="detail.found"><h4>{{ t['alert.found'] }}</h4><p data-testid="alert-found">{{ detail.found }}</p></template>
               <template v-if="detail.why"><h4>{{ t['alert.why'] }}</h4><p>{{ detail.why }}</p></template>
-              <p class="ze-faint">{{ t['alert.rule'] }} <code>{{ detail.rule }}</code> · {{ t['alert.dwell'] }} {{ detail.dwell }} · {{ t['alert.confidence'] }} {{ detail.confidence }}</p>
+              <p class="ze-faint">{{ t['alert.rule'] }} <code>{{ detail.rule }}</code> · {{ t['alert.dwell'] }} {{ detail.dwell }} · {{ t['alert.confidence'] }} {{ detail.confidence }}<template v-if="detail.risk"> · {{ t['alert.risk'] }} <code>{{ detail.risk }}</code></template></p>
+              <p v-if="detail.settings.length" class="ze-faint" data-testid="alert-settings">{{ t['alert.settings'] }} <template v-for="(row, n) in detail.settings" :key="row.name"><template v-if="n"> · </template>{{ row.name }} {{ row.value }}</template></p>
               <h4>{{ t['alert.times'] }}</h4>
               <dl class="ze-times"><div><dt>{{ t['alert.room'] }}</dt><dd>{{ detail.room }}</dd></div><div v-for="row in detail.times" :key="row.label"><dt>{{ row.label }}</dt><dd>{{ row.at }}</dd></div></dl>
               <div class="ze-handling">

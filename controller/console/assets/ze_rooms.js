@@ -105,7 +105,7 @@ const Tile = {
 
 export default {
   components: { ZeTile: Tile, ZeModal: Modal, ZeSign: Sign, ZePicture: Picture, ZeTracks: Tracks },
-  props: { t: Object, rooms: Array, loading: Boolean, tablets: Boolean, live: Boolean, recordings: Boolean },
+  props: { t: Object, rooms: Array, loading: Boolean, tablets: Boolean, live: Boolean, recordings: Boolean, zones: Boolean },
   emits: ["failed"],
   data: () => ({ opened: null }),
   methods: { seal_sign },
@@ -132,7 +132,8 @@ export default {
           </div>
           <ul v-if="live || recordings" class="ze-room-links"><li v-for="camera in big.cameras" :key="camera.id"><b>{{ camera.name }}</b>
             <a v-if="live && big.picture !== 'denied'" class="ze-button is-small" :href="'/watch/' + camera.id + '/live'" target="_blank" rel="noopener noreferrer" :data-testid="'live-' + camera.id"><ze-sign name="camera"/>{{ t['clip.live'] }}<span class="ze-hidden">{{ camera.name }} ({{ t['clip.new_tab'] }})</span></a>
-            <a v-if="recordings" class="ze-button is-small" :href="'/watch/' + camera.id + '/recordings'" target="_blank" rel="noopener noreferrer" :data-testid="'recordings-' + camera.id"><ze-sign name="clock"/>{{ t['clip.recordings'] }}<span class="ze-hidden">{{ camera.name }} ({{ t['clip.new_tab'] }})</span></a></li></ul>
+            <a v-if="recordings" class="ze-button is-small" :href="'/watch/' + camera.id + '/recordings'" target="_blank" rel="noopener noreferrer" :data-testid="'recordings-' + camera.id"><ze-sign name="clock"/>{{ t['clip.recordings'] }}<span class="ze-hidden">{{ camera.name }} ({{ t['clip.new_tab'] }})</span></a>
+            <a v-if="zones && big.picture !== 'denied'" class="ze-button is-small" :href="'/watch/' + camera.id + '/zones'" target="_blank" rel="noopener noreferrer" :data-testid="'zones-' + camera.id"><ze-sign name="grid"/>{{ t['clip.zones'] }}<span class="ze-hidden">{{ camera.name }} ({{ t['clip.new_tab'] }})</span></a></li></ul>
           <p class="ze-room-facts"><b>{{ big.session }}</b>
             <span>{{ big.count }}<template v-if="big.admitted"> / {{ big.admitted }}</template> {{ t['room.people'] }} · {{ big.count_label }}</span>
             <span>{{ t['room.observed'] }} {{ big.observed }}</span>

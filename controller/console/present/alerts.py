@@ -1,6 +1,6 @@
 """Decides how alerts are listed and explained: what was seen, measured, and by which rule."""
 
-from contracts.api import AlertView, Disposition, Handling
+from contracts.api import AlertView, Disposition, Handling, Sentence
 from contracts.catalogue import CATALOGUE
 from contracts.observations import Appearance, Condition, Measured, SeenPerson
 from controller.console.house import House
@@ -76,7 +76,10 @@ def detail(alert: AlertView, house: House, words: Words) -> Drawn:
         ],
         "rule": alert.rule,
         "why": spec.text.pick(words.language) if spec else "",
-        "found": words.name(alert.detail) if alert.detail else "",
+        "found": _found(alert, words),
+        "risk": alert.risk_code,
+        "has_sound": alert.sound_sha256 is not None,
+        "settings": _settings(alert, words),
         **_recordings(alert, house, words),
         "camera": _camera_name(alert, house, words),
         "rows": [_row(measured, words) for measured in alert.measured],
@@ -138,6 +141,26 @@ def _recordings(alert: AlertView, house: House, words: Words) -> Drawn:
         return {"tracks": [], "clock": None}
     track_id = alert.camera_id or alert.pickup_id
     return {"tracks": tracks.rows(room, words, track_id), "clock": tracks.clock(room, words)}
+
+
+def _found(alert: AlertView, words: Words) -> str:
+    """What was seen, and what the controller has found out since; a bare title says nothing new."""
+    saw = alert.saw if alert.saw != Sentence(zh=alert.title.zh, en=alert.title.en) else None
+    return " ".join(words.name(said) for said in (saw, alert.detail) if said is not None)
+
+
+def _settings(alert: AlertView, words: Words) -> list[Drawn]:
+    """The rule's parameters as they were when it spoke; the dwell stands beside the rule."""
+    spec = CATALOGUE.get(alert.rule)
+    titles = {one.name: one.title.pick(words.language) for one in spec.parameters} if spec else {}
+    return [
+        {
+            "name": titles.get(one.name, one.name),
+            "value": f"{number(one.value)}{_unit(one)}",
+        }
+        for one in alert.settings
+        if one.name != "dwell_ms"
+    ]
 
 
 def _short(measured: Measured) -> str:

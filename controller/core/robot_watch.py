@@ -1,0 +1,228 @@
+"""Decides when a robot does what it should not: open on the way, stuck, late, or followed.
+
+Each condition has a dwell of its own (``contracts.catalogue.robot``). When one began is kept in
+memory alone: after a restart of the controller the dwell begins anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from contracts.api import DeliveryState
+from contracts.catalogue.robot import (
+    COMPARTMENT_OPEN,
+    OVERDUE,
+    PERSON_FOLLOWS,
+    STOPPED_OFF_STOP,
+)
+from contracts.observations import Measured, Said
+from contracts.units import Bilingual, MonoMs, RuleCode, UtcMs, ZoneId
+from contracts.vda5050.profile import LidState
+from controller.core.deliveries import Delivery
+from controller.core.fleet import Duty, RobotLive, RobotReport
+from controller.core.interlock import ZoneSight
+from controller.core.plan import SitePlan
+
+RULES: Final = (COMPARTMENT_OPEN, STOPPED_OFF_STOP, OVERDUE, PERSON_FOLLOWS)
+LEFT_MAX: Final = 4  # zones a robot has left; following is told by the last two
+FOLLOWS_WITHIN_MS: Final = 8_000
+# Who walks behind a robot of 1.2 m/s is in the zone it left within the time it takes to leave one.
+ZONES_FOLLOWED_MIN: Final = (
+    2  # in one zone anybody may stand; in two, one after another, they follow
+)
+
+MAY_OPEN: Final = frozenset(
+    {
+        DeliveryState.LOADING,
+        DeliveryState.LOCKING,
+        DeliveryState.UNLOCKING,
+        DeliveryState.OPEN,
+        DeliveryState.COLLECTED,
+    }
+)
+"""States of a delivery in which its robot's lid may be open: somebody was let at it."""
+AWAITED: Final = frozenset(
+    {
+        DeliveryState.REQUESTED,
+        DeliveryState.TO_KITCHEN,
+        DeliveryState.LOADING,
+        DeliveryState.LOCKING,
+        DeliveryState.TRAVELLING,
+    }
+)
+"""States of a delivery that somebody still waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneLeft:
+    """A zone that a robot drove out of, and whether a person was seen there right after."""
+
+    zone_id: ZoneId
+    at: MonoMs
+    person: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RobotWatch:
+    """What is remembered of one robot."""
+
+    zone_id: ZoneId | None = None
+    left: tuple[ZoneLeft, ...] = ()
+    since: Mapping[RuleCode, MonoMs] = field(default_factory=dict)
+    """When each condition that holds began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What one rule makes of one robot now; ``raised`` when its dwell is over."""
+
+    rule: RuleCode
+    raised: bool
+    cleared: bool
+    saw: Said
+    measured: tuple[Measured, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one robot now."""
+
+    duty: Duty
+    live: RobotLive
+    delivery: Delivery | None
+    at_stop: bool
+    """It stands at a node where robots stop: the kitchen, a door, its dock."""
+
+
+def numbers(plan: SitePlan, rule: RuleCode) -> Mapping[str, float]:
+    """The parameters of a rule as this site has set them."""
+    return plan.rules[rule].numbers
+
+
+def step(
+    watch: RobotWatch,
+    facts: Facts,
+    plan: SitePlan,
+    sights: Mapping[ZoneId, ZoneSight],
+    now_mono: MonoMs,
+    now_utc: UtcMs,
+) -> tuple[RobotWatch, tuple[Judged, ...]]:
+    """Look at one robot. What nothing is known of (a silent robot) neither begins nor ends."""
+    report = facts.live.report
+    if report is None or not facts.live.online(now_mono):
+        return watch, ()
+    watch = _moved(watch, facts.duty, report, plan, sights, now_mono)
+    found = (
+        _open(facts, report),
+        _stuck(facts, report),
+        _late(facts, plan, now_utc),
+        _followed(watch, report, now_mono),
+    )
+    judged: list[Judged] = []
+    since = dict(watch.since)
+    for spec, (holds, saw, measured) in zip(RULES, found, strict=True):
+        rule = spec.code
+        if not holds:
+            since.pop(rule, None)
+            judged.append(Judged(rule, raised=False, cleared=True, saw=Said.of(saw)))
+            continue
+        began = since.setdefault(rule, now_mono)
+        due = now_mono - began >= numbers(plan, rule)["dwell_ms"]
+        judged.append(Judged(rule, due, cleared=False, saw=Said.of(saw), measured=measured))
+    return replace(watch, since=since), tuple(judged)
+
+
+_Found = tuple[bool, Bilingual, tuple[Measured, ...]]
+_NOTHING: Final[_Found] = (False, Bilingual("已恢复。", "It is over."), ())
+
+
+def _open(facts: Facts, report: RobotReport) -> _Found:
+    opened = [row.compartment for row in report.compartments if row.lid is LidState.OPEN]
+    if not opened:
+        return _NOTHING
+    delivery = facts.delivery
+    allowed = (
+        facts.at_stop and not report.driving and (delivery is None or delivery.state in MAY_OPEN)
+    )
+    # At its dock or in the kitchen, without a delivery, people clean it and load it.
+    if allowed:
+        return _NOTHING
+    names = ", ".join(str(number) for number in opened)
+    where_zh = "行驶中" if report.driving else f"位于 {report.last_node}"
+    where_en = "while it drives" if report.driving else f"at {report.last_node}"
+    saw = Bilingual(f"{where_zh}，箱格 {names} 打开。", f"Compartment {names} is open {where_en}.")
+    return True, saw, (Measured(name="compartments_open", value=len(opened), limit=0),)
+
+
+def _stuck(facts: Facts, report: RobotReport) -> _Found:
+    duty, mission = facts.duty, facts.duty.mission
+    ours = duty.pause_wanted is True or report.paused or bool(duty.held_for)
+    if report.driving or ours or (facts.at_stop and mission is None):
+        return _NOTHING
+    if mission is None or not mission.taken or mission.cancelling:
+        return _NOTHING
+    ahead = mission.released - 1 - mission.passed
+    if ahead <= 0:
+        return _NOTHING  # it waits for more way, which is ours to give
+    saw = Bilingual(
+        f"机器人停在 {report.last_node}，前方已放行 {ahead} 个节点。",
+        f"The robot stands at {report.last_node} with {ahead} released nodes before it.",
+    )
+    return True, saw, (Measured(name="nodes_released", value=ahead),)
+
+
+def _late(facts: Facts, plan: SitePlan, now_utc: UtcMs) -> _Found:
+    delivery = facts.delivery
+    if delivery is None or delivery.state not in AWAITED:
+        return _NOTHING
+    limit_s = numbers(plan, OVERDUE.code)["arrive_within_s"]
+    waited_s = (now_utc - delivery.ordered_utc_ms) / 1000
+    if waited_s <= limit_s:
+        return _NOTHING
+    saw = Bilingual(
+        f"下单 {waited_s / 60:.0f} 分钟后仍未送达。",
+        f"Not there {waited_s / 60:.0f} minutes after it was ordered.",
+    )
+    return True, saw, (Measured(name="waited", value=round(waited_s), limit=limit_s, unit="s"),)
+
+
+def _followed(watch: RobotWatch, report: RobotReport, now_mono: MonoMs) -> _Found:
+    last = watch.left[-ZONES_FOLLOWED_MIN:]
+    recent = [one for one in last if now_mono - one.at <= FOLLOWS_WITHIN_MS * len(last)]
+    if not report.driving or len(recent) < ZONES_FOLLOWED_MIN:
+        return _NOTHING
+    if not all(one.person for one in recent):
+        return _NOTHING
+    names = ", ".join(one.zone_id for one in recent)
+    saw = Bilingual(
+        f"机器人驶离 {names} 后，这些区域随即有人。",
+        f"People were seen in {names} right after the robot had left them.",
+    )
+    return True, saw, (Measured(name="zones_followed", value=len(recent)),)
+
+
+def _moved(
+    watch: RobotWatch,
+    duty: Duty,
+    report: RobotReport,
+    plan: SitePlan,
+    sights: Mapping[ZoneId, ZoneSight],
+    now_mono: MonoMs,
+) -> RobotWatch:
+    """Note which zone the robot is in, and who is seen in those it has just left."""
+    zone = plan.zone_at.get(duty.at_node or report.last_node)
+    here = zone.id if zone else None
+    left = watch.left
+    if watch.zone_id is not None and watch.zone_id != here:
+        left = (*left, ZoneLeft(watch.zone_id, now_mono))[-LEFT_MAX:]
+    left = tuple(
+        replace(one, person=True)
+        if now_mono - one.at <= FOLLOWS_WITHIN_MS and _person_in(sights.get(one.zone_id), one)
+        else one
+        for one in left
+    )
+    return replace(watch, zone_id=here, left=left)
+
+
+def _person_in(sight: ZoneSight | None, left: ZoneLeft) -> bool:
+    return sight is not None and sight.received_mono_ms >= left.at and sight.people > 0
