@@ -89,15 +89,15 @@ RECORDING: Final = tuple(
 SUITES: Final = (
     whole("format", 10, "ruff", "format", "--check", "."),
     whole("lint", 15, "ruff", "check", "."),
-    whole("types", 55, "mypy"),
-    whole("imports", 15, "lint-imports"),
-    tests("unit", 165, "tests/unit", "tests/test_house_rules.py"),
-    tests("simulation", 150, "tests/simulation"),
-    tests("integration", 160, "tests/integration", *(f"--ignore={path}" for path in RECORDING)),
-    tests("recording", 270, *RECORDING),
-    tests("browser", 110, "tests/browser"),
-    whole("demo-check", 115, *DEMO_CHECK, "build/demo-check.json"),
-    whole("demo-chaos", 130, *DEMO_CHECK, "build/demo-chaos.json", "--chaos"),
+    whole("types", 50, "mypy"),
+    whole("imports", 10, "lint-imports"),
+    tests("unit", 190, "tests/unit", "tests/test_house_rules.py"),
+    tests("simulation", 120, "tests/simulation"),
+    tests("integration", 145, "tests/integration", *(f"--ignore={path}" for path in RECORDING)),
+    tests("recording", 265, *RECORDING),
+    tests("browser", 160, "tests/browser"),
+    whole("demo-check", 110, *DEMO_CHECK, "build/demo-check.json"),
+    whole("demo-chaos", 115, *DEMO_CHECK, "build/demo-chaos.json", "--chaos"),
 )
 
 LIMIT_S: Final = 1_200.0

@@ -23,8 +23,8 @@ FUNCTION_LINES_MAX: Final = 60  # what a screen shows
 FILE_LINES_MAX: Final = 700  # what one reads in a sitting; split by decision, not by size
 
 CONTRACTS_FILES: Final = {
-    "__init__", "api", "catalogue", "codec", "commands", "devices", "envelope", "evidence",
-    "layout", "observations", "topics", "units", "vda5050",
+    "__init__", "admission", "api", "catalogue", "codec", "commands", "devices", "envelope",
+    "evidence", "layout", "observations", "topics", "units", "vda5050", "zones",
 }  # fmt: skip
 RUNTIME_FILES: Final = {
     "__init__", "broker", "clock", "http", "logs", "metrics", "mqtt", "outbox", "secrets",
@@ -103,6 +103,16 @@ def only_the_clock_reads_time(source: Source) -> Iterator[Finding]:
     for line, name in imports(source):
         if name == "time":
             yield line, "import time: take a runtime.clock.Clock as an argument"
+
+
+def cancels_are_not_swallowed(source: Source) -> Iterator[Finding]:
+    if not source.is_product:
+        return
+    for line, name, _ in calls(source):
+        if name == "asyncio.wait_for":
+            # Before Python 3.12 it returns (or raises) what came in the moment of a cancel, and
+            # the cancel is gone: a camera's analysis outlived its node because of it.
+            yield line, "asyncio.wait_for(): write `async with asyncio.timeout(...)`"
 
 
 def cores_do_no_io(source: Source) -> Iterator[Finding]:
@@ -258,6 +268,7 @@ def language_ok(text: str, *, chinese: bool) -> bool:
 
 RULES: Final[tuple[Rule, ...]] = (
     only_the_clock_reads_time,
+    cancels_are_not_swallowed,
     cores_do_no_io,
     sleep_stays_out_of_tests,
     patching_stays_out_of_tests,
@@ -279,6 +290,7 @@ BAD: Final[tuple[tuple[Rule, str, str], ...]] = (
     (only_the_clock_reads_time, "edge/service.py", "time.monotonic()"),
     (only_the_clock_reads_time, "edge/service.py", "datetime.now(UTC)"),
     (only_the_clock_reads_time, "zeroentry/cli.py", "from time import monotonic"),
+    (cancels_are_not_swallowed, "runtime/x.py", "asyncio.wait_for(f(), 1)"),
     (cores_do_no_io, "edge/core/room.py", "open('x')"),
     (cores_do_no_io, "controller/core/alerts.py", "async def step(): ..."),
     (sleep_stays_out_of_tests, "tests/unit/test_x.py", "asyncio.sleep(0.1)"),

@@ -10,23 +10,26 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from contracts.devices import CameraConfig, Named
 from contracts.observations import Alert, CameraState, CameraView, Condition, Severity
 from contracts.units import CameraId, UtcMs
+from edge.__main__ import render
 from edge.api.access import Gate, tokens_from_environ
 from edge.api.app import build
 from edge.api.live import LiveHub
 from edge.api.live_video import LiveVideo
 from edge.api.recordings import Playback, open_playback
 from edge.capture.rtsp import CameraLink
+from edge.core.attention import BARREN_MS, Look, LookKind, Why
+from edge.core.people import Rect
 from edge.evidence.index import RecordingIndex
 from edge.evidence.moments import AlertMoments
-from edge.evidence.pictures import jpeg
-from edge.ports import Caption, Frame, Latest
+from edge.ports import Attended, Caption, Frame, Latest
 from runtime.clock import SystemClock
 from runtime.http import listen, serve
 from runtime.tokens import issue_ticket
@@ -132,11 +135,23 @@ def recorded(folder: Path, film: bytes, clock: SystemClock, index: RecordingInde
     return begin
 
 
+MOVED = np.zeros((18, 32), np.float32)
+MOVED[6:14, 20:24] = 1.0
+RESTLESS_MS = np.zeros((18, 32), np.float32)
+RESTLESS_MS[2:6, 2:5] = BARREN_MS
+
+
 async def show(frames: Latest[Frame], hub: LiveHub) -> None:
     while True:
         frame = await frames.get()
         view = CameraView(camera_id=frame.camera_id, state=CameraState.LIVE)
-        hub.offer(frame, view, Caption(1, 1, alarm=False))
+        attended = Attended(
+            Look(LookKind.FULL, Why.MOVEMENT),
+            settled=(Rect(0.2, 0.3, 0.35, 0.9),),
+            cells=MOVED,
+            barren_ms=RESTLESS_MS,
+        )
+        hub.offer(frame, view, Caption(1, 1, alarm=False), attended)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -146,7 +161,7 @@ async def edge(
     clock, loop = SystemClock(), asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1))
-        hub = LiveHub(lambda rgb, *_: jpeg(rgb, 80), pool, clock, viewers_max=4)
+        hub = LiveHub(render, pool, clock, viewers_max=4)
         video = LiveVideo(loop, viewers_max=4)
         index = RecordingIndex(tmp_path / "index.sqlite3", tmp_path / "recordings")
         stack.callback(index.close)
@@ -262,6 +277,32 @@ async def test_still_pictures_where_video_cannot_be(edge: EdgeStage) -> None:
     await mode(other, "pictures")
     assert "hvc1" in await other.get_by_test_id("message").inner_text()
     await moves(other, "pictures")
+    assert edge.errors == []
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("en-US", ("Show what is looked at", "Hide what is looked at")),
+        ("zh-CN", ("显示检测关注区域", "隐藏检测关注区域")),
+    ],
+)
+async def test_what_is_looked_at_is_shown_on_request(
+    edge: EdgeStage, locale: str, words: tuple[str, str]
+) -> None:
+    page = await edge.visit(f"/view/{H264}?show=pictures", locale=locale)
+    button = page.get_by_test_id("attention")
+    await expect(button).to_have_text(words[0])
+    await button.click()
+    await expect(button).to_have_text(words[1])
+    assert await button.get_attribute("aria-pressed") == "true"
+    await page.wait_for_function(
+        "() => { const p = document.getElementById('pictures');"
+        " return p.src.includes('attention=true') && p.naturalWidth > 0; }"
+    )
+    await page.screenshot(path=edge.shots / f"attention-{locale}.png")
+    await page.get_by_test_id("switch").click()
+    await expect(button).to_be_hidden()
     assert edge.errors == []
 
 

@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI, Header, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
+from contracts.admission import AreaKind
 from contracts.api import (
     AlertView,
     CameraStatus,
@@ -54,7 +55,7 @@ from contracts.api import (
     User,
     ZoneView,
 )
-from contracts.devices import AreaKind, Named, ZonePolicy
+from contracts.devices import Named, ZonePolicy
 from contracts.evidence.entries import ClockSource, ClockState, GapReason
 from contracts.observations import (
     Appearance,
@@ -808,6 +809,11 @@ def _video(app: FastAPI, house: FakeController) -> None:
     async def live_page(camera_id: str, authorization: Bearer = None) -> PageLink:
         _user(house, authorization)
         return page(house, camera_id, "?ticket=live-ticket")
+
+    @app.get(BASE + "/cameras/{camera_id}/zones")
+    async def zones_page(camera_id: str, authorization: Bearer = None) -> PageLink:
+        _user(house, authorization)
+        return page(house, camera_id, "/zones?ticket=zones-ticket")
 
     @app.get(BASE + "/cameras/{camera_id}/recordings")
     async def recordings_page(

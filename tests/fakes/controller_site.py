@@ -10,10 +10,10 @@ from argon2 import PasswordHasher
 from pydantic import BaseModel
 
 from contracts import topics
+from contracts.admission import AreaKind
 from contracts.codec import encode
 from contracts.devices import (
     Area,
-    AreaKind,
     CameraConfig,
     Named,
     NodeConfig,

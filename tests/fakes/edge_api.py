@@ -1,6 +1,7 @@
 """What is behind the edge API: a node of one room and one camera, one picture, tokens."""
 
-from contracts.devices import AreaKind, Named
+from contracts.admission import AreaKind
+from contracts.devices import Named
 from contracts.observations import CameraState, CameraView, NodeHealth, NodeState, RoomObservation
 from contracts.units import CameraId, UtcMs
 from edge.api.app import AreaInfo, CameraInfo, CopyPlaceInfo, NodeInfo, StorageInfo

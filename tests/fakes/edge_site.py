@@ -37,10 +37,11 @@ FPS = 10
 RUN_KEY = "11" * 32
 NODE_KEY = "22" * 32
 TOKEN = "view-token-of-the-test-0001"
+SECOND_TOKEN = "second-token-of-the-test-0001"
 ENVIRON = {
     "ZEROENTRY_RUN_KEY": RUN_KEY,
     "ZEROENTRY_NODE_KEY": NODE_KEY,
-    "ZEROENTRY_EDGE_TOKENS": f"all:view+ops+metrics:{TOKEN}",
+    "ZEROENTRY_EDGE_TOKENS": f"all:view+ops+metrics:{TOKEN},second:approve:{SECOND_TOKEN}",
 }
 NAME = Named(zh="评标室", en="Room")
 

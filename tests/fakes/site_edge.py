@@ -20,12 +20,15 @@ from contracts.observations import (
 )
 from contracts.units import CameraId, NodeId, RoomId, UtcMs
 from edge.core import room as core
+from edge.core.attention import LookTimes
 from edge.core.people import Detection, Instant, Rect, Track
 from edge.core.recording import Request
-from edge.core.state import CameraSetup, RoomSetup, RoomState, StoredRoom, restore, rule_settings
-from edge.ports import CameraCounts, Caption, Frame, Latest, LinkState, Rgb
+from edge.core.rule_settings import rule_settings
+from edge.core.state import CameraSetup, RoomSetup, RoomState, StoredRoom, restore
+from edge.perception.analyst import Analyst
+from edge.ports import Attended, CameraCounts, Caption, Frame, Latest, LinkState, Rgb
 from edge.service import NodeService, Wiring, health_message
-from edge.store import Announced, EdgeStore
+from edge.store import Announced, EdgeStore, Freeze, SessionOver, StoredRule
 from runtime.clock import Clock
 from runtime.metrics import Metrics
 from runtime.mqtt import Outgoing
@@ -34,6 +37,7 @@ from tests.fakes.site_clock import InlineExecutor, Life
 from tests.fakes.site_machine import RUN_KEY, Ground, Machine
 from tests.fakes.site_truth import Truth
 
+NARROW = 0.008  # beside one another, or two boxes would count as one body
 NUMBERS = 100  # a person's number is carried by the left edge of the box, in hundredths
 STRANGERS_FROM = 50  # people with these numbers wear no red vest
 NOTICED_AFTER_MS = 1_000  # what a capture needs to see that a camera hung up
@@ -79,7 +83,9 @@ class ScriptedCamera:
                     self._report(LinkState(self.camera_id, CameraState.LIVE, now, now))
                 live, last = True, now
                 self._taken += 1
-                self.frames.put(Frame(self.camera_id, picture_of(self._scene), now, self._taken))
+                self.frames.put(
+                    Frame.of_rgb(self.camera_id, picture_of(self._scene), now, self._taken)
+                )
             elif live and now.mono_ms - last.mono_ms >= NOTICED_AFTER_MS:
                 live = False
                 state = CameraState.OFFLINE
@@ -100,9 +106,9 @@ def picture_of(scene: Scene) -> Rgb:
 class RowDetector:
     """Reads ``picture_of``."""
 
-    def find_people(self, rgb: Rgb) -> tuple[Detection, ...]:
+    def find(self, rgb: Rgb, regions: tuple[Rect, ...] | None) -> tuple[Detection, ...]:
         return tuple(
-            Detection(Rect(number / NUMBERS, 0.2, number / NUMBERS + 0.05, 0.8), 0.9)
+            Detection(Rect(number / NUMBERS, 0.2, number / NUMBERS + NARROW, 0.8), 0.9)
             for number in rgb[0, 1:, 0].tolist()
         )
 
@@ -113,7 +119,9 @@ class NumberTracker:
     def __init__(self) -> None:
         self._since: dict[int, Instant] = {}
 
-    def update(self, found: Sequence[Detection], at: Instant) -> tuple[Track, ...]:
+    def update(
+        self, found: Sequence[Detection], at: Instant, looked: tuple[Rect, ...] | None
+    ) -> tuple[Track, ...]:
         numbers = {round(one.rect.x1 * NUMBERS): one for one in found}
         self._since = {number: self._since.get(number, at) for number in numbers}
         return tuple(
@@ -136,7 +144,9 @@ class NumberTracker:
 class NoViewers:
     """Nobody looks."""
 
-    def offer(self, frame: Frame, view: CameraView, caption: Caption) -> None:
+    def offer(
+        self, frame: Frame, view: CameraView, caption: Caption, attended: Attended | None = None
+    ) -> None:
         """Show nothing."""
 
 
@@ -177,10 +187,18 @@ class MortalStore(EdgeStore):
         entries: Sequence[Entry] = (),
         requests: Sequence[Request] = (),
         announced: Sequence[Announced] = (),
+        freeze: Freeze | None = None,
+        rules: StoredRule | SessionOver | None = None,
     ) -> None:
         self.disk.life.touch()
         super().commit(
-            room=room, cursor=cursor, entries=entries, requests=requests, announced=announced
+            room=room,
+            cursor=cursor,
+            entries=entries,
+            requests=requests,
+            announced=announced,
+            freeze=freeze,
+            rules=rules,
         )
         self.disk.truth.committed(self.disk.node, entries)
         self.disk.life.touch()
@@ -248,7 +266,14 @@ class EdgeMachine(Machine):
         for area in self.areas:
             for camera in self.ground.site.cameras_of(area):
                 made = ScriptedCamera(camera.id, self._scenes[camera.id], clock, service.report)
-                service.add_camera(made, NumberTracker())
+                sight = Analyst(
+                    made.camera_id,
+                    RowDetector(),
+                    NumberTracker(),
+                    clock,
+                    times=LookTimes(enabled=False),
+                )
+                service.add_camera(made, sight)
         pump = OutboxPump(
             self.outbox,
             self.bus,
@@ -276,7 +301,6 @@ class EdgeMachine(Machine):
             outbox=outbox,
             shelf=HashShelf(),
             live=NoViewers(),
-            detector=RowDetector(),
             metrics=Metrics(),
             new_id=lambda: f"{self.name}-{start}-{next(ids)}",
             workers=InlineExecutor(),

@@ -17,6 +17,7 @@ from contracts.api import DeliveryState, SessionState
 from contracts.devices import Site
 from contracts.layout import RobotMap
 from contracts.observations import Condition
+from controller.core.alerts import ROBOT_RULES
 from controller.core.plan import plan_of
 from robot_bridge.sim import SimSettings
 from runtime.clock import SimulatedClock
@@ -406,7 +407,7 @@ class World:
                     )
 
 
-OVER_AT_END: Final = frozenset({"node.offline", "robot.lost"})
+OVER_AT_END: Final = frozenset({"node.offline", "robot.lost", "robot.compartment_open"})
 """What must have ended once everybody is back."""
 OWN_RULES: Final = frozenset(
     {
@@ -417,6 +418,7 @@ OWN_RULES: Final = frozenset(
         "delivery.lid_open",
         "robot.lost",
         "robot.error",
+        *(rule.code for rule in ROBOT_RULES),
     }
 )
 """Alerts that the controller makes itself."""

@@ -31,7 +31,7 @@ from edge.core.recording import (
 from edge.evidence.history import moved
 from edge.evidence.keys import NodeKeys
 from edge.evidence.manifest import Chain
-from edge.evidence.segments import TrackQueue, TrackWriter
+from edge.evidence.segments import Syncs, TrackQueue, TrackWriter, at_once
 from runtime.clock import SimulatedClock
 from runtime.signing import PublicKeys
 from tests.fakes.disk import MemoryDisk
@@ -92,8 +92,8 @@ class Machine:
     clock: SimulatedClock = field(default_factory=SimulatedClock)
     boots: int = 1
 
-    def start(self, *, max_bytes: int = 1_000_000) -> "Rig":
-        return Rig(self, max_bytes=max_bytes)
+    def start(self, *, max_bytes: int = 1_000_000, syncs: Syncs = at_once) -> "Rig":
+        return Rig(self, max_bytes=max_bytes, syncs=syncs)
 
     def restart(self) -> None:
         """The next process starts on the same boot."""
@@ -114,7 +114,7 @@ class Machine:
 class Rig:
     """One recorder process of one track; ``writer.work`` is called after each step."""
 
-    def __init__(self, machine: Machine, *, max_bytes: int) -> None:
+    def __init__(self, machine: Machine, *, max_bytes: int, syncs: Syncs) -> None:
         self.machine = machine
         self.clock = machine.clock
         self.keys = NodeKeys(machine.private, machine.recordings)
@@ -140,6 +140,7 @@ class Rig:
             queue=self.queue,
             clock=self.clock,
             on_checkpoint=self.checkpoints.append,
+            syncs=syncs,
         )
         self.index = 0
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge.perception.detector import SsdliteDetector, shipped_hash
+from edge.core.people import Thing
+from edge.perception.detector import SHIPPED_MODEL, ModelFile, OnnxDetector, shipped_hash
 from zeroentry.composer.model import (
     CorridorOutsider,
     Cue,
@@ -25,7 +25,6 @@ from zeroentry.composer.model import (
 from zeroentry.composer.painter import render
 from zeroentry.composer.scripts import corridor_outsider, sealed_room_day, stretching_room
 
-MODEL = Path(__file__).parents[2] / "edge" / "models" / "ssdlite_mnv2_coco.onnx"
 SEEDS = range(6)
 FPS = 5  # the rate at which rooms are analysed
 UTC_TEXT = "2026-01-01 08:00:00 UTC"
@@ -33,15 +32,16 @@ EXACT_MIN = 0.90
 
 
 @pytest.fixture(scope="module")
-def detector() -> SsdliteDetector:
+def detector() -> OnnxDetector:
     """Return the detector with the settings that a site has by default."""
-    return SsdliteDetector(MODEL, sha256=shipped_hash(), threshold=0.25, overlap_max=0.5, threads=2)
+    return OnnxDetector(ModelFile(SHIPPED_MODEL, shipped_hash(), threads=2))
 
 
-def found(detector: SsdliteDetector, frame: Frame) -> int:
+def found(detector: OnnxDetector, frame: Frame) -> int:
     """Return how many people the detector finds in a frame."""
     rgb = np.ascontiguousarray(frame.image[..., ::-1])
-    return len(detector.find_people(rgb))
+    people = [one for one in detector.find(rgb) if one.thing is Thing.PERSON]
+    return sum(one.score >= detector.sure_from for one in people)
 
 
 def standing_scene(scene: Scene, cues: Iterable[Cue], times_ms: Iterable[int]) -> list[Frame]:
@@ -50,14 +50,14 @@ def standing_scene(scene: Scene, cues: Iterable[Cue], times_ms: Iterable[int]) -
     return [render(scene, script, t_ms, UTC_TEXT) for t_ms in times_ms]
 
 
-def exact_share(detector: SsdliteDetector, frames: list[Frame]) -> float:
+def exact_share(detector: OnnxDetector, frames: list[Frame]) -> float:
     """Return the share of frames in which exactly the true number of people is found."""
     assert frames
     return sum(found(detector, frame) == frame.count for frame in frames) / len(frames)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_nobody_to_six_people_are_counted_exactly(detector: SsdliteDetector, seed: int) -> None:
+def test_nobody_to_six_people_are_counted_exactly(detector: OnnxDetector, seed: int) -> None:
     scene = Scene(seed=seed, label="ROOM")
     times_ms = (12_000, 17_500, 23_000)
     frames = [f for n in range(6) for f in standing_scene(scene, (Seat(n),), times_ms)]
@@ -69,9 +69,7 @@ def test_nobody_to_six_people_are_counted_exactly(detector: SsdliteDetector, see
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_five_are_five_in_the_majority_of_every_second(
-    detector: SsdliteDetector, seed: int
-) -> None:
+def test_five_are_five_in_the_majority_of_every_second(detector: OnnxDetector, seed: int) -> None:
     scene = Scene(seed=seed, label="ROOM")
     for start_ms in range(0, 40_000, 8_000):
         times_ms = range(start_ms, start_ms + 1_000, 1_000 // FPS)
@@ -82,7 +80,7 @@ def test_five_are_five_in_the_majority_of_every_second(
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("script", [sealed_room_day(), stretching_room(5)], ids=["day", "stretch"])
 def test_the_ready_scripts_are_counted_when_nobody_moves_about(
-    detector: SsdliteDetector, script: Script, seed: int
+    detector: OnnxDetector, script: Script, seed: int
 ) -> None:
     scene = Scene(seed=seed, label="ROOM")
     sampled = (render(scene, script, t, UTC_TEXT) for t in range(0, script.duration_ms, 1_900))
@@ -92,7 +90,7 @@ def test_the_ready_scripts_are_counted_when_nobody_moves_about(
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_robot_is_not_a_person(detector: SsdliteDetector, seed: int) -> None:
+def test_the_robot_is_not_a_person(detector: OnnxDetector, seed: int) -> None:
     scene = Scene(kind=SceneKind.CORRIDOR, seed=seed, label="CORRIDOR")
     for tenth in range(11):
         (frame,) = standing_scene(scene, (RobotAt(tenth / 10),), (1_000,))
@@ -100,7 +98,7 @@ def test_the_robot_is_not_a_person(detector: SsdliteDetector, seed: int) -> None
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_an_outsider_beside_the_robot_is_one_person(detector: SsdliteDetector, seed: int) -> None:
+def test_an_outsider_beside_the_robot_is_one_person(detector: OnnxDetector, seed: int) -> None:
     scene = Scene(kind=SceneKind.CORRIDOR, seed=seed, label="CORRIDOR")
     frames = []
     for vest in Vest:
@@ -110,7 +108,7 @@ def test_an_outsider_beside_the_robot_is_one_person(detector: SsdliteDetector, s
     assert exact_share(detector, frames) >= EXACT_MIN
 
 
-def test_the_corridor_script_is_counted(detector: SsdliteDetector) -> None:
+def test_the_corridor_script_is_counted(detector: OnnxDetector) -> None:
     scene = Scene(kind=SceneKind.CORRIDOR, seed=0, label="CORRIDOR")
     script = corridor_outsider()
     sampled = (render(scene, script, t, UTC_TEXT) for t in range(0, script.duration_ms, 1_700))

@@ -191,10 +191,11 @@ async def refusal(session: MqttSession, topic: str) -> int | None:
     return None
 
 
-async def received(inbox: Inbox, topic: str) -> None:
+async def received(inbox: Inbox, topic: str) -> bytes:
     async with asyncio.timeout(10):
-        while (await inbox.get()).topic != topic:
+        while (message := await inbox.get()).topic != topic:
             pass
+    return message.payload
 
 
 def test_the_shipped_acl_is_what_the_site_needs() -> None:
@@ -297,8 +298,8 @@ async def test_alerts_reach_the_controller(broker: Broker) -> None:
     async with device(broker, "controller") as controller, device(broker, "edge-1") as node:
         inbox = controller.subscribe(topics.room_filter(Kind.ALERT, "demo"), qos=1)
         await inbox.wait_subscribed()
-        await node.publish(Outgoing(alert, b"{}", qos=1))
-        await received(inbox, alert)
+        await node.publish(Outgoing(alert, b'{"alert": 1}', qos=1))
+        assert await received(inbox, alert) == b'{"alert": 1}'
 
 
 @pytest.mark.parametrize("identity", ["foreign-edge-1", None])

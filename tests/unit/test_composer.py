@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from zeroentry.composer.bodies import Posture, crowd_look, figure
 from zeroentry.composer.encode import write_clip
 from zeroentry.composer.geometry import plan_of
+from zeroentry.composer.hall import Block, Layout, Lens, hall
 from zeroentry.composer.live import LiveScene
 from zeroentry.composer.model import (
     CorridorClear,
@@ -267,3 +270,64 @@ def test_a_clip_carries_the_frames_one_key_frame_a_second_and_the_sound(tmp_path
 def test_a_clip_without_frames_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one"):
         write_clip(tmp_path / "clip.mp4", iter(()), 10)
+
+
+# -- halls: any layout, any side, rendered bodies --------------------------------------------------
+
+
+def test_a_rendered_body_is_dressed_in_its_colours_from_every_side() -> None:
+    for vest, channel in ((Vest.RED, 2), (Vest.BLUE, 0)):
+        look = replace(crowd_look(3, 1, vest), portrait="body2", mirrored=False)
+        for yaw_deg in (-135.0, -90.0, 0.0, 45.0, 180.0):
+            sprite = figure(look, Posture.STAND, yaw_deg)
+            height = sprite.shape[0]
+            chest = sprite[round(height * 0.36) : round(height * 0.44)]
+            shown = chest[chest[..., 3] > 200][:, :3].reshape(-1, 3)
+            strong = (shown[:, channel].astype(int) - shown[:, 2 - channel]) > 40
+            assert strong.mean() > 0.25, f"{vest} at {yaw_deg} degrees"
+
+
+def test_a_body_seen_from_the_other_side_is_mirrored() -> None:
+    look = replace(crowd_look(3, 1, Vest.NONE), portrait="body1", mirrored=False)
+    left, right = (figure(look, Posture.SIT, yaw) for yaw in (-90.0, 90.0))
+    columns = [np.flatnonzero(one[..., 3].max(axis=0) > 128) for one in (left, right)]
+    middle = left.shape[1] / 2
+    # The arms reach before the body: to the left on one, to the right on the other.
+    assert middle - columns[0][0] > columns[0][-1] - middle - 40
+    assert not np.array_equal(left, right)
+
+
+def test_a_crowd_has_many_faces_and_keeps_them() -> None:
+    looks = [crowd_look(5, number, Vest.RED) for number in range(1, 10)]
+    assert len({look.portrait for look in looks}) == 8
+    assert looks == [crowd_look(5, number, Vest.RED) for number in range(1, 10)]
+
+
+@pytest.mark.parametrize("layout", list(Layout))
+def test_a_hall_is_the_same_from_its_seed(layout: Layout) -> None:
+    seats = 0 if layout is Layout.CORRIDOR else 9
+    one, two = (hall(layout, 7, seats) for _ in range(2))
+    assert one == two
+    assert len(one.chairs) == seats
+    assert hall(layout, 8, seats) != one
+
+
+def test_a_hall_of_more_seats_than_there_are_is_refused() -> None:
+    with pytest.raises(ValueError, match="use 0 to 9"):
+        hall(Layout.ROW, 1, 10)
+
+
+def test_what_lies_behind_the_lens_is_cut_off() -> None:
+    eye = Lens(0.0, 0.0)
+    assert eye.polygon([(-1, 0, -3), (1, 0, -3), (1, 0, -2), (-1, 0, -2)]) == []
+    half = eye.polygon([(-1, 0, -1), (1, 0, -1), (1, 0, 4), (-1, 0, 4)])
+    assert len(half) == 4
+    assert all(abs(x) < 1e5 for x, _ in half)
+
+
+def test_a_table_hides_what_is_behind_it_and_not_what_is_before() -> None:
+    table = Block(-1, 1, 3, 4, 0, 0.75)
+    eye = Lens(0.0, 0.0)
+    assert table.hides(eye, 0.2, 5.0)
+    assert not table.hides(eye, 0.2, 2.5)
+    assert not table.hides(eye, 3.0, 5.0)

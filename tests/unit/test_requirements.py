@@ -13,7 +13,7 @@ from packaging.version import Version
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "requirements"
 EXTRAS: Final = ("edge", "controller", "demo", "dev", "robot")
-LOCKS: Final = (*EXTRAS, "edge-pickup", "esphome", "lock")
+LOCKS: Final = (*EXTRAS, "edge-pickup", "edge-openvino", "esphome", "lock")
 PYTHONS: Final = ("3.11", "3.12", "3.13")
 PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -35,7 +35,7 @@ def entries(lock: str) -> list[tuple[Requirement, str]]:
 def wanted(lock: str) -> list[Requirement]:
     """What a lock must hold: base and extra for our own, else its .in file; build tools for all."""
     extras = lock.split("-")
-    if set(extras) <= {*EXTRAS, "pickup"}:
+    if set(extras) <= {*EXTRAS, "pickup", "openvino"}:
         inner = [text for extra in extras for text in expanded(extra)]
         texts = [*PROJECT["dependencies"], *inner, *listed("build")]
     else:
@@ -109,7 +109,7 @@ def test_no_address_stands_in_any_of_them(path: Path) -> None:
 def test_one_opencv_and_nothing_that_holds_rich_back(lock: str) -> None:
     names = {entry.name for entry, _ in entries(lock)}
     opencv = {name for name in names if name.startswith("opencv")}
-    seeing = {"edge", "edge-pickup", "demo", "dev"}
+    seeing = {"edge", "edge-pickup", "edge-openvino", "demo", "dev"}
     needed = {"opencv-python-headless"} if lock in seeing else set()
     assert opencv == needed, "two cv2 wheels overwrite one another's files"
     assert "norfair" not in names, "norfair holds rich below 14"

@@ -9,19 +9,16 @@ from pathlib import Path
 import pytest
 from aio_rtsp_toolkit.server import RtspServer
 
-from edge.__main__ import wire
-from edge.api.app import build
+from edge.__main__ import application, wire
 from edge.node_settings import RecordingSettings
 from edge.settings import ApiSettings, EdgeSettings
-from runtime import broker
-from runtime.clock import SystemClock
 from runtime.http import serve
 from runtime.mqtt import MqttSettings
+from tests.fakes.edge_fixtures import broker_port, controller
 from tests.fakes.edge_site import (
     ENVIRON,
     FPS,
     NODE,
-    ControllerSide,
     Proxy,
     Running,
     StartNode,
@@ -33,6 +30,8 @@ from zeroentry.composer.encode import write_clip
 from zeroentry.composer.model import Intrude, Scene, Script, Seat, TimedCue, Withdraw
 from zeroentry.composer.scripts import play
 from zeroentry.composer.sound import room_tone, silence
+
+__all__ = ["broker_port", "controller"]
 
 
 @pytest.fixture(scope="session")
@@ -67,18 +66,6 @@ async def rtsp(footage: Path) -> AsyncIterator[int]:
 
 
 @pytest.fixture
-async def broker_port() -> AsyncIterator[int]:
-    port = free_port()
-    clock = SystemClock()
-    task = asyncio.create_task(broker.serve(port, clock))
-    await until(lambda: broker.listening(port), within_s=10, what="the broker listens")
-    yield port
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-
-
-@pytest.fixture
 async def proxy(rtsp: int) -> AsyncIterator[Proxy]:
     made = Proxy(rtsp)
     task = asyncio.create_task(made.serve())
@@ -88,17 +75,6 @@ async def proxy(rtsp: int) -> AsyncIterator[Proxy]:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-@pytest.fixture
-async def controller(broker_port: int, tmp_path: Path) -> AsyncIterator[ControllerSide]:
-    side = ControllerSide(broker_port, tmp_path)
-    task = asyncio.create_task(side.run())
-    yield side
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-    side.outbox.close()
 
 
 @pytest.fixture
@@ -117,7 +93,7 @@ async def start_node(broker_port: int, tmp_path: Path) -> AsyncIterator[StartNod
             )
             opened = ExitStack()
             node = wire(config, site(url), ENVIRON, opened)
-            app = build(node.view, node.hub, node.pictures, node.gate, version="test")
+            app = application(node)
             parts = (
                 node.session.run(),
                 node.pump.run(),

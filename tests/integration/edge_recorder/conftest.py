@@ -21,12 +21,15 @@ from edge.core.recording import StatusSaid, TrackStatus
 from edge.recorder.client import RecorderClient
 from runtime.clock import SystemClock
 from runtime.signing import PublicKeys
+from tests.fakes.edge_fixtures import broker_port, controller
 from tests.fakes.edge_site import CAMERA, ENVIRON, FPS, NODE, free_port, write_site
 from tests.fakes.waiting import until
 from zeroentry.composer.encode import write_clip
 from zeroentry.composer.model import Scene, Script, Seat, TimedCue
 from zeroentry.composer.scripts import play
 from zeroentry.composer.sound import room_tone
+
+__all__ = ["broker_port", "controller"]
 
 WITHIN_S = 40.0  # eight helpings of a busy machine; a quiet one takes two seconds
 

@@ -10,16 +10,24 @@ from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from contracts.evidence.entries import Gap, GapReason, Sealed, Witness, parse_entry
+from contracts.evidence.entries import Changed, Gap, GapReason, Sealed, Witness, parse_entry
 from contracts.evidence.lines import sign_line
 from contracts.observations import Condition, NodeHealth, RecordingHealth, RecordingState
 from contracts.units import UtcMs
-from runtime import broker
-from runtime.clock import SystemClock
 from runtime.signing import SigningKey
-from tests.fakes.edge_site import CAMERA, ENVIRON, NODE, SITE, ControllerSide, free_port
+from tests.fakes.edge_site import (
+    CAMERA,
+    ENVIRON,
+    NODE,
+    ROOM,
+    SECOND_TOKEN,
+    SITE,
+    TOKEN,
+    ControllerSide,
+)
 from tests.fakes.waiting import until
 from tests.integration.edge_recorder.conftest import (
     WITHIN_S,
@@ -27,28 +35,6 @@ from tests.integration.edge_recorder.conftest import (
     RecorderUnderTest,
     new_recorder,
 )
-
-
-@pytest.fixture
-async def broker_port() -> AsyncIterator[int]:
-    port = free_port()
-    task = asyncio.create_task(broker.serve(port, SystemClock()))
-    await until(lambda: broker.listening(port), within_s=WITHIN_S, what="the broker listens")
-    yield port
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-
-
-@pytest.fixture
-async def controller(broker_port: int, tmp_path: Path) -> AsyncIterator[ControllerSide]:
-    side = ControllerSide(broker_port, tmp_path)
-    task = asyncio.create_task(side.run())
-    yield side
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-    side.outbox.close()
 
 
 @pytest.fixture
@@ -61,7 +47,7 @@ async def pair(
         camera.url,
         mqtt={"port": broker_port, "client_id": NODE},
         api={"port": 0},
-        rules={"node.recorder_down": {"dwell_ms": 1_000}},
+        rules={"node.recorder_down": {"parameters": {"dwell_ms": 1_000}}},
     )
     task = asyncio.create_task(recorder.client.run())
     await recorder.start()
@@ -133,7 +119,7 @@ async def test_what_the_recorder_writes_the_controller_knows(
     entries = [parse_entry(one)[1] for one in announced(controller)]
     sealed = next(entry for entry in entries if isinstance(entry, Sealed))
     assert sealed.request_id == "seal-1"
-    assert set(sealed.frozen) == {"rules", "devices"}
+    assert set(sealed.frozen) == {"rules", "zones", "devices"}
     assert announced(controller) == recorder.lines()[: len(controller.entries)]
     assert controller.entries[0].public_key is not None
 
@@ -177,3 +163,39 @@ async def test_what_the_recorder_writes_the_controller_knows(
     assert said.tracks[0].witnessed_sequence == parse_entry(head)[1].sequence
     assert node.returncode is None
     recorder.check_chain()
+
+
+async def test_a_rule_changed_under_a_seal_stands_in_the_chain_with_both_names(
+    pair: tuple[RecorderUnderTest, Process], controller: ControllerSide
+) -> None:
+    recorder, _ = pair
+    await recorder.recording()
+    await until(
+        lambda: controller.health and controller.health[-1].api_url,
+        within_s=WITHIN_S,
+        what="the node tells where its API is",
+    )
+    url = controller.health[-1].api_url
+    assert url is not None
+    controller.seal(5)
+    await until(lambda: recorder.of(Sealed), within_s=WITHIN_S, what="the seal is in the chain")
+    path = f"/api/v1/areas/{ROOM}/rules/area.over_admitted"
+    change = {"parameters": {"dwell_ms": 4_000}}
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        assert (await client.put(path, json=change, headers=headers)).status_code == 409
+        headers["X-Second-Token"] = SECOND_TOKEN
+        assert (await client.put(path, json=change, headers=headers)).status_code == 200
+
+    def told() -> list[Changed]:
+        return [one for one in recorder.of(Changed) if isinstance(one, Changed) and one.request_id]
+
+    await until(told, within_s=WITHIN_S, what="the change is in the chain")
+    (sealed,) = (one for one in recorder.of(Sealed) if isinstance(one, Sealed))
+    (changed,) = told()
+    assert (changed.what, changed.before) == ("rules", sealed.frozen["rules"])
+    assert changed.after.endswith(" all + second")
+    recorder.check_chain()
+    await until(
+        lambda: controller.of("node.config_drift"), within_s=WITHIN_S, what="it is an alert"
+    )

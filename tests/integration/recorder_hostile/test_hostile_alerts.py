@@ -42,10 +42,10 @@ from tests.integration.recorder_hostile.conftest import (
 
 HOUR_MS = 3_600_000
 RULES = {  # as short as the rules allow; what they are by default is tried with a simulated clock
-    "node.recorder_down": {"dwell_ms": 1_000},
-    "node.recording_gap": {"dwell_ms": 2_000},
-    "node.disk_low": {"dwell_ms": 0, "clear_ms": 500},
-    "node.disk_failing": {"dwell_ms": 500, "clear_ms": 500},
+    "node.recorder_down": {"parameters": {"dwell_ms": 1_000}},
+    "node.recording_gap": {"parameters": {"dwell_ms": 2_000}},
+    "node.disk_low": {"parameters": {"dwell_ms": 0, "clear_ms": 500}},
+    "node.disk_failing": {"parameters": {"dwell_ms": 500, "clear_ms": 500}},
 }
 SECOND_MS = 3_500  # a second alert, on what is not recorded, would have come by then
 SPELL = (Condition.ACTIVE, Condition.CLEARED)

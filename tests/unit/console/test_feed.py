@@ -75,13 +75,18 @@ async def test_resync_fetches_the_overview_again(house: FakeController) -> None:
         house.sessions.pop("s-2")
         house.resync()
         await until(lambda: feed.house and "s-2" not in feed.house.sessions, what="a new overview")
+        assert feed.link is Link.LIVE
+        assert feed.house is not None
+        assert set(feed.house.sessions) == set(house.sessions)
 
 
 async def test_a_token_that_is_no_longer_good_ends_the_feed(house: FakeController) -> None:
     async with following(house) as feed:
         house.tokens.clear()
         house.drop_streams()
+        asked = len(house.resumed_from)
         await until(lambda: feed.link is Link.SIGNED_OUT, what="the feed ends")
+        assert len(house.resumed_from) == asked  # it does not knock with a token that is refused
 
 
 async def test_two_pages_of_one_login_share_one_stream(house: FakeController) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.admission import AreaKind
 from contracts.api import (
     DeliveryState,
     Disposition,
@@ -14,7 +15,6 @@ from contracts.api import (
     SessionState,
     TrackKind,
 )
-from contracts.devices import AreaKind
 from contracts.evidence.entries import ClockSource, GapReason
 from contracts.observations import (
     Appearance,

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from contracts.observations import Mode
 from contracts.topics import Kind
 from tests.fakes.controller_site import Bench, an_alert, bench, durable, health
 from tests.fakes.waiting import until
@@ -73,6 +74,34 @@ async def test_a_session_is_sealed_and_an_alert_is_handled(running: Bench) -> No
         page_html = await client.get(f"/sessions/{session}/report.html?lang={lang}")
         assert page_html.status_code == 200
         assert word in page_html.text
+    await client.aclose()
+
+
+async def test_what_a_rule_in_shadow_finds_is_kept_counted_and_told_to_nobody(
+    running: Bench,
+) -> None:
+    client = await client_of(running, "sup")
+    told = an_alert("a1").model_copy(update={"rule": "zone.loitering"})
+    silent = told.model_copy(update={"alert_id": "a2", "mode": Mode.SHADOW})
+    heard = running.controller.hub.last_id
+    await running.edge.publish(durable(Kind.ALERT, "room-1", silent, 1))
+    await until(lambda: running.controller.service.state.alerts, what="it is in the state")
+    assert running.controller.hub.last_id == heard  # no console was told
+    await running.edge.publish(durable(Kind.ALERT, "room-1", told, 2))
+    await until(lambda: len(running.controller.service.state.alerts) == 2, what="both are")
+    alerts = (await client.get("/alerts")).json()["items"]
+    assert [row["id"] for row in alerts] == ["a1"]
+    shadowed = (await client.get("/alerts", params={"shadow": True})).json()["items"]
+    assert [(row["id"], row["mode"]) for row in shadowed] == [("a2", "shadow")]
+    overview = (await client.get("/overview")).json()
+    assert [row["id"] for row in overview["alerts"]] == ["a1"]
+    assert overview["rooms"][0]["active_alerts"] == 1
+    assert (
+        await client.post("/alerts/a2/resolve", json={"disposition": "false"})
+    ).status_code == 200
+    (record,) = (await client.get("/alerts/rules")).json()
+    counted = (record["rule"], record["told"], record["shadowed"], record["false"])
+    assert counted == ("zone.loitering", 1, 1, 1)
     await client.aclose()
 
 

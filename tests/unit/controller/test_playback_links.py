@@ -12,7 +12,7 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from contracts.api import BASE
-from contracts.observations import Alert, PictureRef
+from contracts.observations import Alert, PictureRef, SoundRef
 from contracts.topics import Kind
 from contracts.units import UtcMs
 from controller.api.playback import RECORDING_TTL_MS, SETTLED_MS
@@ -74,6 +74,15 @@ async def test_the_live_page_opens_with_a_ticket_for_pictures(desk: Desk) -> Non
     assert (line["camera_id"], line["username"]) == ("cam-1", "sup")
 
 
+async def test_the_editor_of_zones_opens_for_who_may_see_the_picture(desk: Desk) -> None:
+    answer = await desk.get("ops", "/cameras/cam-1/zones")
+    url = answer.json()["url"]
+    assert url.startswith("http://edge/view/cam-1/zones?ticket=")
+    assert desk.opened(url, "zones", CAMERA).subject == "ops"
+    assert (await desk.get("audit", "/cameras/cam-1/zones")).status_code == 403
+    assert (await desk.get("sup", "/cameras/cam-9/zones")).status_code == 404
+
+
 async def test_a_page_of_recordings_opens_with_a_ticket_for_recordings(desk: Desk) -> None:
     with capture_logs() as lines:
         path = "/cameras/cam-1/recordings?from=1000&to=2000&alert=a1"
@@ -88,6 +97,37 @@ async def test_a_page_of_recordings_opens_with_a_ticket_for_recordings(desk: Des
     assert ticket.expires_utc_ms == desk.bench.clock.utc_ms() + RECORDING_TTL_MS
     (line,) = [line for line in lines if line["event"] == "recordings_link_issued"]
     assert (line["camera_id"], line["username"], line["alert_id"]) == ("cam-1", "audit", "a1")
+
+
+async def test_the_sound_of_an_alert_is_a_right_of_its_own_and_each_listening_is_logged(
+    desk: Desk,
+) -> None:
+    path = f"/api/v1/sounds/{'a' * 64}.flac"
+    sound = SoundRef(
+        sha256="a" * 64,
+        bytes=9,
+        path=path,
+        source_id="cam-1",
+        from_utc_ms=UtcMs(1_000),
+        duration_ms=10_000,
+    )
+    await desk.raised(an_alert().model_copy(update={"sound": sound}))
+    with capture_logs() as lines:
+        answer = await desk.get("sup", "/alerts/a1/sound")
+    assert answer.status_code == 200, answer.text
+    url = answer.json()["url"]
+    assert url.startswith(f"http://edge{path}?ticket=")
+    assert desk.opened(url, "sound", path).subject == "sup"
+    (line,) = [line for line in lines if line["event"] == "sound_link_issued"]
+    assert (line["alert_id"], line["username"]) == ("a1", "sup")
+    assert (await desk.get("ops", "/alerts/a1/sound")).status_code == 403
+
+
+async def test_an_alert_without_sound_says_so(desk: Desk) -> None:
+    await desk.raised(an_alert())
+    answer = await desk.get("sup", "/alerts/a1/sound")
+    assert answer.status_code == 404
+    assert "while sealed" in answer.json()["detail"]
 
 
 async def test_a_clip_opens_its_own_address_and_no_other(desk: Desk) -> None:

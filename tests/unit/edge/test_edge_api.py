@@ -12,13 +12,13 @@ import httpx
 import numpy as np
 import pytest
 
-from contracts.observations import CameraView
 from contracts.units import MonoMs, UtcMs
 from edge.api.access import AccessError, Gate, node_key, open_tokens, tokens_from_environ
 from edge.api.app import build
-from edge.api.live import LiveHub, TooManyViewersError, Variant, nearest_width
+from edge.api.live import Drawn, LiveHub, TooManyViewersError, Variant, nearest_width
+from edge.core.attention import Look, LookKind, Why
 from edge.core.people import Instant
-from edge.ports import Caption, Frame, Rgb
+from edge.ports import Attended, Caption, Frame, Rgb
 from runtime.clock import SimulatedClock
 from runtime.http import PortTakenError, listen
 from runtime.tokens import issue_ticket
@@ -35,6 +35,8 @@ from tests.fakes.edge_api import (
     bearer,
 )
 
+LOOKED = Attended(Look(LookKind.FULL, Why.MOVEMENT))
+
 
 class Api:
     """The application with what is behind it."""
@@ -50,15 +52,17 @@ class Api:
             transport=httpx.ASGITransport(self.app), base_url="http://edge", trust_env=False
         )
 
-    def render(
-        self, rgb: Rgb, view: CameraView | None, caption: Caption | None, width_px: int | None
-    ) -> bytes:
+    def render(self, rgb: Rgb, drawn: Drawn, width_px: int | None) -> bytes:
         self.encoded += 1
-        return f"{'boxes' if view else 'plain'} {width_px}".encode()
+        marks = ["boxes"] * (drawn.view is not None)
+        marks += [f"attention {drawn.attended.look.why}"] if drawn.attended is not None else []
+        return f"{' '.join(marks) or 'plain'} {width_px}".encode()
 
     def offer(self) -> None:
-        frame = Frame("cam-1", np.zeros((9, 16, 3), np.uint8), Instant(MonoMs(1), UtcMs(2)), 0)
-        self.hub.offer(frame, VIEW_OF_CAMERA, Caption(1, 2, alarm=False))
+        frame = Frame.of_rgb(
+            "cam-1", np.zeros((9, 16, 3), np.uint8), Instant(MonoMs(1), UtcMs(2)), 0
+        )
+        self.hub.offer(frame, VIEW_OF_CAMERA, Caption(1, 2, alarm=False), LOOKED)
 
     def ticket(self, resource: str, *, scope: str = "picture", subject: str = "li.wei") -> str:
         return issue_ticket(KEY, subject, scope, resource, self.clock.utc_ms(), 60_000)
@@ -260,3 +264,17 @@ async def test_the_node_says_how_long_its_disk_lasts_and_how_copies_fare(
     told = (await api.client.get("/api/v1/storage", headers=bearer(VIEW))).json()
     assert (told["disk_free_bytes"], told["days_left"]) == (1, 3.5)
     assert told["places"] == [{"name": "mirror", "failing_since_utc_ms": 1, "error": "not mounted"}]
+
+
+async def test_what_was_looked_at_is_drawn_on_request(api: Api) -> None:
+    api.offer()
+    headers = bearer(VIEW)
+    url = "/api/v1/cameras/cam-1/snapshot.jpg"
+    plain = await api.client.get(url, headers=headers)
+    drawn = await api.client.get(url, headers=headers, params={"attention": "1"})
+    both = await api.client.get(url, headers=headers, params={"attention": "1", "boxes": "1"})
+    assert [one.text for one in (plain, drawn, both)] == [
+        "plain None",
+        "attention movement None",
+        "boxes attention movement None",
+    ]

@@ -15,8 +15,11 @@ from contracts.units import MonoMs, UtcMs
 from edge.capture.decoding import Decoder, Pace
 from edge.capture.link import Facts, Failure, Phase, frozen_after_ms, judge
 from edge.capture.rtsp import CameraLink, with_credentials
+from edge.core.hearing import SoundSigns
 from edge.core.people import Instant
-from edge.ports import CameraEvent, Frame, Latest, Level, LinkState
+from edge.perception.ear import Ear
+from edge.perception.speech import SileroSpeech
+from edge.ports import CameraEvent, Frame, Latest, LinkState
 from runtime.clock import SystemClock
 from tests.fakes.waiting import until
 from zeroentry.composer.encode import write_clip
@@ -105,6 +108,7 @@ async def run_link(config: CameraConfig, events: list[CameraEvent]) -> CameraLin
         random.Random(1),
         events.append,
         Latest(asyncio.get_running_loop()),
+        ear=Ear(config.id, SileroSpeech()),
     )
 
 
@@ -122,11 +126,12 @@ async def test_a_file_loops_at_its_own_rate_with_pictures_and_sound(tmp_path: Pa
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert frames[0].rgb.shape == (180, 320, 3)
+    assert frames[0].grey.shape == (180, 320)
     spread_ms = frames[-1].at.mono_ms - frames[0].at.mono_ms
     assert 1_000 <= spread_ms <= 2_600  # 7 periods of 200 ms, through the end of the clip
     states = [event.state for event in events if isinstance(event, LinkState)]
     assert states == [LIVE]
-    levels = [event.dbfs for event in events if isinstance(event, Level)]
+    levels = [event.level_dbfs for event in events if isinstance(event, SoundSigns)]
     assert levels
     assert -46 <= sorted(levels)[len(levels) // 2] <= -34
 

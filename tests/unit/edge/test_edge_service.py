@@ -24,11 +24,14 @@ from contracts.observations import (
 )
 from contracts.topics import Kind
 from contracts.units import MonoMs, UtcMs
+from edge.core.attention import LookTimes
 from edge.core.people import Detection, Instant, Rect
-from edge.core.state import CameraSetup, RoomSetup, StoredRoom, restore, rule_settings
+from edge.core.rule_settings import RuleChange, rule_settings
+from edge.core.state import CameraSetup, RoomSetup, StoredRoom, restore
 from edge.evidence.pictures import Pictures
+from edge.perception.analyst import Analyst
 from edge.perception.tracker import IouTracker
-from edge.ports import CameraCounts, Caption, DetectionLost, Frame, Latest, LinkState, Rgb
+from edge.ports import Attended, CameraCounts, Caption, DetectionLost, Frame, Latest, LinkState, Rgb
 from edge.service import NodeService, Wiring
 from edge.store import EdgeStore, StoreError, hand_over
 from runtime.clock import SystemClock
@@ -60,7 +63,7 @@ class FakeCamera:
 class FakeDetector:
     """Finds as many people as the first pixel says."""
 
-    def find_people(self, rgb: Rgb) -> tuple[Detection, ...]:
+    def find(self, rgb: Rgb, regions: tuple[Rect, ...] | None) -> tuple[Detection, ...]:
         people = int(rgb[0, 0, 0])
         if people == 255:
             raise DetectionLost("out of memory")
@@ -73,7 +76,9 @@ class FakeLive:
     def __init__(self) -> None:
         self.captions: list[Caption] = []
 
-    def offer(self, frame: Frame, view: CameraView, caption: Caption) -> None:
+    def offer(
+        self, frame: Frame, view: CameraView, caption: Caption, attended: Attended | None = None
+    ) -> None:
         self.captions.append(caption)
 
 
@@ -121,7 +126,7 @@ class House:
         rgb = np.zeros((36, 64, 3), np.uint8)
         rgb[0, 0, 0] = people
         now = Instant(self.clock.mono_ms(), self.clock.utc_ms())
-        self.camera.frames.put(Frame("cam-1", rgb, now, 0))
+        self.camera.frames.put(Frame.of_rgb("cam-1", rgb, now, 0))
 
 
 def seal(command_id: str = "c-1", room: str = "room-1", admitted: int = 1) -> Seal:
@@ -156,7 +161,6 @@ async def start(tmp_path: Path) -> AsyncIterator[StartHouse]:
             outbox=outbox,
             shelf=pictures,
             live=live,
-            detector=FakeDetector(),
             metrics=metrics,
             new_id=lambda: f"id-{clock.mono_ms()}-{next(ids)}",
             workers=workers,
@@ -167,7 +171,9 @@ async def start(tmp_path: Path) -> AsyncIterator[StartHouse]:
             "room-1",
             "edge-1",
             (CameraSetup("cam-1", has_sound=False),),
-            rule_settings({"area.over_admitted": {"dwell_ms": 400, "clear_ms": 400}}),
+            rule_settings(
+                {"area.over_admitted": RuleChange(parameters={"dwell_ms": 400, "clear_ms": 400})}
+            ),
         )
         now = Instant(clock.mono_ms(), clock.utc_ms())
         states = {"room-1": restore(setup, store.rooms().get("room-1"), now)}
@@ -175,7 +181,10 @@ async def start(tmp_path: Path) -> AsyncIterator[StartHouse]:
             wiring, states, version="test", api_url=None, disk_free_bytes=lambda: 5
         )
         camera = FakeCamera()
-        service.add_camera(camera, IouTracker())
+        sight = Analyst(
+            "cam-1", FakeDetector(), IouTracker(), clock, times=LookTimes(enabled=False)
+        )
+        service.add_camera(camera, sight)
         pump = OutboxPump(
             outbox, bus, clock, random.Random(1), ack_topic=topics.ack_topic("demo", "edge-1")
         )
@@ -246,6 +255,10 @@ async def test_an_order_for_a_foreign_room_does_not_block_the_stream(start: Star
     await house.command(bus, seal("c-2"), seq=2)
     await until(lambda: house.sent(Kind.APPLIED), what="the second order is applied")
     await until(lambda: house.acks() and house.acks()[-1].seq == 2, what="both are acknowledged")
+    applied = [
+        body.command_id for body in house.sent(Kind.APPLIED) if isinstance(body, SealApplied)
+    ]
+    assert applied == ["c-2"]
 
 
 async def over_admitted(house: House) -> Alert:
@@ -347,6 +360,9 @@ async def test_a_picture_that_cannot_be_analysed_is_counted_and_passed_over(
     await until(lambda: value("edge_detections_lost_total") == 1, what="it is counted")
     house.show(1)
     await until(lambda: house.live.captions, what="the next picture is analysed")
+    assert value("edge_detections_lost_total") == 1
+    (seen,) = house.live.captions
+    assert not seen.alarm
 
 
 async def test_health_is_retained_and_tells_the_camera(start: StartHouse) -> None:

@@ -25,6 +25,7 @@ from edge.core.recording import (
     HoldTracks,
     KeepTracks,
     LiftHold,
+    NoteTracks,
     ReleaseTracks,
     SealTracks,
 )
@@ -124,6 +125,24 @@ def test_the_same_request_twice_is_written_once_on_any_day_of_two_and_after_a_st
     rig = started(machine)
     assert rig.chain.perform("r-1", seal()) == first
     assert [entry.kind for entry in judged(machine.recordings)].count("seal") == 1
+
+
+def test_a_change_of_what_a_seal_froze_is_entered_once_with_both_names() -> None:
+    machine = Machine()
+    rig = started(machine)
+    note = NoteTracks(
+        room_id="room", what="rules", before="a" * 64, after=f"{'b' * 64} ops.wang + lead.zhao"
+    )
+    first = rig.chain.perform("n-1", note)
+    assert rig.chain.perform("n-1", note) == first
+    rig.stop()
+    machine.restart()
+    rig = started(machine)
+    assert rig.chain.perform("n-1", note) == first
+    (entry,) = [one for one in judged(machine.recordings) if isinstance(one, Changed)
+                and one.what == "rules"]  # fmt: skip
+    assert (entry.request_id, entry.before) == ("n-1", "a" * 64)
+    assert entry.after.endswith("ops.wang + lead.zhao")
 
 
 def test_a_hold_that_is_not_here_is_nothing_to_lift() -> None:

@@ -58,8 +58,8 @@ def segments_of(machine: Machine) -> list[Segment]:
     return [entry for entry in judged(machine.recordings) if isinstance(entry, Segment)]
 
 
-def started(machine: Machine, **limits: int) -> Rig:
-    rig = machine.start(**limits)
+def started(machine: Machine, *, max_bytes: int = 1_000_000) -> Rig:
+    rig = machine.start(max_bytes=max_bytes)
     rig.writer.work()
     return rig
 

@@ -471,7 +471,9 @@ async def test_pages_are_strict_and_load_nothing_from_outside(node: Node) -> Non
                 f"/view/static/{name}", headers={"If-None-Match": got.headers["etag"]}
             )
             assert (got.status_code, again.status_code) == (200, 304)
-            assert not re.search(r"https?://", got.text)
+            # The namespace of SVG is a name, not an address: nobody fetches it.
+            text = got.text.replace("http://www.w3.org/2000/svg", "")
+            assert not re.search(r"https?://", text)
         for path in ("/view/static/x.js", "/view/static/..%2fapp.py", "/view/A%20b"):
             assert (await client.get(path)).status_code in {404, 422}
         answer = await client.get(f"{CAM}/live", headers=bearer(VIEW))

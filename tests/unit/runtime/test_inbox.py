@@ -75,6 +75,8 @@ async def test_an_inbox_is_iterated() -> None:
     await until(lambda: seen == [b"1"], what="the first message is read")
     inbox.put(message("a", "2"))
     await until(lambda: seen == [b"1", b"2"], what="the second message is read")
+    assert not reader.done()  # it waits for the third
+    assert inbox.dropped == 0
     reader.cancel()
 
 

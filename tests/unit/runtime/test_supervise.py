@@ -126,8 +126,9 @@ async def test_children_die_when_their_supervisor_is_killed(tmp_path: Path) -> N
         lambda: ready.exists() and ready.read_text() != "", within_s=10, what="the child runs"
     )
     child = int(ready.read_text())
+    assert alive(child)
     supervisor.kill()
-    await supervisor.wait()
+    assert await supervisor.wait() == -signal.SIGKILL
     await until(lambda: not alive(child), what="the child died with its supervisor")
 
 
@@ -156,7 +157,11 @@ async def test_a_command_that_cannot_run_fails_once() -> None:
         SimulatedClock(), random.Random(1), [ChildSpec("a", ("/nonexistent/program",))]
     )
     task = asyncio.create_task(supervisor.run())
-    await asyncio.wait_for(supervisor.wait_for("a", ChildState.FAILED), 5)
+    status = await asyncio.wait_for(supervisor.wait_for("a", ChildState.FAILED), 5)
+    assert (status.starts, status.pid) == (
+        0,
+        None,
+    )  # not one try became a process, nor is there a second
     await stop(task)
 
 

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from edge.capture.pickup_encoding import Encoder, Levels, Mono
+from edge.core.levels import Reading
 from tests.fakes.pickup_sink import Heard
 from tests.fakes.pulse import Samples, loudest_hz, noise, sine
+
+NOTHING = Reading(-120.0, -120.0, 0.0)
+"""What a device measured that the test does not look at."""
 
 
 def encoded(codec: str, samples: Samples, block: int = 960) -> Heard:
@@ -33,7 +37,7 @@ def test_flac_keeps_every_sample(size: int) -> None:
 def test_aac_keeps_level_and_pitch() -> None:
     heard = encoded("aac", sine(440, -20, 1)).samples()[4_800:43_200]
     assert abs(loudest_hz(heard) - 440) < 2
-    assert list(Levels().take(heard))[2][0] == pytest.approx(-20, abs=0.3)
+    assert list(Levels().take(heard, NOTHING))[2].reading.level_dbfs == pytest.approx(-20, abs=0.3)
 
 
 def test_sound_at_48_khz_mono_passes_untouched() -> None:
@@ -65,10 +69,16 @@ def test_resampled_sound_keeps_level_pitch_and_place(rate_hz: int) -> None:
     assert abs(begin - 24_000) < 48  # within a millisecond
     steady = out[30_000:44_400]
     assert abs(loudest_hz(steady) - 1_000) < 4
-    assert next(iter(Levels().take(steady)))[0] == pytest.approx(-15.26, abs=0.1)
+    assert next(iter(Levels().take(steady, NOTHING))).reading.level_dbfs == pytest.approx(
+        -15.26, abs=0.1
+    )
 
 
 def test_silence_has_the_lowest_level_and_full_scale_the_highest() -> None:
-    assert [dbfs for dbfs, _ in Levels().take(np.zeros(9_600, np.int16))] == [-120.0, -120.0]
+    assert [
+        one.reading.level_dbfs for one in Levels().take(np.zeros(9_600, np.int16), NOTHING)
+    ] == [-120.0, -120.0]
     square = np.where(np.arange(4_800) % 96 < 48, 32_767, -32_767).astype(np.int16)
-    assert next(iter(Levels().take(square)))[0] == pytest.approx(0, abs=0.01)
+    assert next(iter(Levels().take(square, NOTHING))).reading.level_dbfs == pytest.approx(
+        0, abs=0.01
+    )

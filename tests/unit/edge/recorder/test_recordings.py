@@ -15,6 +15,7 @@ from contracts.devices import Area, CameraConfig, Named, NodeConfig, Site, SiteC
 from contracts.evidence.entries import ClockSource, ClockState, GapReason
 from contracts.observations import RecordingState
 from contracts.units import MonoMs, UtcMs
+from contracts.zones import PictureZone, ZoneKind, ZoneName
 from edge.announcer import Announcer, Chains
 from edge.core.recording import (
     KeepTracks,
@@ -27,9 +28,10 @@ from edge.core.recording import (
     TrackStatus,
 )
 from edge.core.retention import Disk, Marks
-from edge.core.state import rule_settings
+from edge.core.rule_settings import RuleChange, rule_settings
 from edge.evidence.copies import CopyBook
 from edge.evidence.index import RecordingIndex
+from edge.freezing import devices_document, frozen_of, text_of, texts_of
 from edge.keeper import Keeper, KeeperPorts, KeeperSettings
 from edge.recorder.client import RecorderClient
 from edge.recorder.control import ControlServer
@@ -37,7 +39,6 @@ from edge.recordings import (
     RecordingParts,
     Recordings,
     RecordingSetup,
-    frozen_of,
     request_for,
 )
 from edge.store import EdgeStore
@@ -49,6 +50,9 @@ from tests.fakes.bus import MemoryBroker
 from tests.fakes.waiting import until
 
 NAME = Named(zh="评标室", en="Room")
+
+
+FROZEN = {"rules": "a" * 64}
 
 
 def site(url: str = "rtsp://127.0.0.1/a") -> Site:
@@ -125,7 +129,7 @@ class Desk:
         self.tasks.append(asyncio.create_task(self.server.run()))
 
     def order(self, command: Seal | Release | Keep) -> None:
-        self.store.commit(requests=(self.recordings.request_for(command),))
+        self.store.commit(requests=(self.recordings.request_for(command, FROZEN),))
         self.recordings.stir()
 
     async def run(self, condition: Callable[[], object], what: str) -> None:
@@ -161,9 +165,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         Metrics(),
         keep,
     )
-    frozen = {"room-1": frozen_of(site(), "room-1", rule_settings({}))}
     recordings = Recordings(
-        RecordingSetup("demo", "edge-1", rooms, frozen, 10.0),
+        RecordingSetup("demo", "edge-1", rooms, 10.0),
         RecordingParts(
             clock=clock,
             bus=MemoryBroker().client("edge-1"),
@@ -235,18 +238,33 @@ async def test_what_the_recorder_says_is_health_and_what_rules_see(desk: Desk) -
     assert (gone.state, gone.reason) == (RecordingState.GAP, None)
 
 
-def test_a_seal_freezes_rules_devices_and_roster() -> None:
-    frozen = frozen_of(site(), "room-1", rule_settings({}))
+def devices(url: str = "rtsp://127.0.0.1/a") -> str:
+    return text_of(devices_document(site(url), "room-1"))
+
+
+def drawn(name: str, x: float) -> PictureZone:
+    points = ((0.1, 0.1), (x, 0.1), (x, 0.9))
+    return PictureZone(
+        id=name, name=ZoneName(zh="区", en="Z"), kind=ZoneKind.FORBIDDEN, points=points
+    )
+
+
+def test_a_seal_freezes_rules_zones_devices_and_roster() -> None:
+    rules, zones = rule_settings({}), {"cam-1": (drawn("a", 0.8), drawn("b", 0.7))}
+    frozen = frozen_of(texts_of(devices(), rules, zones))
     request = request_for(seal(roster="a" * 64), frozen)
     assert isinstance(request.body, SealTracks)
     assert request.id == "c-1"
     assert request.body.frozen == {**frozen, "roster": "a" * 64}
     assert request.body.keep_days == 30
-    other = frozen_of(site("rtsp://127.0.0.1/b"), "room-1", rule_settings({}))
+    other = frozen_of(texts_of(devices("rtsp://127.0.0.1/b"), rules, zones))
     assert other["devices"] != frozen["devices"]
-    changed = rule_settings({"area.over_admitted": {"dwell_ms": 500}})
-    assert frozen_of(site(), "room-1", changed)["rules"] != frozen["rules"]
-    assert frozen_of(site(), "room-1", rule_settings({})) == frozen
+    changed = rule_settings({"area.over_admitted": RuleChange(parameters={"dwell_ms": 500})})
+    assert frozen_of(texts_of(devices(), changed, zones))["rules"] != frozen["rules"]
+    moved = {"cam-1": (drawn("a", 0.8), drawn("b", 0.6))}
+    assert frozen_of(texts_of(devices(), rules, moved))["zones"] != frozen["zones"]
+    turned = {"cam-1": tuple(reversed(zones["cam-1"])), "cam-2": ()}
+    assert frozen_of(texts_of(devices(), rule_settings({}), turned)) == frozen
 
 
 def test_a_release_and_a_keep_become_requests_under_their_own_ids() -> None:
