@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-NAMES: Final = ("alerts", "evidence", "recorder", "crash")
+from benchmarks.form import shown
+
+NAMES: Final = ("alerts", "evidence", "recorder", "crash", "detection", "tracking", "camera")
 TIMEOUT_S: Final = 6_000  # a full run takes most of an hour; a quick one 45 s on two cores
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "benchmarks.md"
 FULL_MARK: Final = "full"
@@ -56,9 +58,10 @@ def page(results: list[dict[str, object]]) -> str:
             f"## {result['name']} ({size}, {result['date']})\n\n| figure | value |\n|---|---|\n"
         )
         parts += [
-            f"| {key} | {value:.1f} |\n" if isinstance(value, float) else f"| {key} | {value} |\n"
+            f"| {key} | {shown(value)} |\n"
             for key, value in result.items()
-            if key not in ("name", "date", "quick")
+            # A table of its own goes onto a page of its own (docs/reference/detection.md).
+            if key not in ("name", "date", "quick") and not isinstance(value, dict | list)
         ]
         parts.append("\n")
     parts.append("<!-- results\n" + json.dumps(results, indent=1) + "\n-->\n")
@@ -75,16 +78,18 @@ def written() -> list[dict[str, object]]:
 
 
 def main(arguments: list[str]) -> int:
-    """``--full NAME`` takes one full result; without it all quick ones are taken anew."""
+    """``--full NAME`` or ``--quick NAME`` takes one result anew; without either all quick ones."""
     quick = [row for row in written() if row.get("quick")]
     full = [row for row in written() if not row.get("quick")]
     match arguments:
         case ["--full", name] if name in NAMES:
             full = [row for row in full if row["name"] != name] + [run(name, quick=False)]
+        case ["--quick", name] if name in NAMES:
+            quick = [row for row in quick if row["name"] != name] + [run(name, quick=True)]
         case []:
             quick = [run(name, quick=True) for name in NAMES]
         case _:
-            sys.stderr.write(f"usage: python -m benchmarks [--full {'|'.join(NAMES)}]\n")
+            sys.stderr.write(f"usage: python -m benchmarks [--full|--quick {'|'.join(NAMES)}]\n")
             return 2
     PAGE.write_text(page([*quick, *full]), "utf-8")
     sys.stdout.write(f"wrote {PAGE}\n")

@@ -4,6 +4,7 @@ A process of its own, independent of what is measured: ``python -m benchmarks.ca
 picture carries its number in an SEI message (unregistered user data, H.264 annex D), so that what
 is on disk can be compared picture by picture. The clip is encoded once and sent in a loop with
 running time stamps: RTP by RFC 6184 (H.264) and RFC 3640 (AAC), interleaved in RTSP (RFC 2326).
+Any name is a camera's main stream; ``sub-K/CAMERA`` is a sub stream with the scene K of ``--sub``.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import logging
 import secrets
 import struct
 import sys
@@ -41,6 +43,7 @@ BUFFER_MAX: Final = (
     8 * 1024 * 1024
 )  # unsent bytes of one client; more is a client that stands still
 BITRATE_BPS: Final = 4_000_000
+SUB_STEP: Final = 70  # pictures of its scene by which each camera's sub stream is ahead of the last
 AAC_FORMAT: Final = (
     "streamtype=5;profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3;"
 )
@@ -54,6 +57,32 @@ class Clip:
     pictures: tuple[tuple[bytes, ...], ...]
     keys: tuple[bool, ...]
     sounds: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What one stream shows: a clip, one picture at each ``every``-th of 25 ticks a second."""
+
+    clip: Clip
+    every: int = 1
+    phase: int = 0
+    """The tick of its first picture: cameras are not in step."""
+    start: int = 0
+    """The picture of the clip that it began with."""
+
+    def due(self, tick: int) -> int | None:
+        """The number of the picture that is due at a tick, if one is."""
+        number, off = divmod(tick - self.phase, self.every)
+        return number if off == 0 and number >= 0 else None
+
+    def place(self, number: int) -> int:
+        """Where in the clip a picture is."""
+        return (number + self.start) % len(self.clip.pictures)
+
+    @property
+    def stamps_each(self) -> int:
+        """Ticks of the RTP clock from picture to picture."""
+        return VIDEO_CLOCK // FPS * self.every
 
 
 def _noise(index: int, rng: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -123,29 +152,37 @@ def _split(unit: bytes) -> list[bytes]:
     return pieces
 
 
-def load_clip(path: Path) -> Clip:
-    """Read an encoded loop and cut it into RTP payloads."""
+def load_clip(path: Path, sound: Path | None = None, fps: int = FPS) -> Clip:
+    """Read an encoded loop, its sound from a file of its own if given; cut it into RTP payloads."""
     pictures: list[tuple[bytes, ...]] = []
     keys: list[bool] = []
-    sounds: list[bytes] = []
     with av.open(str(path)) as source:
-        video, audio = source.streams.video[0], source.streams.audio[0]
+        video = source.streams.video[0]
         record = video.codec_context.extradata or b""
-        config = audio.codec_context.extradata or b""
-        for packet in source.demux(video, audio):
+        for packet in source.demux(video):
             if packet.size == 0:
                 continue
-            if packet.stream.index == video.index:
-                units = [unit for unit in _units(bytes(packet)) if unit[0] & 0x1F in (1, 5)]
-                pictures.append(tuple(piece for unit in units for piece in _split(unit)))
-                keys.append(bool(packet.is_keyframe))
-            elif packet.pts is not None and packet.pts >= 0:
+            units = [unit for unit in _units(bytes(packet)) if unit[0] & 0x1F in (1, 5)]
+            pictures.append(tuple(piece for unit in units for piece in _split(unit)))
+            keys.append(bool(packet.is_keyframe))
+    config, sounds = _sounds(sound or path)
+    return Clip(_sdp(record, config, fps), tuple(pictures), tuple(keys), sounds)
+
+
+def _sounds(path: Path) -> tuple[bytes, tuple[bytes, ...]]:
+    """AudioSpecificConfig and RTP payloads of a file's sound."""
+    sounds: list[bytes] = []
+    with av.open(str(path)) as source:
+        audio = source.streams.audio[0]
+        config = audio.codec_context.extradata or b""
+        for packet in source.demux(audio):
+            if packet.size and packet.pts is not None and packet.pts >= 0:
                 data = bytes(packet)
                 sounds.append(struct.pack(">HH", 16, len(data) << 3) + data)
-    return Clip(_sdp(record, config), tuple(pictures), tuple(keys), tuple(sounds))
+    return config, tuple(sounds)
 
 
-def _sdp(record: bytes, config: bytes) -> str:
+def _sdp(record: bytes, config: bytes, fps: int) -> str:
     """The description (RFC 4566) of picture and sound, from avcC and AudioSpecificConfig."""
     sps_size = struct.unpack_from(">H", record, 6)[0]
     sps = record[8 : 8 + sps_size]
@@ -162,7 +199,7 @@ def _sdp(record: bytes, config: bytes) -> str:
             "m=video 0 RTP/AVP 96",
             f"a=rtpmap:96 H264/{VIDEO_CLOCK}",
             f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={sets}",
-            f"a=framerate:{FPS}",
+            f"a=framerate:{fps}",
             "a=control:trackID=0",
             "m=audio 0 RTP/AVP 97",
             f"a=rtpmap:97 MPEG4-GENERIC/{RATE_HZ}/1",
@@ -265,10 +302,11 @@ class _Channel:
 class _Client:
     writer: asyncio.StreamWriter
     sent: Sent
+    feed: Feed
     video: _Channel
     audio: _Channel | None
     waiting_for_key: bool = True
-    began_picture: int = 0
+    began_tick: int = 0
 
 
 @dataclass(slots=True)
@@ -277,6 +315,8 @@ class Player:
 
     clip: Clip
     log: Path
+    subs: tuple[Clip, ...] = ()
+    sub_fps: int = 5
     clients: dict[str, list[_Client]] = field(default_factory=dict)
     joined: int = 0
     number: int = 0
@@ -296,20 +336,34 @@ class Player:
                     self._send(client, self.number, range(self.sounds, wanted))
             self.number, self.sounds = self.number + 1, wanted
 
-    def _rtp_info(self, url: str, channels: dict[int, int]) -> str:
+    def feed(self, name: str) -> Feed:
+        """What the stream of this name shows."""
+        kind, _, camera = name.partition("/")
+        if not kind.startswith("sub-"):
+            return Feed(self.clip)
+        clip = self.subs[int(kind.removeprefix("sub-")) % len(self.subs)]
+        every = FPS // self.sub_fps
+        digits = "".join(one for one in camera if one.isdigit())
+        number = int(digits or "0")
+        return Feed(clip, every, number % every, number * SUB_STEP)
+
+    def _rtp_info(self, url: str, channels: dict[int, int], feed: Feed) -> str:
         """Where the streams will begin (RFC 2326, 12.33): at the next key frame."""
-        key = self.number
-        while not self.clip.keys[key % len(self.clip.keys)]:
-            key += 1
-        stamps = {0: key * (VIDEO_CLOCK // FPS), 1: sounds_before(key) * SAMPLES}
+        tick = self.number
+        while (number := feed.due(tick)) is None or not feed.clip.keys[feed.place(number)]:
+            tick += 1
+        stamps = {0: number * feed.stamps_each, 1: sounds_before(tick) * SAMPLES}
         return ",".join(
             f"url={url.rstrip('/')}/trackID={track};seq=1;rtptime={stamps[track] & 0xFFFFFFFF}"
             for track in channels
         )
 
-    def _send(self, client: _Client, number: int, sounds: range) -> None:
-        place = number % len(self.clip.pictures)
-        if client.waiting_for_key and not self.clip.keys[place]:
+    def _send(self, client: _Client, tick: int, sounds: range) -> None:
+        feed = client.feed
+        number = feed.due(tick)
+        place = feed.place(number) if number is not None else 0
+        is_key = number is not None and feed.clip.keys[place]
+        if client.waiting_for_key and not is_key:
             return
         if client.writer.transport.is_closing():
             return
@@ -319,34 +373,26 @@ class Player:
             client.waiting_for_key = True
             return
         client.waiting_for_key = False
-        stamp = number * (VIDEO_CLOCK // FPS)
-        pieces = self.clip.pictures[place]
-        parts = [client.video.packet(_sei(number), stamp, marker=False)]
-        last = len(pieces) - 1
-        parts += [
-            client.video.packet(piece, stamp, marker=at == last) for at, piece in enumerate(pieces)
-        ]
+        parts: list[bytes] = []
+        if number is not None:
+            parts += _picture(client, number, feed.clip.pictures[place])
         if client.audio is not None:
             for sound in sounds:
-                payload = self.clip.sounds[sound % len(self.clip.sounds)]
+                payload = feed.clip.sounds[sound % len(feed.clip.sounds)]
                 parts.append(client.audio.packet(payload, sound * SAMPLES, marker=True))
                 client.sent.sounds += 1
-        if (number - client.began_picture) % REPORT_EVERY == 0:
+        if number is not None and (tick - client.began_tick) % REPORT_EVERY == 0:
             # The time at which this stamp was due, not at which a busy machine came to send it:
             # a camera's clock does not jitter with its network.
-            wall = self.began_wall_s + number / FPS
-            parts.append(client.video.report(stamp, wall))
+            wall = self.began_wall_s + tick / FPS
+            parts.append(client.video.report(number * feed.stamps_each, wall))
             if client.audio is not None:
-                parts.append(client.audio.report(number * RATE_HZ // FPS, wall))
+                parts.append(client.audio.report(tick * RATE_HZ // FPS, wall))
         # One by one, as cameras send them: whether a receiver is woken up for each is its business.
         for part in parts:
             client.writer.write(part)
-        sent = client.sent
-        if sent.first_picture < 0:
-            sent.first_picture = number
-            client.began_picture = number
-        sent.last_picture = number
-        sent.pictures += 1
+        if number is not None:
+            _note(client, number, tick)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One RTSP client, until it leaves."""
@@ -387,7 +433,7 @@ class Player:
                 case "OPTIONS":
                     answer["Public"] = "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER"
                 case "DESCRIBE":
-                    body = self.clip.sdp
+                    body = self.feed(_name(url)).clip.sdp
                     answer |= {"Content-Type": "application/sdp", "Content-Base": url + "/"}
                 case "SETUP":
                     track = int(url.rpartition("=")[2])
@@ -395,8 +441,8 @@ class Player:
                     first = channels[track]
                     answer["Transport"] = f"RTP/AVP/TCP;unicast;interleaved={first}-{first + 1}"
                 case "PLAY":
-                    name = url.split("/", 3)[3].strip("/")
-                    answer["RTP-Info"] = self._rtp_info(url, channels)
+                    name = _name(url)
+                    answer["RTP-Info"] = self._rtp_info(url, channels, self.feed(name))
                     _answer(writer, answer, body)
                     self._join(name, writer, channels)
                     continue
@@ -412,7 +458,31 @@ class Player:
         video = _Channel(channels[0], 96, 0x1000 + self.joined)
         audio = _Channel(channels[1], 97, 0x2000 + self.joined) if 1 in channels else None
         sent = Sent(name, self.joined, began_mono_ms=time.monotonic_ns() // 1_000_000)
-        self.clients.setdefault(name, []).append(_Client(writer, sent, video, audio))
+        self.clients.setdefault(name, []).append(
+            _Client(writer, sent, self.feed(name), video, audio)
+        )
+
+
+def _name(url: str) -> str:
+    return url.split("/", 3)[3].strip("/")
+
+
+def _picture(client: _Client, number: int, pieces: tuple[bytes, ...]) -> list[bytes]:
+    """The RTP packets of one picture, its number first."""
+    stamp, last = number * client.feed.stamps_each, len(pieces) - 1
+    return [
+        client.video.packet(_sei(number), stamp, marker=False),
+        *(client.video.packet(piece, stamp, marker=at == last) for at, piece in enumerate(pieces)),
+    ]
+
+
+def _note(client: _Client, number: int, tick: int) -> None:
+    sent = client.sent
+    if sent.first_picture < 0:
+        sent.first_picture = number
+        client.began_tick = tick
+    sent.last_picture = number
+    sent.pictures += 1
 
 
 async def _request(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str]] | None:
@@ -447,6 +517,8 @@ def rows(log: Path) -> list[Sent]:
 
 
 async def _main(player: Player) -> None:
+    # It says of every write to a client that has just been killed that it failed: the log knows.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     server = await asyncio.start_server(player.serve, "127.0.0.1", 0, limit=2**20)
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
@@ -459,9 +531,13 @@ if __name__ == "__main__":
     parser.add_argument("--log", type=Path, required=True, help="JSON lines of what was sent")
     parser.add_argument("--width", type=int, default=1920)
     parser.add_argument("--height", type=int, default=1080)
+    parser.add_argument("--sub", type=Path, action="append", default=[], help="scenes, encoded")
+    parser.add_argument("--sub-fps", type=int, default=5, help="of the scenes; divides 25")
+    parser.add_argument("--sub-sound", type=Path, help="what is heard in the scenes")
     given = parser.parse_args()
     if not given.clip.exists():
         encode_clip(given.clip, given.width, given.height)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_main(Player(load_clip(given.clip), given.log)))
+        scenes = tuple(load_clip(one, given.sub_sound, given.sub_fps) for one in given.sub)
+        asyncio.run(_main(Player(load_clip(given.clip), given.log, scenes, given.sub_fps)))
     sys.exit(0)

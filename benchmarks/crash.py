@@ -68,6 +68,7 @@ def _run_and_kill(node: Node, played: Cameras, tracks: Sequence[str], rng: rando
             return all(name > before[track] and size > 0 for track, (name, size) in newest.items())
 
         wait_for(STEADY_S, "every camera is being recorded", growing)
+        # Real time is what is measured here: a kill at a moment that nothing in the process chose.
         time.sleep(rng.uniform(BEFORE_KILL_MIN_S, BEFORE_KILL_MAX_S))
         recorder.kill()
         recorder.wait()

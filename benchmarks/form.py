@@ -42,6 +42,13 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[rank - 1]
 
 
+def shown(value: object) -> str:
+    """A figure as people read it: what is below ten keeps two digits more than one."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
+
+
 def machine() -> dict[str, Figure]:
     """Where a figure was taken."""
     commit = subprocess.run(
@@ -71,7 +78,7 @@ def show(title: str, against: str, figures: Mapping[str, Figure], given: Options
     table.add_column("figure")
     table.add_column("value", justify="right")
     for name, value in figures.items():
-        table.add_row(name, f"{value:.1f}" if isinstance(value, float) else str(value))
+        table.add_row(name, shown(value))
     console.print(table)
     if given.json:
         print(json.dumps({**figures, "quick": given.quick, **machine()}, ensure_ascii=False))

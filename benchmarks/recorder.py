@@ -12,16 +12,11 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import av
-
-from benchmarks.cameras import RATE_HZ, SAMPLES, number_of, sounds_before
 from benchmarks.form import Figure, Options, options, show
-from benchmarks.rig import Node, RigError, cameras, cpu_s, lay, process, stop, wait_for
-from contracts.evidence.entries import Gap, GapReason
+from benchmarks.rig import RigError, cameras, compare, cpu_s, lay, process, stop, wait_for
 
 CAMERAS_FULL: Final = 8
 CAMERAS_QUICK: Final = 3
@@ -33,18 +28,6 @@ WARM_UP_QUICK_S: Final = 6.0
 SEGMENT_FULL_S: Final = 60
 SEGMENT_QUICK_S: Final = 10
 RATIO_MAX: Final = 1.1
-EXTRA_SOUNDS_MAX: Final = 5
-# The sound of the first and of the last picture may or may not be there.
-HOLE_FRAMES: Final = 1.5  # sound packets further apart than this have lost one between them
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """What one camera sent while it was recorded, and what of it lies on disk."""
-
-    sent: int
-    written: int
-    gaps: int
 
 
 def _ffmpeg(url: str, folder: Path, name: str, segment_s: int) -> list[str]:
@@ -52,48 +35,6 @@ def _ffmpeg(url: str, folder: Path, name: str, segment_s: int) -> list[str]:
     head = ["ffmpeg", "-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i", url]
     tail = ["-f", "segment", "-segment_time", str(segment_s), "-reset_timestamps", "1"]
     return [*head, "-c", "copy", *tail, "-segment_format", "mp4", target]
-
-
-def _compare(node: Node, track: str) -> Compared:
-    numbers: list[int] = []
-    sounds, holes = 0, 0
-    for segment, file in node.segments(track):
-        last_pts, of_file = 0, 0
-        with av.open(str(file)) as source:
-            for packet in source.demux():
-                if packet.size == 0 or packet.pts is None or packet.time_base is None:
-                    continue
-                if packet.stream.type == "video":
-                    number = number_of(bytes(packet))
-                    if number is None:
-                        raise RigError(f"{segment.file}: a picture without a number")
-                    numbers.append(number)
-                    continue
-                step = SAMPLES / RATE_HZ / float(packet.time_base)
-                # The first packet of a file is stretched to where the file begins.
-                holes += of_file > 1 and packet.pts - last_pts > HOLE_FRAMES * step
-                last_pts = packet.pts
-                of_file += 1
-        sounds += of_file
-    if not numbers:
-        raise RigError(f"{track}: nothing was recorded")
-    if len(set(numbers)) != len(numbers):
-        raise RigError(f"{track}: pictures are on disk twice")
-    first, last = numbers[0], numbers[-1]
-    # A picture is known to be whole when the next one begins: the first one's sound comes before.
-    expected = sounds_before(last) - sounds_before(first + 1)
-    if not 0 <= sounds - expected <= EXTRA_SOUNDS_MAX:
-        holes += 1
-    gaps = [
-        entry
-        for entry in node.entries(track)
-        if isinstance(entry, Gap) and entry.reason is not GapReason.STARTING
-    ]
-    return Compared(
-        sent=last - first + 1 + expected,
-        written=len(numbers) + min(sounds, expected),
-        gaps=len(gaps) + holes,
-    )
 
 
 def _measure(given: Options, folder: Path) -> dict[str, Figure]:
@@ -119,6 +60,7 @@ def _measure(given: Options, folder: Path) -> dict[str, Figure]:
             "all cameras are being recorded",
             lambda: all(list((node.recordings / name).glob("*/*.mp4")) for name in names),
         )
+        # CPU per second of wall clock is the figure: the windows are real time, not conditions.
         time.sleep(WARM_UP_QUICK_S if given.quick else WARM_UP_FULL_S)
         began = time.monotonic()
         ours, theirs = [], []
@@ -134,7 +76,7 @@ def _measure(given: Options, folder: Path) -> dict[str, Figure]:
         stop(recorder)
         if recorder.returncode != 0:
             raise RigError(f"the recorder ended with {recorder.returncode}; see its log")
-    compared = [_compare(node, name) for name in names]
+    compared = [compare(node, name) for name in names]
     ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
     return {
         "cpu_ratio_vs_ffmpeg": round(statistics.median(ratios), 3),
