@@ -283,7 +283,10 @@ class _Link(aiomqtt.Client):
         answer: asyncio.Future[ReasonCode] = asyncio.get_running_loop().create_future()
         self._answers[info.mid] = answer
         try:
-            reason = await asyncio.wait_for(answer, ANSWER_TIMEOUT_S)
+            # Not wait_for: before Python 3.12 it takes an answer that comes in the same moment for
+            # the outcome of a cancel, and who was to stop goes on for ever.
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                reason = await answer
         except TimeoutError:
             raise MqttLost(f"no PUBACK for {message.topic!r} in {ANSWER_TIMEOUT_S} s") from None
         finally:
@@ -535,7 +538,8 @@ class MqttSession:
         goodbye = self._farewell() if self._farewell is not None else self._will
         if was_up and goodbye is not None and self._stopping:
             try:
-                await asyncio.wait_for(link.send(goodbye), GOODBYE_TIMEOUT_S)
+                async with asyncio.timeout(GOODBYE_TIMEOUT_S):
+                    await link.send(goodbye)
             except (TimeoutError, MqttLost, PublishRefusedError) as error:
                 log.warning("mqtt_goodbye_failed", error=str(error))
         link.fail_pending()

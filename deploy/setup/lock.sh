@@ -28,5 +28,6 @@ for extra in edge controller demo dev robot; do
     compile "$extra" --extra "$extra" "$@" pyproject.toml requirements/build.in
 done
 compile edge-pickup --extra edge --extra pickup "$@" pyproject.toml requirements/build.in
+compile edge-openvino --extra edge --extra openvino "$@" pyproject.toml requirements/build.in
 compile esphome "$@" requirements/esphome.in
 compile lock "$@" requirements/lock.in

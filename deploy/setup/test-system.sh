@@ -25,11 +25,13 @@ sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
 has pulseaudio || missing="$missing pulseaudio"
 [ -n "$(find /usr/lib -name 'libasound_module_pcm_pulse.so' 2>/dev/null | head -n 1)" ] ||
     missing="$missing libasound2-plugins"
+# Speaks the sentences that sound rules are tested on.
+has espeak-ng || missing="$missing espeak-ng"
 # An RTSP server that is not ours: UDP, digest, H.265, G.711 and Opus, for the recorder's tests.
 [ -n "$(find /usr/lib -name 'GstRtspServer-1.0.typelib' 2>/dev/null | head -n 1)" ] ||
     missing="$missing gir1.2-gst-rtsp-server-1.0 gir1.2-gstreamer-1.0 python3-gi \
         gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
 if [ -n "$missing" ]; then
     # shellcheck disable=SC2086  # a list of words
-    need_packages "what tests drive: a browser, a broker, git, Chinese fonts, sound and RTSP servers" $missing
+    need_packages "what tests drive: a browser, a broker, git, Chinese fonts, speech, sound and RTSP servers" $missing
 fi

@@ -329,3 +329,28 @@ def dressed(look: Look, phase: int | None) -> Sprite:
     if look.mirrored:
         sprite = np.ascontiguousarray(sprite[:, ::-1])
     return sprite
+
+
+@lru_cache(maxsize=256)
+def turned(look: Look, phase: int | None) -> Sprite:
+    """Return the same person from behind: hair for the face, a back for the chest."""
+    sprite = dressed(look, phase).copy()
+    alpha = sprite[..., 3].astype(np.float32) / 255
+    rows = (np.arange(sprite.shape[0]) / PX_PER_UNIT)[:, None]
+    grey = cv2.cvtColor(sprite[..., :3], cv2.COLOR_BGR2GRAY).astype(np.float32)
+    soft = cv2.GaussianBlur(grey, (0, 0), 5)
+    crown = tinted(look.hair, np.clip(0.6 + 0.4 * soft / 110, 0.55, 1.3).astype(np.float32))
+    back_bgr = VEST_BGR[look.vest] if look.vest is not Vest.NONE else look.jacket
+    columns = (np.arange(sprite.shape[1]) / PX_PER_UNIT)[None, :]
+    round_back = 1.04 - 0.3 * np.clip(np.abs(columns - BODY_WIDTH_UNITS / 2) / 240, 0, 1.2) ** 2
+    cloth = tinted(back_bgr, (round_back * np.ones_like(alpha)).astype(np.float32))
+    head = np.clip((352 - rows) / 14, 0, 1) * np.ones_like(alpha)
+    chest = np.clip((rows - 338) / 14, 0, 1) * np.clip((930 - rows) / 12, 0, 1)
+    trunk = np.abs(columns - BODY_WIDTH_UNITS / 2) < 190
+    chest = chest * trunk
+    colour = sprite[..., :3].astype(np.float32)
+    for weight, paint in ((head, crown), (chest, cloth)):
+        part = weight[..., None].astype(np.float32)
+        colour = (colour * (1 - part) + paint * alpha[..., None] * part).astype(np.float32)
+    sprite[..., :3] = np.clip(colour, 0, 255).astype(np.uint8)
+    return sprite

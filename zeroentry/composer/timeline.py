@@ -104,6 +104,10 @@ class ActorTimeline:
                 return Pose.WALKING if step.origin != step.goal else Pose.STANDING
         return Pose.STANDING
 
+    def step_at(self, t_ms: int) -> Step | None:
+        """Return the step that is going on at this time, None when the person rests."""
+        return next((step for step in self.steps if step.start_ms <= t_ms < step.end_ms), None)
+
     def then(self, t_ms: int, path: tuple[Place, ...], *, leaves: bool = False) -> ActorTimeline:
         """Return the timeline that goes along `path` from wherever the person is at t_ms."""
         kept = tuple(step for step in self.steps if step.start_ms < t_ms)

@@ -135,7 +135,8 @@ class Feed:
             if left_ms <= 0:
                 raise DeadlineError(f"not within {within_ms / 1000:.0f} s: {what}")
             try:
-                await asyncio.wait_for(self._changed.wait(), min(left_ms, LOOK_MS) / 1000)
+                async with asyncio.timeout(min(left_ms, LOOK_MS) / 1000):
+                    await self._changed.wait()
             except TimeoutError:
                 continue
 

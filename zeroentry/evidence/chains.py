@@ -177,6 +177,21 @@ def add_gap(told: list[GapTold], gap: Gap) -> None:
     told.append(GapTold(gap.reason, gap.start.utc_ms, gap.duration_ms, gap.ended, detail))
 
 
+def add_claim(sessions: dict[str, bool], holds: dict[str, bool], entry: Entry) -> None:
+    """Note what a seal or a hold says: True once it is over. Other entries say nothing of it."""
+    match entry:
+        case Sealed() | Kept():
+            sessions.setdefault(entry.session_id, False)
+        case Released():
+            sessions[entry.session_id] = True
+        case Held():
+            holds.setdefault(entry.hold_id, False)
+        case Lifted():
+            holds[entry.hold_id] = True
+        case _:
+            pass  # openings, changes and hand-overs concern the chain alone
+
+
 def _day_or_never(utc_ms: int) -> str:
     try:
         return day_of(utc_ms)
@@ -313,16 +328,8 @@ class _Reader:
                         read.files[file.number].deleted = True
             case Gap():
                 add_gap(read.gaps, entry)
-            case Sealed() | Kept():
-                read.seals.setdefault(entry.session_id, False)
-            case Released():
-                read.seals[entry.session_id] = True
-            case Held():
-                read.holds.setdefault(entry.hold_id, False)
-            case Lifted():
-                read.holds[entry.hold_id] = True
             case _:
-                pass  # openings, changes and hand-overs concern the chain alone
+                add_claim(read.seals, read.holds, entry)
 
     def _entered(self, entry: Segment, day: str) -> FileEntered:
         try:

@@ -10,16 +10,11 @@ from contracts.evidence.entries import (
     Deleted,
     Entry,
     Gap,
-    Held,
-    Kept,
-    Lifted,
-    Released,
-    Sealed,
     Segment,
     parse_entry,
 )
 from contracts.evidence.lines import LineError
-from zeroentry.evidence.chains import GapTold, add_gap, manifest_lines
+from zeroentry.evidence.chains import GapTold, add_claim, add_gap, manifest_lines
 from zeroentry.evidence.places import find_places
 from zeroentry.evidence.verify import open_tree
 
@@ -123,13 +118,5 @@ def _add(row: DayRow, entry: Entry) -> None:
             row.recorded_ms += entry.duration_ms
         case Gap():
             add_gap(row.gaps, entry)
-        case Sealed() | Kept():
-            row.sessions.setdefault(entry.session_id, False)
-        case Released():
-            row.sessions[entry.session_id] = True
-        case Held():
-            row.holds.setdefault(entry.hold_id, False)
-        case Lifted():
-            row.holds[entry.hold_id] = True
         case _:
-            pass  # openings, changes and hand-overs are no recording
+            add_claim(row.sessions, row.holds, entry)

@@ -105,6 +105,8 @@ class ZipTree:
     def open(self, path: tuple[str, ...]) -> BinaryIO:
         try:
             opened = self._archive.open(SEPARATOR.join(path))
+        # What zipfile raises for a name that is not there, an encrypted member, a compression that
+        # it does not know, and a damaged archive: to us all of them are files that cannot be read.
         except (KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
             raise OSError(f"{SEPARATOR.join(path)}: {error}") from error
         return cast("BinaryIO", opened)

@@ -8,7 +8,8 @@ from typing import Final
 import yaml
 
 from zeroentry.reference.asyncapi import document
-from zeroentry.reference.pages import messages_page, rules_page, topics_page
+from zeroentry.reference.pages import messages_page, topics_page
+from zeroentry.reference.rules_page import rules_page
 
 FOLDER: Final = Path("docs/reference")
 YAML_WIDTH: Final = 100
