@@ -74,12 +74,18 @@ class OpenedClip:
         link = self._link
         if link is None:
             state = "refused" if self._why else "asking"
-            return {"alert": self._alert_id, "state": state, "why": self._why}
+            return {
+                "alert": self._alert_id,
+                "state": state,
+                "why": self._why,
+                "asked": self._asked,
+            }
         begin, end = link.from_utc_ms - AROUND_MS, link.to_utc_ms + AROUND_MS
         return {
             "alert": self._alert_id,
             "state": "ready",
             "why": "",
+            "asked": self._asked,
             "url": link.url,
             "early": link.early,
             "complete_ms": int(link.complete_utc_ms),

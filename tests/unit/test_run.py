@@ -1,11 +1,25 @@
 """The runner counts what ran, fails what is slow or empty, and leaves nothing behind."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.run import LIMIT_S, SUITES, Counting, Outcome, Suite, count, main, report, run
+from tests.run import (
+    LIMIT_S,
+    SUITES,
+    Counting,
+    Lane,
+    Outcome,
+    Suite,
+    count,
+    expected_s,
+    main,
+    report,
+    run,
+    run_lanes,
+)
 
 PASSING = '<testsuites><testsuite tests="3" failures="0" errors="0" skipped="1"/></testsuites>'
 FAILING = '<testsuites><testsuite tests="3" failures="1" errors="1" skipped="0"/></testsuites>'
@@ -54,18 +68,18 @@ def test_a_suite_that_hangs_is_stopped_with_its_children() -> None:
 
 def test_the_last_line_is_the_sum(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [Outcome(TESTS, 1.0, 2, 0, 1, ""), Outcome(TESTS, 1.0, 3, 1, 0, "exit 1")]
-    assert report(rows) == 1
+    assert report(rows, 2.0) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "5 passed, 1 failed"
-    assert report(rows[:1]) == 0
+    assert report(rows[:1], 1.0) == 0
 
 
 def test_a_suite_over_its_budget_is_marked_and_all_of_them_over_twenty_minutes_fail(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     late = Outcome(TESTS, 11.0, 2, 0, 0, "")
-    assert report([late]) == 0
+    assert report([late], 11.0) == 0
     assert "ok, over its budget" in capsys.readouterr().out
-    assert report([late, Outcome(TESTS, LIMIT_S, 3, 0, 0, "")]) == 1
+    assert report([late, Outcome(TESTS, LIMIT_S, 3, 0, 0, "")], LIMIT_S + 11) == 1
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == "5 passed, 1 failed"
     assert said[-2] == "1211 s: over the 1200 s that all of it may take"
@@ -77,4 +91,27 @@ def test_an_unknown_suite_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_all_suites_fit_into_twenty_minutes() -> None:
-    assert sum(suite.budget_s for suite in SUITES) <= LIMIT_S == 1_200
+    assert expected_s(SUITES) <= LIMIT_S == 1_200
+
+
+def test_lanes_run_beside_each_other_and_the_rest_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tests.run.BUILD", tmp_path)
+    meet = (
+        "import pathlib, time; a, b = map(pathlib.Path, ({!r}, {!r})); a.touch()\n"
+        "end = time.monotonic() + 20\n"
+        "while not b.exists(): assert time.monotonic() < end\n"
+        "print('met')"
+    )
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    alone = f"import os; assert os.path.exists({one!r}) and os.path.exists({two!r})"
+    suites = [
+        replace(python(alone, 30), name="c", lane=Lane.ALONE),
+        replace(python(meet.format(one, two), 30), name="a"),
+        replace(python(meet.format(two, one), 30), name="b", lane=Lane.WAITS),
+    ]
+    outcomes = run_lanes(suites)
+    assert [row.suite.name for row in outcomes] == ["c", "a", "b"]
+    assert all(row.good for row in outcomes)
+    assert capsys.readouterr().out.count("met") == 2

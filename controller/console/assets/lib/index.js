@@ -196,7 +196,7 @@ export const Clip = {
   components: { ZeSign: Sign },
   props: { t: Object, clip: Object },
   emits: ["again"],
-  data: () => ({ tries: 0, trouble: "", ready: false, timer: 0 }),
+  data: () => ({ tries: 0, trouble: "", ready: false, timer: 0, asked: -1 }),
   watch: {
     "clip.url"() {
       this.restart();
@@ -209,8 +209,12 @@ export const Clip = {
     left() {
       return Math.max(1, Math.ceil((this.clip.complete_ms - this.now_ms) / 1000));
     },
+    // Until the answer to our own question is there, the address before it is not tried again.
+    state() {
+      return this.clip.state === "ready" && this.clip.asked === this.asked ? "asking" : this.clip.state;
+    },
     src() {
-      if (this.clip.state !== "ready") return "";
+      if (this.state !== "ready") return "";
       if (!this.clip.early && !this.complete) return "";
       return this.tries ? this.clip.url + "&try=" + this.tries : this.clip.url;
     },
@@ -224,6 +228,7 @@ export const Clip = {
     },
     ask(early) {
       this.restart();
+      this.asked = this.clip.asked;
       this.$emit("again", early);
     },
     // A video does not say why it failed: any answer at all tells a node that refuses from one that is away.
@@ -248,19 +253,19 @@ export const Clip = {
     clearTimeout(this.timer);
   },
   template: `
-    <section class="ze-clip" :aria-label="t['clip.heading']" data-testid="clip" :data-state="trouble || (src ? 'playing' : clip.state === 'ready' ? 'waiting' : clip.state)">
+    <section class="ze-clip" :aria-label="t['clip.heading']" data-testid="clip" :data-state="trouble || (src ? 'playing' : state === 'ready' ? 'waiting' : state)">
       <header><h4>{{ t['clip.heading'] }}</h4><span class="ze-faint">{{ t['clip.span'] }}</span><span v-if="clip.span" class="ze-faint ze-number">{{ clip.span }}</span>
-        <a v-if="clip.state === 'ready'" class="ze-button is-small is-quiet" :href="clip.recordings" target="_blank" rel="noopener noreferrer" data-testid="clip-recordings"><ze-sign name="clock"/>{{ t['clip.around'] }}<span class="ze-hidden">({{ t['clip.new_tab'] }})</span></a></header>
+        <a v-if="state === 'ready'" class="ze-button is-small is-quiet" :href="clip.recordings" target="_blank" rel="noopener noreferrer" data-testid="clip-recordings"><ze-sign name="clock"/>{{ t['clip.around'] }}<span class="ze-hidden">({{ t['clip.new_tab'] }})</span></a></header>
       <div class="ze-clip-view">
         <video v-if="src && !trouble" :key="src" :src="src" controls playsinline preload="metadata" :aria-label="t['clip.video']" data-testid="clip-video" @loadedmetadata="ready = true" @error="failed"></video>
-        <p v-if="trouble || clip.state === 'refused'" class="ze-clip-say is-trouble" role="alert" data-testid="clip-trouble"><ze-sign name="link_off"/><span>{{ trouble ? t['clip.' + trouble] : clip.why }}</span>
+        <p v-if="trouble || state === 'refused'" class="ze-clip-say is-trouble" role="alert" data-testid="clip-trouble"><ze-sign name="link_off"/><span>{{ trouble ? t['clip.' + trouble] : clip.why }}</span>
           <button class="ze-button is-small" data-testid="clip-again" @click="ask(clip.early && !complete)">{{ t['clip.again'] }}</button></p>
-        <p v-else-if="clip.state === 'asking'" class="ze-clip-say" role="status"><i class="ze-spin"></i><span>{{ t['clip.asking'] }}</span></p>
+        <p v-else-if="state === 'asking'" class="ze-clip-say" role="status"><i class="ze-spin"></i><span>{{ t['clip.asking'] }}</span></p>
         <p v-else-if="!src" class="ze-clip-say" data-testid="clip-waiting"><ze-sign name="clock"/><span role="status">{{ t['clip.waiting'] }} <b class="ze-number">{{ clip.complete_at }}</b></span><small class="ze-number" aria-hidden="true">{{ t['clip.left'] }} {{ left }} {{ t['alert.sec'] }}</small>
           <button class="ze-button is-small" data-testid="clip-early" @click="ask(true)">{{ t['clip.early'] }}</button></p>
         <p v-else-if="!ready" class="ze-clip-say is-over" role="status"><i class="ze-spin"></i><span>{{ t['clip.loading'] }}</span></p>
       </div>
-      <p class="ze-clip-foot" v-if="clip.state === 'ready' && clip.early">
+      <p class="ze-clip-foot" v-if="state === 'ready' && clip.early">
         <button v-if="complete" class="ze-button is-small" data-testid="clip-whole" @click="ask(false)"><ze-sign name="record"/>{{ t['clip.whole'] }}</button>
         <span v-else class="ze-faint">{{ t['clip.waiting'] }} {{ clip.complete_at }}</span></p>
     </section>`,
