@@ -114,15 +114,13 @@ class Held:
 
 
 def talk() -> Path:
-    """What is heard in the rooms: talk with pauses where a voice is installed, else air alone."""
-    name = "talk" if sound_parts.have_voices() else "air"
-    path = KEPT.parent / f"{name}-{SOUND_SEED}.mp4"
+    """What is heard in the rooms: talk with pauses."""
+    path = KEPT.parent / f"talk-{SOUND_SEED}.mp4"
     if path.exists():
         return path
     rng = np.random.default_rng(SOUND_SEED)
     sound = sound_parts.room_tone(rng, SOUND_S, AIR_DBFS)
-    if name == "talk":
-        sound = sound + sound_parts.talk(rng, SOUND_S, TALK_DBFS, pause_s=(0.2, 2.5))[0]
+    sound = sound + sound_parts.talk(rng, SOUND_S, TALK_DBFS, pause_s=(0.2, 2.5))[0]
     at = np.arange(SOUND_S * RATE_HZ) * (sound_parts.RATE_HZ / RATE_HZ)
     whole = np.interp(at, np.arange(sound.size), sound).astype(np.float32)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -412,7 +410,7 @@ def rooms_figures(scenes: Sequence[Played], effort: Effort) -> dict[str, Figure]
         "cameras_too_many": worst.rooms if worst else None,
         "cameras_tried": ", ".join(str(one.rooms) for one in tries),
         "cameras_window_s": effort.window_s,
-        "cameras_sound": "talk" if sound_parts.have_voices() else "air",
+        "cameras_sound": "talk",
     }
     for name, one in (("held", best), ("too_many", worst)):
         if one is None:

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import repeat
 from pathlib import Path
 from typing import Final, TextIO
 from xml.etree import ElementTree as ET
@@ -147,20 +148,20 @@ def main(names: Sequence[str]) -> int:
     return report(outcomes, time.monotonic() - start)
 
 
-def run_lanes(suites: Sequence[Suite]) -> list[Outcome]:
+def run_lanes(suites: Sequence[Suite], logs: Path = BUILD) -> list[Outcome]:
     """Run two lanes beside each other and the rest alone; outcomes in the order of ``suites``."""
     if len(suites) == 1:
         return [run(suites[0])]
     lanes = [[row for row in suites if row.lane is lane] for lane in Lane]
     *beside, alone = lanes
     with ThreadPoolExecutor(len(beside)) as pool:
-        done = [row for rows in pool.map(_run_quietly, beside) for row in rows]
-    done += _run_quietly(alone)
+        done = [row for rows in pool.map(_run_quietly, beside, repeat(logs)) for row in rows]
+    done += _run_quietly(alone, logs)
     return sorted(done, key=lambda row: suites.index(row.suite))
 
 
-def _run_quietly(suites: Sequence[Suite]) -> list[Outcome]:
-    return [run(suite, BUILD / f"log-{suite.name}.txt") for suite in suites]
+def _run_quietly(suites: Sequence[Suite], logs: Path) -> list[Outcome]:
+    return [run(suite, logs / f"log-{suite.name}.txt") for suite in suites]
 
 
 _printing: Final = threading.Lock()

@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from nicegui import ui
 
-from controller.console.client import ApiClient
+from client import ApiClient
 from controller.console.director import Director
 from controller.console.logins import Logins
 from controller.console.page import Shared

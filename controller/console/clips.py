@@ -1,7 +1,7 @@
 """Holds the clip of the alert that a page has open: where a browser plays it, or why it cannot."""
 
+from client import ControllerLost, RefusedError
 from contracts.api import ClipLink, SoundLink
-from controller.console.client import ControllerLost, RefusedError
 from controller.console.page import Page
 from controller.console.present.words import Drawn, Words
 

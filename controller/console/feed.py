@@ -6,9 +6,9 @@ from enum import StrEnum
 
 import structlog
 
+from client import ApiClient, ControllerLost, HouseEvent, RefusedError
 from contracts.api import EventName, SiteView
 from contracts.units import UtcMs
-from controller.console.client import ApiClient, ControllerLost, HouseEvent, RefusedError
 from controller.console.house import House, changed, from_overview
 from runtime.clock import Clock
 

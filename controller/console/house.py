@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeVar
 
+from client import View
 from contracts.api import (
     PAGE_MAX,
     AlertView,
@@ -15,7 +16,6 @@ from contracts.api import (
     SessionView,
     ZoneView,
 )
-from controller.console.client import View
 
 ALERTS_MAX = PAGE_MAX  # what a person scrolls; older ones are a matter for the report
 

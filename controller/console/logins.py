@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import structlog
 
+from client import ApiClient, ControllerLost, RefusedError
 from contracts.api import User
 from contracts.units import MonoMs, UtcMs
-from controller.console.client import ApiClient, ControllerLost, RefusedError
 from controller.console.feed import Feed, Link
 from runtime.clock import Clock
 

@@ -6,8 +6,8 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from nicegui import ui
 
+from client import ControllerLost, RefusedError
 from contracts.api import PageLink
-from controller.console.client import ControllerLost, RefusedError
 from controller.console.logins import Login
 from controller.console.page import Shared, browser_id, language_of
 from controller.console.parts import Notice

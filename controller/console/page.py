@@ -8,9 +8,9 @@ from fastapi import Request
 from nicegui import app, background_tasks, ui
 from nicegui.events import GenericEventArguments
 
+from client import ApiClient, ControllerLost, RefusedError
 from contracts.admission import AreaKind
 from contracts.api import Role
-from controller.console.client import ApiClient, ControllerLost, RefusedError
 from controller.console.director import Cue, CueRefusedError, Director, StepStatus
 from controller.console.feed import UNAUTHORISED, Link
 from controller.console.house import House

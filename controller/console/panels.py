@@ -8,8 +8,8 @@ from nicegui import background_tasks
 from nicegui.events import GenericEventArguments
 from pydantic import TypeAdapter, ValidationError
 
+from client import ControllerLost, RefusedError
 from contracts.api import PIN_DIGITS, PIN_TRIES_MAX, DeliveryBody, LoadedBody, OrderLine, Role
-from controller.console.client import ControllerLost, RefusedError
 from controller.console.feed import Link
 from controller.console.house import House
 from controller.console.logins import Login

@@ -7,9 +7,9 @@ from fastapi.responses import RedirectResponse, Response
 from nicegui import app, ui
 from nicegui.events import GenericEventArguments
 
+from client import ControllerLost, RefusedError
 from contracts.api import Role
 from controller.console import node_pages
-from controller.console.client import ControllerLost, RefusedError
 from controller.console.logins import Login
 from controller.console.page import Page, Shared, browser_id, keep_language, language_of
 from controller.console.panels import DoorPage, KitchenPage, ReportView, TabletPage

@@ -6,9 +6,9 @@ from nicegui import background_tasks, ui
 from nicegui.events import GenericEventArguments
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from client import FORBIDDEN, ControllerLost, RefusedError
 from contracts.api import Disposition, MediaLink, ResolveBody, Role, SessionBody
 from contracts.units import MonoMs, Note
-from controller.console.client import FORBIDDEN, ControllerLost, RefusedError
 from controller.console.clips import OpenedClip
 from controller.console.feed import Link
 from controller.console.house import House

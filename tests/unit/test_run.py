@@ -95,9 +95,8 @@ def test_all_suites_fit_into_twenty_minutes() -> None:
 
 
 def test_lanes_run_beside_each_other_and_the_rest_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("tests.run.BUILD", tmp_path)
     meet = (
         "import pathlib, time; a, b = map(pathlib.Path, ({!r}, {!r})); a.touch()\n"
         "end = time.monotonic() + 20\n"
@@ -111,7 +110,7 @@ def test_lanes_run_beside_each_other_and_the_rest_alone(
         replace(python(meet.format(one, two), 30), name="a"),
         replace(python(meet.format(two, one), 30), name="b", lane=Lane.WAITS),
     ]
-    outcomes = run_lanes(suites)
+    outcomes = run_lanes(suites, tmp_path)
     assert [row.suite.name for row in outcomes] == ["c", "a", "b"]
     assert all(row.good for row in outcomes)
     assert capsys.readouterr().out.count("met") == 2

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from client import RefusedError
 from contracts.api import (
     AlertView,
     DeliveryBody,
@@ -27,7 +28,6 @@ from contracts.api import (
 from contracts.devices import Named
 from contracts.observations import Condition
 from contracts.units import CameraId, RoomId, UtcMs
-from controller.console.client import RefusedError
 from runtime.clock import Clock
 from zeroentry.demo.feed import Account, DeadlineError, Feed
 from zeroentry.demo.proof import Proof

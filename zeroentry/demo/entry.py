@@ -21,8 +21,8 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from client import ApiClient
 from contracts.api import WitnessReport
-from controller.console.client import ApiClient
 from runtime.clock import Clock, SystemClock
 from runtime.logs import configure
 from runtime.supervise import ChildSpec, ChildState, Supervisor

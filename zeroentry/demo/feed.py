@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from client import ApiClient, ControllerLost, RefusedError, View
 from contracts.api import (
     AlertView,
     DeliveryView,
@@ -17,7 +18,6 @@ from contracts.api import (
     ZoneView,
 )
 from contracts.units import UtcMs
-from controller.console.client import ApiClient, ControllerLost, RefusedError, View
 from runtime.clock import Clock
 
 RETRY_MS: Final = 300  # loopback: a restarted controller is found at once

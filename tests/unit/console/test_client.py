@@ -6,6 +6,14 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from client import (
+    ApiClient,
+    ControllerLost,
+    EventParser,
+    HouseEvent,
+    RefusedError,
+)
+from client.stream import EVENT_LINE_MAX_CHARS
 from contracts.api import (
     AlertView,
     DeliveryBody,
@@ -14,14 +22,6 @@ from contracts.api import (
     OrderLine,
     ResolveBody,
     RoomView,
-)
-from controller.console.client import (
-    EVENT_LINE_MAX_CHARS,
-    ApiClient,
-    ControllerLost,
-    EventParser,
-    HouseEvent,
-    RefusedError,
 )
 from runtime.clock import SystemClock
 from tests.fakes.console_controller import PASSWORD, PIN, FakeController, app_of, serving

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from controller.console.client import ApiClient, RefusedError
+from client import ApiClient, RefusedError
 from controller.console.feed import Feed, Link
 from controller.console.logins import Logins
 from runtime.clock import SystemClock

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
+from client import ApiClient, RefusedError
 from contracts.api import BASE, Problem
-from controller.console.client import ApiClient, RefusedError
 from runtime.clock import SimulatedClock
 from tests.fakes.console_controller import FakeController
 

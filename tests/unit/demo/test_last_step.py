@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from controller.console.client import ApiClient
+from client import ApiClient
 from runtime.clock import SystemClock
 from zeroentry.demo.director import FOR_CHECK, PROOF_MS, Day, Director
 from zeroentry.demo.feed import Account, DeadlineError, Feed

@@ -6,10 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from client import ApiClient
 from contracts.api import LoginGiven, User
 from contracts.evidence.entries import GapReason
 from contracts.units import UtcMs
-from controller.console.client import ApiClient
 from runtime.clock import SystemClock
 from runtime.signing import write_key
 from tests.fakes.evidence_sets import NODE, EvidenceSet, Size, write_set

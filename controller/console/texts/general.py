@@ -1,21 +1,8 @@
-"""Holds every text of the console in both of its languages; no other file has words for people."""
+"""Texts of the frame, the wall, deliveries and panels: key -> Chinese, English."""
 
-from collections.abc import Mapping
-from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 
-from contracts.units import Bilingual
-
-
-class Language(StrEnum):
-    """The languages of the product, by their BCP 47 tags."""
-
-    ZH = "zh-CN"
-    EN = "en"
-
-
-_TABLE: Final[dict[str, tuple[str, str]]] = {
+TABLE: Final[dict[str, tuple[str, str]]] = {
     # product
     "app.name": ("零进入", "Zero Entry"),
     "app.tagline": ("封闭评标，无人进入。", "Sealed rooms. Nobody enters."),
@@ -473,20 +460,3 @@ _TABLE: Final[dict[str, tuple[str, str]]] = {
     ),
     "problem.dismiss": ("知道了", "Dismiss"),
 }
-
-TEXTS: Final[Mapping[str, Bilingual]] = MappingProxyType(
-    {key: Bilingual(zh, en) for key, (zh, en) in _TABLE.items()}
-)
-"""Every text by its key, ``group.name``."""
-
-
-def say(key: str, language: Language) -> str:
-    """The text of this key; KeyError when the table has none."""
-    return TEXTS[key].pick(language)
-
-
-def group(names: tuple[str, ...], language: Language) -> dict[str, str]:
-    """All texts of some groups, keyed ``group.name``: what one part of a page is given."""
-    return {
-        key: text.pick(language) for key, text in TEXTS.items() if key.split(".", 1)[0] in names
-    }

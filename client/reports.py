@@ -1,0 +1,7 @@
+"""Reports for signature, conduct reports, retrieval."""
+
+from client.base import Asking
+
+
+class ReportCalls(Asking):
+    """Reports for signature, conduct reports, retrieval."""

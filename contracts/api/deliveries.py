@@ -1,0 +1,149 @@
+"""Holds orders and deliveries as the API takes and shows them."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from contracts.api.base import Sentence
+from contracts.devices import Named
+from contracts.envelope import Strict
+from contracts.units import Note, RobotId, RoomId, SessionId, UtcMs, ZoneId
+
+PIN_DIGITS = 6
+PIN_TRIES_MAX = (
+    5  # dispatch.md: after five wrong PINs the delivery is locked and the supervisor decides
+)
+
+
+class Dish(Strict):
+    """One choice of the menu; nothing else can be written, so a robot carries no message."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
+    name: Named
+    allergens: tuple[Named, ...] = ()
+
+
+class OrderLine(Strict):
+    """So many portions of one dish."""
+
+    dish: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
+    count: int = Field(ge=1, le=20)
+
+
+class DeliveryKind(StrEnum):
+    """What is carried. Papers, devices and medicine come later, with the supervisor's approval."""
+
+    MEAL = "meal"
+
+
+class DeliveryBody(Strict):
+    """Order a meal to a room. With an ``Idempotency-Key`` header the same key is the same order."""
+
+    room_id: RoomId
+    kind: DeliveryKind = DeliveryKind.MEAL
+    lines: tuple[OrderLine, ...] = Field(min_length=1, max_length=20)
+
+
+class DeliveryState(StrEnum):
+    """order -> load -> locked -> travel -> arrive -> unlock -> collected -> returned."""
+
+    REQUESTED = "requested"
+    TO_KITCHEN = "to_kitchen"
+    LOADING = "loading"
+    LOCKING = "locking"
+    TRAVELLING = "travelling"
+    ARRIVED = "arrived"
+    UNLOCKING = "unlocking"
+    OPEN = "open"
+    COLLECTED = "collected"
+    RETURNING = "returning"
+    RETURNED = "returned"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Leg(Strict):
+    """One stretch of a delivery with its time."""
+
+    name: str
+    started_utc_ms: UtcMs
+    ended_utc_ms: UtcMs | None = None
+
+
+class ZoneVerdict(StrEnum):
+    """What the cameras prove for one zone and one passage."""
+
+    NO_UNADMITTED_PERSON = "no_unadmitted_person"
+    PERSON_SEEN = "person_seen"
+    UNPROVEN = "unproven"
+
+
+class ZonePassage(Strict):
+    """A robot passed a zone: when, and what was seen there meanwhile."""
+
+    zone_id: ZoneId
+    name: Named
+    seen_by: RoomId | None
+    entered_utc_ms: UtcMs
+    left_utc_ms: UtcMs | None = None
+    verdict: ZoneVerdict
+    detail: str = ""
+
+
+class CustodyEvent(Strict):
+    """Who could have opened the compartment, from when."""
+
+    utc_ms: UtcMs
+    what: str
+    by: str
+    node_id: str | None = None
+    lid: str | None = None
+    lock: str | None = None
+
+
+class DeliveryView(Strict):
+    """One delivery. ``explanation`` says why it waits, is held or has failed."""
+
+    id: str
+    room_id: RoomId
+    session_id: SessionId | None
+    kind: DeliveryKind
+    lines: tuple[OrderLine, ...]
+    state: DeliveryState
+    held: bool = False
+    robot_id: RobotId | None = None
+    compartment: int | None = None
+    ordered_utc_ms: UtcMs
+    ordered_by: str
+    ended_utc_ms: UtcMs | None = None
+    pin_tries_left: int = PIN_TRIES_MAX
+    legs: tuple[Leg, ...] = ()
+    zones: tuple[ZonePassage, ...] = ()
+    custody: tuple[CustodyEvent, ...] = ()
+    explanation: Sentence | None = None
+
+
+class DeliveryGiven(Strict):
+    """The answer to an order. The PIN is shown this once, on the tablet that ordered."""
+
+    delivery: DeliveryView
+    pin: str | None
+
+
+class LoadedBody(Strict):
+    """The kitchen says the compartment holds the meal and its lid is shut."""
+
+    compartment: int = Field(ge=1, le=4)
+
+
+class UnlockBody(Strict):
+    """The PIN, typed on the robot's panel."""
+
+    pin: Annotated[str, StringConstraints(pattern=rf"^[0-9]{{{PIN_DIGITS}}}$")]
+
+
+class CancelBody(Strict):
+    """Call a delivery off."""
+
+    reason: Note

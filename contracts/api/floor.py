@@ -1,0 +1,83 @@
+"""Holds robots, their map and their zones as the API shows them."""
+
+from enum import StrEnum
+
+from contracts.devices import Named, ZonePolicy
+from contracts.envelope import Strict
+from contracts.units import RobotId, RoomId, UtcMs, ZoneId
+
+
+class RobotCondition(StrEnum):
+    """One word for what a robot does now."""
+
+    OFFLINE = "offline"
+    IDLE = "idle"
+    DRIVING = "driving"
+    PAUSED = "paused"
+    HELD = "held"
+    ERROR = "error"
+
+
+class Pose(Strict):
+    """Where a robot says it stands: metres and radians in the map's frame."""
+
+    x_m: float
+    y_m: float
+    theta_rad: float
+    map_id: str
+
+
+class CompartmentView(Strict):
+    """What a compartment's sensors say."""
+
+    number: int
+    lid: str
+    lock: str
+    occupied: bool
+
+
+class RobotView(Strict):
+    """One robot now. ``route`` is what lies before it, ``base_nodes`` of them released."""
+
+    id: RobotId
+    name: Named
+    condition: RobotCondition
+    pose: Pose | None = None
+    battery_percent: float | None = None
+    last_node: str | None = None
+    route: tuple[str, ...] = ()
+    base_nodes: int = 0
+    delivery_id: str | None = None
+    held_for: tuple[ZoneId, ...] = ()
+    compartments: tuple[CompartmentView, ...] = ()
+    errors: tuple[str, ...] = ()
+    seen_utc_ms: UtcMs | None = None
+
+
+class MapNodeView(Strict):
+    """A node of the robot map."""
+
+    id: str
+    name: str
+    x_m: float
+    y_m: float
+
+
+class MapEdgeView(Strict):
+    """A way between two nodes."""
+
+    start: str
+    end: str
+
+
+class ZoneView(Strict):
+    """A zone of the robot map. ``clear`` None: nobody can see it now, so it counts as occupied."""
+
+    id: ZoneId
+    name: Named
+    policy: ZonePolicy
+    nodes: tuple[str, ...]
+    seen_by: RoomId | None
+    clear: bool | None
+    people: int | None = None
+    holding: tuple[RobotId, ...] = ()

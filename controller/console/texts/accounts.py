@@ -1,0 +1,5 @@
+"""Texts of accounts: key -> Chinese, English."""
+
+from typing import Final
+
+TABLE: Final[dict[str, tuple[str, str]]] = {}

@@ -1,0 +1,5 @@
+"""Texts of reports: key -> Chinese, English."""
+
+from typing import Final
+
+TABLE: Final[dict[str, tuple[str, str]]] = {}
