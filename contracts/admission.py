@@ -21,6 +21,20 @@ class ProcurementKind(StrEnum):
     PROPERTY_RIGHTS = "property_rights"
 
 
+class Sector(StrEnum):
+    """Which authority supervises a tender: a sector's supervisor sees its sessions alone."""
+
+    CONSTRUCTION = "construction"
+    """住建"""
+    TRANSPORT = "transport"
+    """交通"""
+    WATER = "water"
+    """水利"""
+    FINANCE = "finance"
+    """财政"""
+    OTHER = "other"
+
+
 class Role(StrEnum):
     """What a participant is. The floor knows seats and roles, never names."""
 

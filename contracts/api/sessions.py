@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from contracts.admission import ProcurementKind
+from contracts.admission import ProcurementKind, Sector
 from contracts.commands import KEEP_MAX_DAYS
 from contracts.envelope import Strict
 from contracts.units import RoomId, SessionId, Sha256Hex, UtcMs
@@ -38,6 +38,8 @@ class SessionBody(Strict):
     roster_sha256: Sha256Hex | None = None
     procurement: ProcurementKind = ProcurementKind.ENGINEERING
     """What is tendered: each kind admits others to the closed area."""
+    sector: Sector = Sector.OTHER
+    """Whose supervisor may see it."""
 
 
 class SessionView(Strict):
@@ -57,3 +59,4 @@ class SessionView(Strict):
     released_by: str | None = None
     keep_days: int | None = None
     procurement: ProcurementKind = ProcurementKind.ENGINEERING
+    sector: Sector = Sector.OTHER

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from contracts.api import BASE, AlertView, Dish, Sentence, User
+from contracts.api.record import RecordLine
 from contracts.units import NodeId, RoomId, UtcMs
 from controller.api.hub import EventHub
 from controller.api.problems import ProblemError, forbidden
@@ -50,6 +51,14 @@ class Reader(Protocol):
     ) -> tuple[AlertRecord, ...]: ...
 
     def rule_tally(self) -> tuple[RuleTally, ...]: ...
+
+    def session_record(
+        self, session_id: str, *, after: int = 0, limit: int
+    ) -> tuple[RecordLine, ...]: ...
+
+    def room_record(
+        self, room_id: str, *, since: UtcMs, until: UtcMs, limit: int
+    ) -> tuple[RecordLine, ...]: ...
 
     def room_alerts(
         self, room_id: str, *, since_utc_ms: UtcMs, until_utc_ms: UtcMs, limit: int
@@ -136,6 +145,16 @@ class Caller:
     user: User
     scopes: frozenset[Scope]
     token: str
+
+    def sees_room(self, room_id: RoomId) -> bool:
+        """Whether the account's grants reach this room."""
+        rooms = self.user.grants.rooms
+        return rooms is None or room_id in rooms
+
+    def sees_session(self, session: Session) -> bool:
+        """Whether the account's grants reach this session: its room and its sector."""
+        sectors = self.user.grants.sectors
+        return self.sees_room(session.room_id) and (sectors is None or session.sector in sectors)
 
     def room_only(self, wide: Scope) -> RoomId | None:
         """The room that this caller is bound to; None when ``wide`` lets it see all.

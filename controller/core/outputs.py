@@ -1,10 +1,12 @@
 """Holds what a step may want done: answers to who asked, commands, orders, actions, pictures."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
 from contracts.api import Sentence
+from contracts.api.record import RecordKind
 from contracts.commands import Command
 from contracts.evidence.lines import KeyId
 from contracts.observations import PictureRef
@@ -184,7 +186,24 @@ class FileRoot:
     leaves: tuple[tuple[NodeId, str, int, int], ...]
 
 
-Filed = FileEntry | FileRefused | FileRoot
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A line of a session's record (``contracts.api.record``), stored by the same commit for ever.
+
+    Without a session it belongs to the room alone.
+    """
+
+    room_id: RoomId
+    utc_ms: UtcMs
+    record_kind: RecordKind
+    by: str
+    text: Sentence
+    session_id: SessionId | None = None
+    subject: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+Filed = FileEntry | FileRefused | FileRoot | FileRecord
 """What the commit of its input stores beside the state; nobody performs it afterwards."""
 
 Answer = Accepted | Refused

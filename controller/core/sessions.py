@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from contracts.admission import ProcurementKind
+from contracts.admission import ProcurementKind, Sector
 from contracts.api import HeadSeen, Sentence, SessionBody, SessionState
 from contracts.commands import KEEP_SEALED_DAYS, Command, Keep, Release, Seal
 from contracts.devices import Named
@@ -83,6 +83,7 @@ class Session:
     keep_days: int = KEEP_SEALED_DAYS
     roster_sha256: Sha256Hex | None = None
     procurement: ProcurementKind = ProcurementKind.ENGINEERING
+    sector: Sector = Sector.OTHER
     heads_at_seal: tuple[HeadSeen, ...] = ()
     heads_at_release: tuple[HeadSeen, ...] = ()
 
@@ -109,6 +110,7 @@ def schedule(
         keep_days=body.keep_days or keep_days,
         roster_sha256=body.roster_sha256,
         procurement=body.procurement,
+        sector=body.sector,
     )
 
 

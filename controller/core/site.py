@@ -60,6 +60,8 @@ def step(site: SiteState, given: Input, now: Now) -> Result:  # noqa: PLR0911  #
             return recording.step(site, given, now)
         case state.Noted():
             return site, ()
+        case state.RecordNoted():
+            return site, (given.line, Accepted(given.line.subject))
         case state.Observed():
             return _observed(site, given.observation, now)
         case state.NodeSaid():

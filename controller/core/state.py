@@ -28,6 +28,7 @@ from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty, RobotLive, RobotReport
 from controller.core.interlock import ZoneSight
 from controller.core.ledger import Ledger, with_declared
+from controller.core.outputs import FileRecord
 from controller.core.plan import SitePlan
 from controller.core.robot_watch import RobotWatch
 from controller.core.sessions import Session, SessionVerb
@@ -257,6 +258,14 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordNoted:
+    """Something happened that the core does not decide but the record must tell."""
+
+    line: FileRecord
+    kind: Literal["record_noted"] = "record_noted"
+
+
+@dataclass(frozen=True, slots=True)
 class SessionScheduled:
     """A supervisor plans a session."""
 
@@ -387,6 +396,7 @@ Input = (
     | Observed
     | NodeSaid
     | Tick
+    | RecordNoted
     | SessionScheduled
     | SessionActed
     | AlertAcknowledged

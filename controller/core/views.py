@@ -57,6 +57,7 @@ def session_view(session: Session) -> SessionView:
         released_by=session.released_by,
         keep_days=session.keep_days,
         procurement=session.procurement,
+        sector=session.sector,
     )
 
 

@@ -29,11 +29,12 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
 from contracts.api import Disposition, Role
+from contracts.api.record import RecordLine
 from contracts.units import RobotId, UtcMs
 from controller.core.alerts import AlertRecord, RuleTally
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty
-from controller.core.outputs import FileEntry, FileRefused, FileRoot, Lasting
+from controller.core.outputs import FileEntry, FileRecord, FileRefused, FileRoot, Lasting
 from controller.core.sessions import Session
 from controller.core.state import ENDED_KEPT, Input
 from controller.ports import (
@@ -44,7 +45,7 @@ from controller.ports import (
     OutputId,
     StoreLost,
 )
-from controller.store import evidence, schema
+from controller.store import evidence, record, schema
 from controller.store.evidence import KnownEvidence
 from runtime.outbox import InboxCursor
 
@@ -298,6 +299,22 @@ class Database:
             bodies = connection.execute(query).scalars().all()
         return tuple(adapter.validate_json(body) for body in bodies)
 
+    # --- records of sessions --------------------------------------------------------------------
+
+    def session_record(
+        self, session_id: str, *, after: int = 0, limit: int
+    ) -> tuple[RecordLine, ...]:
+        """Lines of a session's record behind a number, oldest first."""
+        with _reachable(), self._engine.connect() as connection:
+            return record.of_session(connection, session_id, after=after, limit=limit)
+
+    def room_record(
+        self, room_id: str, *, since: UtcMs, until: UtcMs, limit: int
+    ) -> tuple[RecordLine, ...]:
+        """Lines of a room's record in an interval, oldest first."""
+        with _reachable(), self._engine.connect() as connection:
+            return record.of_room(connection, room_id, since=since, until=until, limit=limit)
+
     # --- evidence -------------------------------------------------------------------------------
 
     def has_entry(self, node_id: str, track_id: str, sha256: str) -> bool:
@@ -463,7 +480,8 @@ def _store_entities(connection: Connection, batch: Batch) -> None:
     for duty in batch.duties:
         body = _DUTY.dump_json(duty).decode()
         _put(connection, schema.DUTY, ("robot_id",), {"robot_id": duty.robot_id, "body": body})
-    evidence.file(connection, batch.filed)
+    record.file(connection, [row for row in batch.filed if isinstance(row, FileRecord)])
+    evidence.file(connection, [row for row in batch.filed if not isinstance(row, FileRecord)])
     for chain in batch.chains:
         _put(connection, schema.CHAIN, ("node_id", "track_id"), evidence.chain_row(chain))
     for key in batch.keys:

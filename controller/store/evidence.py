@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 
 from contracts.units import SessionId, UtcMs
 from controller.core.ledger import Chain, LastRoot, NodeKey
-from controller.core.outputs import Filed, FileEntry, FileRefused, FileRoot
+from controller.core.outputs import FileEntry, FileRefused, FileRoot
 from controller.store import schema
 
 _RAW_KEYS: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
@@ -59,7 +59,7 @@ def key_row(key: NodeKey) -> dict[str, Any]:
     return {"node_id": key.node_id, "body": _KEY.dump_json(key).decode()}
 
 
-def file(connection: Connection, rows: Iterable[Filed]) -> None:
+def file(connection: Connection, rows: Iterable[FileEntry | FileRefused | FileRoot]) -> None:
     """Store lines; they are never changed afterwards."""
     for row in rows:
         match row:

@@ -164,6 +164,24 @@ ENTRY: Final = Table(
 )
 """A second copy of every manifest, each line with its countersignature; never changed."""
 
+SESSION_RECORD: Final = Table(
+    "session_record",
+    METADATA,
+    Column("number", _WIDE, primary_key=True, autoincrement=True),
+    Column("session_id", _ID),
+    Column("room_id", _ID, nullable=False),
+    Column("utc_ms", _WIDE, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("by", String(80), nullable=False),
+    Column("subject", _ID, nullable=False),
+    Column("text_zh", Text, nullable=False),
+    Column("text_en", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Index("session_record_session", "session_id", "number"),
+    Index("session_record_room", "room_id", "utc_ms"),
+)
+"""What happened in a session, line by line; never changed."""
+
 REFUSED_LINE: Final = Table(
     "refused_line",
     METADATA,
