@@ -29,5 +29,6 @@ for extra in edge controller demo dev robot; do
 done
 compile edge-pickup --extra edge --extra pickup "$@" pyproject.toml requirements/build.in
 compile edge-openvino --extra edge --extra openvino "$@" pyproject.toml requirements/build.in
+compile controller-postgres --extra controller --extra postgres "$@" pyproject.toml requirements/build.in
 compile esphome "$@" requirements/esphome.in
 compile lock "$@" requirements/lock.in

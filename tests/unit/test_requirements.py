@@ -13,7 +13,7 @@ from packaging.version import Version
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "requirements"
 EXTRAS: Final = ("edge", "controller", "demo", "dev", "robot")
-LOCKS: Final = (*EXTRAS, "edge-pickup", "edge-openvino", "esphome", "lock")
+LOCKS: Final = (*EXTRAS, "edge-pickup", "edge-openvino", "controller-postgres", "esphome", "lock")
 PYTHONS: Final = ("3.11", "3.12", "3.13")
 PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -35,7 +35,7 @@ def entries(lock: str) -> list[tuple[Requirement, str]]:
 def wanted(lock: str) -> list[Requirement]:
     """What a lock must hold: base and extra for our own, else its .in file; build tools for all."""
     extras = lock.split("-")
-    if set(extras) <= {*EXTRAS, "pickup", "openvino"}:
+    if set(extras) <= {*EXTRAS, "pickup", "openvino", "postgres"}:
         inner = [text for extra in extras for text in expanded(extra)]
         texts = [*PROJECT["dependencies"], *inner, *listed("build")]
     else:
