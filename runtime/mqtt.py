@@ -1,15 +1,16 @@
 """Holds one MQTT 5 session: reconnects, bounded inboxes, publishes whose refusal is an error."""
 
 import asyncio
+import math
 import os
 import random
 import ssl
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import aiomqtt
 import structlog
@@ -23,6 +24,8 @@ from pydantic import Field
 from contracts.envelope import PAYLOAD_MAX_BYTES, Strict
 from runtime.clock import BACKOFF_FIRST_MS, Clock, backoff_ms
 from runtime.logs import Repeats
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -273,6 +276,16 @@ class _Link(aiomqtt.Client):
             self._client.disconnect()
             raise
 
+    async def _wait_for(self, fut: Awaitable[T], timeout: float | None) -> T:  # noqa: ASYNC109  # aiomqtt's
+        # aiomqtt's own is asyncio.wait_for: before Python 3.12 it takes an answer that comes in the
+        # same moment for the outcome of a cancel, and a node that was to stop goes on for ever.
+        limit_s = self.timeout if timeout is None else timeout
+        try:
+            async with asyncio.timeout(None if limit_s == math.inf else limit_s):
+                return await fut
+        except TimeoutError:
+            raise aiomqtt.MqttError(f"the broker did not answer in {limit_s} s") from None
+
     async def send(self, message: Outgoing) -> None:
         """Publish and wait for the broker's answer; see ``Bus.publish``."""
         info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
@@ -283,8 +296,6 @@ class _Link(aiomqtt.Client):
         answer: asyncio.Future[ReasonCode] = asyncio.get_running_loop().create_future()
         self._answers[info.mid] = answer
         try:
-            # Not wait_for: before Python 3.12 it takes an answer that comes in the same moment for
-            # the outcome of a cancel, and who was to stop goes on for ever.
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 reason = await answer
         except TimeoutError:
