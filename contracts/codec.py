@@ -24,6 +24,7 @@ from contracts.observations import (
     NodeHealth,
     RoomObservation,
     SealApplied,
+    VoiceTold,
     WitnessGiven,
 )
 from contracts.topics import Kind, ParsedTopic
@@ -37,6 +38,7 @@ Body = (
     | WitnessGiven
     | AccessEvent
     | SealApplied
+    | VoiceTold
     | NodeHealth
     | Seal
     | Release
@@ -51,6 +53,7 @@ _ADAPTERS: Final[Mapping[Kind, TypeAdapter[Body]]] = {
     Kind.WITNESS: TypeAdapter(WitnessGiven),
     Kind.ACCESS: TypeAdapter(AccessEvent),
     Kind.APPLIED: TypeAdapter(SealApplied),
+    Kind.VOICE: TypeAdapter(VoiceTold),
     Kind.HEALTH: TypeAdapter(NodeHealth),
     Kind.COMMAND: TypeAdapter(Command),
 }

@@ -225,6 +225,8 @@ class CameraConfig(Strict):
     onvif: OnvifSource | None = None
     nvr: NvrSource | None = None
     sound: Literal["aac", "pcma", "pcmu", "opus", "none"] = "aac"
+    backchannel: Literal["off", "auto"] = "off"
+    """``auto``: it has a loudspeaker, and is asked for an ONVIF audio back channel (talk)."""
     transport: Literal["tcp", "udp"] = "tcp"
     credential: CredentialName | None = None
     analyse_fps: float = Field(default=5.0, gt=0, le=30)

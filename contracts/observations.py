@@ -351,6 +351,37 @@ class AccessEvent(Wire):
     seat: str | None = Field(default=None, max_length=16)
 
 
+class VoiceKind(StrEnum):
+    """Which way sound goes between a room and the outside."""
+
+    TALK = "talk"
+    LISTENING = "listening"
+
+
+VOICE_MAX_MS = 600_000  # of one talk: what is longer is a speech
+
+
+class VoiceTold(Wire):
+    """A node says that somebody talks into a room or hears it, and when that is over.
+
+    It comes twice under one ``voice_id``: at the begin, and with ``ended_utc_ms``. ``sha256``,
+    ``bytes`` and ``duration_ms`` are those of the file of what was said. ``why``: what ended it.
+    """
+
+    voice_id: MessageId
+    kind: VoiceKind
+    room_id: RoomId
+    node_id: NodeId
+    source_id: CameraId | PickupId
+    by: str = Field(min_length=1, max_length=80)
+    began_utc_ms: UtcMs
+    ended_utc_ms: UtcMs | None = None
+    why: str = Field(default="", pattern=r"^[a-z_]{0,40}$")
+    sha256: Sha256Hex | None = None
+    bytes: int | None = Field(default=None, ge=0)
+    duration_ms: int | None = Field(default=None, ge=0, le=VOICE_MAX_MS)
+
+
 class SealApplied(Wire):
     """A node's answer to ``Seal`` and ``Release``: what it now enforces."""
 

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     ENTRY = "entry"
     ACCESS = "access"
     APPLIED = "applied"
+    VOICE = "voice"
     HEALTH = "health"
     CHECKPOINT = "checkpoint"
     WITNESS = "witness"
@@ -101,6 +102,16 @@ SPECS: Final[Mapping[Kind, TopicSpec]] = {
             durable=True,
             sender="edge",
             purpose="A node says which seal it now enforces.",
+        ),
+        TopicSpec(
+            Kind.VOICE,
+            f"{ROOT}/{{site}}/p/{{partition}}/{{room}}/voice",
+            "zeroentry.voice/1",
+            qos=1,
+            retain=False,
+            durable=True,
+            sender="edge",
+            purpose="Somebody talks into a room or hears it; begin and end.",
         ),
         TopicSpec(
             Kind.HEALTH,
@@ -197,7 +208,7 @@ def _build(kind: Kind, **levels: str) -> str:
 
 
 def room_topic(kind: Kind, site: SiteId, room: RoomId) -> str:
-    """The topic of ``kind`` (observation, alert, entry, access, applied) for one room."""
+    """The topic of ``kind`` (observation, alert, entry, access, applied, voice) for one room."""
     text = SPECS[kind].pattern.replace("{partition}", f"{partition_of(room):02d}")
     if "{room}" not in text:
         raise ValueError(f"{kind} is not a topic of a room")

@@ -32,16 +32,19 @@ MESSAGE_ID_MAX_CHARS = 64  # a UUID, or a digest in hex: nothing longer names on
 MessageId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
-def _no_control_characters(text: str) -> str:
+def plain(text: str) -> str:
+    """A text without control characters.
+
+    Raises:
+        ValueError: it has some.
+    """
     if any(ord(char) < 32 and char not in "\n\t" for char in text):
         raise ValueError("contains control characters; send plain text")
     return text
 
 
 NOTE_MAX_CHARS = 500  # a reason a person types; longer belongs in a report
-Note = Annotated[
-    str, StringConstraints(max_length=NOTE_MAX_CHARS), AfterValidator(_no_control_characters)
-]
+Note = Annotated[str, StringConstraints(max_length=NOTE_MAX_CHARS), AfterValidator(plain)]
 
 
 class Bilingual(tuple[str, str]):

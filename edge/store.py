@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from contracts import topics
 from contracts.evidence.entries import TrackId
-from contracts.observations import Alert, EntryAppended, SealApplied
+from contracts.observations import Alert, EntryAppended, SealApplied, VoiceTold
 from contracts.topics import Kind
 from contracts.units import CameraId, MessageId, RoomId, RuleCode, SessionId, Sha256Hex
 from edge.core.recording import Request
@@ -58,6 +58,7 @@ _MODELS: Final[Mapping[Kind, type[BaseModel]]] = {
     Kind.ALERT: Alert,
     Kind.APPLIED: SealApplied,
     Kind.ENTRY: EntryAppended,
+    Kind.VOICE: VoiceTold,
 }
 
 

@@ -20,7 +20,14 @@ from runtime.settings import SettingsError
 from runtime.site import load_folder
 
 CONTROLLER: Final = "controller"
-ROOM_KINDS: Final = (Kind.OBSERVATION, Kind.ALERT, Kind.ENTRY, Kind.ACCESS, Kind.APPLIED)
+ROOM_KINDS: Final = (
+    Kind.OBSERVATION,
+    Kind.ALERT,
+    Kind.ENTRY,
+    Kind.ACCESS,
+    Kind.APPLIED,
+    Kind.VOICE,
+)
 VDA_MAJOR: Final = {"2.0.0": "v2", "2.1.0": "v2", "3.0.0": "v3"}
 
 HEAD: Final = (

@@ -52,14 +52,20 @@ class ControllerHealth(Strict):
 class EventName(StrEnum):
     """Kinds of server-sent events on ``GET /api/v1/events``; ``data`` is the view of that name.
 
-    ``alert``, ``session`` and ``delivery`` are lasting: they carry an id, and ``Last-Event-ID``
-    resumes behind it. ``room``, ``robot`` and ``zone`` are live: newest wins, no id. ``resync``
+    ``alert``, ``session``, ``delivery`` and what is done from outside (``call``, ``text``,
+    ``talk``, ``entry``, ``listening``) are lasting: they carry an id, and ``Last-Event-ID`` resumes
+    behind it. ``room``, ``robot`` and ``zone`` are live: newest wins, no id. ``resync``
     (no data) says that too much was missed: fetch the overview again.
     """
 
     ALERT = "alert"
     SESSION = "session"
     DELIVERY = "delivery"
+    CALL = "call"
+    TEXT = "text"
+    TALK = "talk"
+    ENTRY = "entry"
+    LISTENING = "listening"
     ROOM = "room"
     ROBOT = "robot"
     ZONE = "zone"

@@ -16,6 +16,7 @@ from contracts.observations import (
     NodeHealth,
     RoomObservation,
     SealApplied,
+    VoiceTold,
     WitnessGiven,
 )
 from contracts.topics import Kind
@@ -32,6 +33,7 @@ BODIES: Final[Mapping[Kind, tuple[type[BaseModel], ...]]] = {
     Kind.WITNESS: (WitnessGiven,),
     Kind.ACCESS: (AccessEvent,),
     Kind.APPLIED: (SealApplied,),
+    Kind.VOICE: (VoiceTold,),
     Kind.HEALTH: (NodeHealth,),
     Kind.COMMAND: (Seal, Release, Keep),
     Kind.ACK: (Ack,),

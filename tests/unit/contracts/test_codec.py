@@ -29,6 +29,8 @@ from contracts.observations import (
     RoomObservation,
     SealApplied,
     Severity,
+    VoiceKind,
+    VoiceTold,
     WitnessGiven,
 )
 from contracts.topics import Kind
@@ -89,6 +91,24 @@ EXAMPLES: list[tuple[Kind, str, BaseModel]] = [
             admitted=5,
             command_id="c1",
             utc_ms=NOW,
+        ),
+    ),
+    (
+        Kind.VOICE,
+        topics.room_topic(Kind.VOICE, "demo", "room-1"),
+        VoiceTold(
+            voice_id="v-1",
+            kind=VoiceKind.TALK,
+            room_id="room-1",
+            node_id="edge-1",
+            source_id="cam-1",
+            by="sup",
+            began_utc_ms=NOW,
+            ended_utc_ms=NOW,
+            why="released",
+            sha256="0" * 64,
+            bytes=1,
+            duration_ms=1_000,
         ),
     ),
     (

@@ -9,7 +9,7 @@ from contracts.topics import Kind, ParsedTopic
 from contracts.units import ID_PATTERN
 
 IDS = st.from_regex(ID_PATTERN, fullmatch=True)
-ROOM_KINDS = [Kind.OBSERVATION, Kind.ALERT, Kind.ENTRY, Kind.ACCESS, Kind.APPLIED]
+ROOM_KINDS = [Kind.OBSERVATION, Kind.ALERT, Kind.ENTRY, Kind.ACCESS, Kind.APPLIED, Kind.VOICE]
 
 
 @given(st.sampled_from(ROOM_KINDS), IDS, IDS)
