@@ -342,13 +342,17 @@ class AccessKind(StrEnum):
 
 
 class AccessEvent(Wire):
-    """A door or an ID terminal reports; ``seat`` is a place on the roster, never a name."""
+    """A door or an ID terminal reports; ``seat`` is a place on the roster, never a name.
+
+    ``expert_code`` is a number of the register of experts, which a terminal reads off a card.
+    """
 
     event_id: MessageId
     room_id: RoomId
     kind: AccessKind
     utc_ms: UtcMs
     seat: str | None = Field(default=None, max_length=16)
+    expert_code: str | None = Field(default=None, max_length=32)
 
 
 class VoiceKind(StrEnum):
