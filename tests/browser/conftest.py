@@ -15,6 +15,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from runtime.clock import SystemClock
+from tests.fakes import office as offices
 from tests.fakes.console_controller import (
     PASSWORD,
     FakeController,
@@ -191,6 +192,31 @@ async def stage(shots: Path, addresses: Addresses, browser: Browser) -> AsyncIte
             for context in stage.contexts:
                 await context.close()
             house.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def open_office(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[offices.Office]:
+    """The office of the whole session; a test asks for ``office``."""
+    folder = Path(os.environ.get("ZEROENTRY_SCREENSHOTS", "build/screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    made = offices.office_of(tmp_path_factory.mktemp("office"), folder, browser)
+    async with made.run():
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def office(open_office: offices.Office) -> AsyncIterator[offices.Office]:
+    """Real processes of ours, shared by the session: leave rooms as you would find them.
+
+    Tests that use it need ``pytestmark = pytest.mark.asyncio(loop_scope="session")``.
+    """
+    await open_office.begin()
+    try:
+        yield open_office
+    finally:
+        await open_office.leave()
 
 
 def _free_port() -> int:
