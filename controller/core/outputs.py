@@ -203,7 +203,17 @@ class FileRecord:
     data: Mapping[str, str] = field(default_factory=dict)
 
 
-Filed = FileEntry | FileRefused | FileRoot | FileRecord
+@dataclass(frozen=True, slots=True)
+class FileCount:
+    """How many people a session's room held from this moment on; ``people`` None: nobody knows."""
+
+    session_id: SessionId
+    room_id: RoomId
+    utc_ms: UtcMs
+    people: int | None
+
+
+Filed = FileEntry | FileRefused | FileRoot | FileRecord | FileCount
 """What the commit of its input stores beside the state; nobody performs it afterwards."""
 
 Answer = Accepted | Refused

@@ -24,6 +24,7 @@ from controller.core import (
     deliveries,
     dispatch,
     fleet,
+    head_count,
     interlock,
     recording,
     robot_alerts,
@@ -205,13 +206,15 @@ def _observed(site: SiteState, seen: RoomObservation, now: Now) -> Result:
     if before is not None and _older(before.observation, seen):
         return site, ()
     site = replace(site, rooms=changed(site.rooms, seen.room_id, RoomLive(seen, now.mono_ms)))
+    site, counts = head_count.observed(site, seen, now)
     watched = [zone for zone in site.plan.zones.values() if zone.seen_by == seen.room_id]
     if not watched:
-        return site, ()
+        return site, counts
     sights = dict(site.sights)
     for zone in watched:
         sights[zone.id] = interlock.look(zone, sights.get(zone.id), seen, now.mono_ms)
-    return dispatch.settle(replace(site, sights=sights), now)
+    site, sends = dispatch.settle(replace(site, sights=sights), now)
+    return site, (*counts, *sends)
 
 
 def _older(before: RoomObservation, seen: RoomObservation) -> bool:
@@ -275,9 +278,10 @@ def _ticked(site: SiteState, now: Now) -> Result:
             site = replace(site, nodes=changed(site.nodes, node_id, lost))
             site = _node_alert(site, node_id, now, lost=True)
     site, filed = recording.watch(site, now)
+    site, counts = head_count.ticked(site, now)
     site = robot_alerts.watch_robots(site, now)
     site, sends = dispatch.settle(site, now)
-    return site, (*filed, *sends)
+    return site, (*filed, *counts, *sends)
 
 
 _Delivery = state.DeliveryOrdered | state.DeliveryLoaded | state.PinTried | state.DeliveryCancelled

@@ -75,6 +75,15 @@ class TrackWord:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """The last head count of a session's room that was told, and when."""
+
+    session_id: SessionId
+    people: int | None
+    mono_ms: MonoMs
+
+
+@dataclass(frozen=True, slots=True)
 class SiteState:
     """Everything. ``marks``: ``rule|subject`` -> the id of the alert of ours that stands for it.
 
@@ -99,6 +108,7 @@ class SiteState:
     words: Mapping[str, TrackWord] = field(default_factory=dict)
     expected: Mapping[str, MonoMs] = field(default_factory=dict)
     watches: Mapping[RobotId, RobotWatch] = field(default_factory=dict)
+    counted: Mapping[RoomId, Counted] = field(default_factory=dict)
 
 
 def changed(mapping: Mapping[_K, _V], key: _K, value: _V) -> Mapping[_K, _V]:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ from contracts.units import RobotId, UtcMs
 from controller.core.alerts import AlertRecord, RuleTally
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty
-from controller.core.outputs import FileEntry, FileRecord, FileRefused, FileRoot, Lasting
+from controller.core.outputs import FileCount, FileEntry, FileRecord, FileRefused, FileRoot, Lasting
 from controller.core.sessions import Session
 from controller.core.state import ENDED_KEPT, Input
 from controller.ports import (
@@ -45,7 +45,7 @@ from controller.ports import (
     OutputId,
     StoreLost,
 )
-from controller.store import evidence, record, schema
+from controller.store import evidence, record, reports, schema
 from controller.store.evidence import KnownEvidence
 from runtime.outbox import InboxCursor
 
@@ -106,6 +106,20 @@ class Database:
     def close(self) -> None:
         """Let go of all connections."""
         self._engine.dispose()
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """What ``work`` reads in one connection: for the stores beside the service's own."""
+        with _reachable(), self._engine.connect() as connection:
+            return work(connection)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """What ``work`` did in one transaction; one writer at a time.
+
+        Raises:
+            StoreLost: nothing of it was done.
+        """
+        with self._writing, _reachable(), self._engine.begin() as connection:
+            return work(connection)
 
     # --- the service's side ---------------------------------------------------------------------
 
@@ -481,7 +495,10 @@ def _store_entities(connection: Connection, batch: Batch) -> None:
         body = _DUTY.dump_json(duty).decode()
         _put(connection, schema.DUTY, ("robot_id",), {"robot_id": duty.robot_id, "body": body})
     record.file(connection, [row for row in batch.filed if isinstance(row, FileRecord)])
-    evidence.file(connection, [row for row in batch.filed if not isinstance(row, FileRecord)])
+    reports.file_counts(connection, [row for row in batch.filed if isinstance(row, FileCount)])
+    evidence.file(
+        connection, [row for row in batch.filed if not isinstance(row, FileRecord | FileCount)]
+    )
     for chain in batch.chains:
         _put(connection, schema.CHAIN, ("node_id", "track_id"), evidence.chain_row(chain))
     for key in batch.keys:
