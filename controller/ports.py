@@ -1,10 +1,13 @@
 """Holds what the service asks of the world: a store, a way out, somebody who listens."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import ParamSpec, Protocol, TypeVar
 
 from contracts.api import Role
+from contracts.api.accounts import Grants
+from contracts.api.audit import AuditHead, AuditLine
 from contracts.units import UtcMs
 from controller.core.alerts import AlertRecord
 from controller.core.deliveries import Delivery
@@ -12,6 +15,7 @@ from controller.core.fleet import Duty
 from controller.core.ledger import Chain, NodeKey
 from controller.core.outputs import Answer, Filed, Lasting, PublishAction, PublishOrder
 from controller.core.sessions import Session
+from controller.core.sites import JointSession, PeerLog
 from controller.core.state import Input, Now, SiteState
 from runtime.outbox import InboxCursor
 
@@ -65,6 +69,8 @@ class Batch:
     filed: tuple[Filed, ...] = ()
     chains: tuple[Chain, ...] = ()
     keys: tuple[NodeKey, ...] = ()
+    joints: tuple[JointSession, ...] = ()
+    peer_logs: tuple[PeerLog, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -106,7 +112,12 @@ class Intake(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person or a panel that may log in. ``password_hash`` is Argon2id."""
+    """A person or a panel that may log in. ``password_hash`` is Argon2id; empty: none is set.
+
+    ``totp`` and ``totp_offered`` are encrypted; ``totp_step`` is the last 30 s that a code was
+    taken of, so none is taken twice. ``recovery``, ``past_hashes``: digests. ``external``: issuer
+    and subject at an identity provider.
+    """
 
     username: str
     roles: tuple[Role, ...]
@@ -114,29 +125,129 @@ class Account:
     password_hash: str
     failed: int = 0
     locked_until_utc_ms: UtcMs | None = None
+    disabled: bool = False
+    grants: Grants = field(default_factory=Grants)
+    must_change: bool = False
+    totp: str | None = None
+    totp_offered: str | None = None
+    totp_step: int = 0
+    recovery: tuple[str, ...] = ()
+    past_hashes: tuple[str, ...] = ()
+    external: str = ""
+    made_utc_ms: UtcMs | None = None
+    made_by: str = ""
+    password_utc_ms: UtcMs | None = None
+    login_utc_ms: UtcMs | None = None
+    version: int = 1
+
+
+class TokenKind(StrEnum):
+    """What a secret that we gave away is good for."""
+
+    LOGIN = "login"
+    API = "api"
+    LINK = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A secret that we gave away, by its digest. ``scopes`` None: all that its owner's roles give.
+
+    A link without ``username`` makes the first accounts.
+    """
+
+    sha256: str
+    id: str
+    kind: TokenKind
+    username: str
+    made_utc_ms: UtcMs
+    used_utc_ms: UtcMs
+    expires_utc_ms: UtcMs
+    name: str = ""
+    scopes: tuple[str, ...] | None = None
+    address: str = ""
+    agent: str = ""
 
 
 class AccountStore(Protocol):
-    """Where accounts and the digests of their tokens are kept. Methods block."""
+    """Where accounts and the digests of what we gave away are kept. Methods block."""
 
     def find_account(self, username: str) -> Account | None:
         """The account of this name."""
+        ...
+
+    def find_external(self, external: str) -> Account | None:
+        """The account of this subject at an identity provider."""
+        ...
+
+    def accounts(self, *, after: str = "", limit: int) -> tuple[Account, ...]:
+        """Accounts behind a name, by name."""
+        ...
+
+    def admins(self) -> tuple[Account, ...]:
+        """All that hold one of the administrators' roles, disabled ones too."""
         ...
 
     def put_account(self, account: Account) -> None:
         """Add or replace an account."""
         ...
 
-    def add_token(self, sha256: str, username: str, expires_utc_ms: UtcMs, now: UtcMs) -> None:
-        """Keep a bearer token's digest; expired ones are forgotten on the way."""
+    def fail_account(self, username: str, failed_max: int, until: UtcMs) -> UtcMs | None:
+        """Count a wrong log-in; at ``failed_max`` the name is locked and ``until`` returned."""
         ...
 
-    def find_token(self, sha256: str, now: UtcMs) -> str | None:
-        """The name of the account that a living token belongs to."""
+    def admit_account(self, username: str, now: UtcMs) -> bool:
+        """A log-in was right: forget the wrong ones. False: it was locked or disabled meanwhile."""
         ...
 
-    def drop_token(self, sha256: str) -> None:
-        """Log-out."""
+    def change_account(self, account: Account, version: int) -> bool:
+        """Replace an account if it still has this version; whether it had."""
+        ...
+
+    def add_token(self, token: Token, now: UtcMs) -> None:
+        """Keep a digest; expired ones are forgotten on the way."""
+        ...
+
+    def find_token(self, sha256: str, now: UtcMs) -> Token | None:
+        """What this digest belongs to, while it lives."""
+        ...
+
+    def tokens(self, *, username: str | None, kind: TokenKind, now: UtcMs) -> tuple[Token, ...]:
+        """Living ones of a kind, newest first."""
+        ...
+
+    def touch_token(self, sha256: str, used_utc_ms: UtcMs) -> None:
+        """It was used."""
+        ...
+
+    def drop_token(self, sha256: str) -> bool:
+        """Forget one; whether it was there: so a link is used once."""
+        ...
+
+    def drop_tokens(
+        self, username: str, kinds: Sequence[TokenKind], *, but: str | None = None
+    ) -> int:
+        """Forget an account's, ``but`` this digest; how many."""
+        ...
+
+
+class AuditStore(Protocol):
+    """Where audit lines are kept. Methods block."""
+
+    def audit_end(self) -> tuple[int, str]:
+        """Number and hash of the last line; 0 and NO_LINE when there is none."""
+        ...
+
+    def add_audit(self, lines: Sequence[AuditLine], heads: Sequence[AuditHead]) -> None:
+        """Append lines in their order, all or none.
+
+        Raises:
+            StoreLost: none is kept.
+        """
+        ...
+
+    def cut_audit(self, before_utc_ms: UtcMs) -> int:
+        """Forget lines older than this, from the oldest end; how many."""
         ...
 
 

@@ -27,6 +27,7 @@ from controller.core.outputs import (
     PublishOrder,
     Refused,
     SendCommand,
+    SendNotice,
 )
 from controller.core.site import step
 from controller.core.state import Input, Now, SiteState, Tick, lasting_equal
@@ -93,6 +94,7 @@ class Service:
         self._pictures: asyncio.Queue[tuple[OutputId, FetchPicture | FetchSnapshot]] = (
             asyncio.Queue()
         )
+        self._notices: asyncio.Queue[tuple[OutputId, SendNotice]] = asyncio.Queue()
         self.counts: Counter[str] = Counter()
         """inputs, journaled, commits, refused_commits, published."""
         # What a crash left open is done again: commands and pictures may be done twice without
@@ -111,6 +113,7 @@ class Service:
             group.create_task(self._take_inputs())
             group.create_task(self._tick())
             group.create_task(self._send_commands())
+            group.create_task(self._send_notices())
             for _ in range(PICTURES_AT_ONCE):
                 group.create_task(self._fetch_pictures())
 
@@ -208,7 +211,12 @@ class Service:
                 return await self._with_stored(state, given, filed)
             case core.AlertCame():
                 alert_id = given.alert.alert_id
-            case core.AlertAcknowledged() | core.AlertResolved() | core.PictureStored():
+            case (
+                core.AlertAcknowledged()
+                | core.AlertResolved()
+                | core.AlertWorked()
+                | core.PictureStored()
+            ):
                 alert_id = given.alert_id
             case _:
                 return given
@@ -236,11 +244,20 @@ class Service:
                 self._commands.put_nowait((output_id, output))
             case FetchPicture() | FetchSnapshot():
                 self._pictures.put_nowait((output_id, output))
+            case SendNotice():
+                self._notices.put_nowait((output_id, output))
 
     async def _send_commands(self) -> None:
         # One after the other: a seal must not overtake the release before it.
         while True:
             output_id, output = await self._commands.get()
+            await self._performer.lasting(output)
+            await self._done(output_id)
+
+    async def _send_notices(self) -> None:
+        # Apart from commands: a node that is away must not keep people from being told.
+        while True:
+            output_id, output = await self._notices.get()
             await self._performer.lasting(output)
             await self._done(output_id)
 
@@ -286,6 +303,8 @@ def _batch(
         filed=tuple(filed),
         chains=_news(before.ledger.chains, after.ledger.chains),
         keys=_news(before.ledger.keys, after.ledger.keys),
+        joints=_news(before.remote.joints, after.remote.joints),
+        peer_logs=_news(before.remote.logs, after.remote.logs),
     )
 
 

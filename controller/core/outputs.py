@@ -6,10 +6,12 @@ from enum import StrEnum
 from typing import Literal
 
 from contracts.api import Sentence
+from contracts.api.duty import DutyLevel
+from contracts.api.notices import NoticeReason
 from contracts.api.record import RecordKind
 from contracts.commands import Command
 from contracts.evidence.lines import KeyId
-from contracts.observations import PictureRef
+from contracts.observations import PictureRef, Severity
 from contracts.units import (
     CameraId,
     NodeId,
@@ -17,6 +19,7 @@ from contracts.units import (
     RoomId,
     SessionId,
     Sha256Hex,
+    SiteId,
     UtcMs,
 )
 from contracts.vda5050.profile import LockCompartment, OpenCompartment
@@ -29,6 +32,8 @@ class Refusal(StrEnum):
     CONFLICT = "conflict"
     INVALID = "invalid"
     FORBIDDEN = "forbidden"
+    STALE = "stale"
+    """It was asked about something that another has changed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,28 @@ class FetchSnapshot:
     node_id: NodeId
     camera_id: CameraId
     kind: Literal["fetch_snapshot"] = "fetch_snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class SendNotice:
+    """Tell people of an alert: those on duty at ``level``, and ``to`` by name.
+
+    It holds a code, a room and a time, and nothing else that a telephone may show. ``notice_id``
+    is the same whenever it is sent again, so that nobody is told twice by a restart.
+    """
+
+    notice_id: str
+    reason: NoticeReason
+    alert_id: str
+    alert_number: int
+    code: str
+    room_id: RoomId
+    severity: Severity
+    utc_ms: UtcMs
+    level: DutyLevel | None = None
+    to: str = ""
+    more: int = 0
+    kind: Literal["send_notice"] = "send_notice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +240,48 @@ class FileCount:
     people: int | None
 
 
-Filed = FileEntry | FileRefused | FileRoot | FileRecord | FileCount
+@dataclass(frozen=True, slots=True)
+class FileFeed:
+    """A signed line of our log for another site (``core.site_feed``)."""
+
+    peer: SiteId
+    seq: int
+    joint_id: str
+    utc_ms: UtcMs
+    sha256: Sha256Hex
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileHeard:
+    """A line of another site's log to us, kept as it came: it proves what that site said."""
+
+    peer: SiteId
+    seq: int
+    joint_id: str
+    event_kind: str
+    subject: str
+    utc_ms: UtcMs
+    offset_ms: int
+    received_utc_ms: UtcMs
+    sha256: Sha256Hex
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSiteRefused:
+    """What a peer sent and we did not take, and why."""
+
+    peer: SiteId
+    utc_ms: UtcMs
+    reason: Sentence
+    sample: str
+
+
+FiledOfSites = FileFeed | FileHeard | FileSiteRefused
+Filed = FileEntry | FileRefused | FileRoot | FileRecord | FileCount | FiledOfSites
 """What the commit of its input stores beside the state; nobody performs it afterwards."""
 
 Answer = Accepted | Refused
-Lasting = SendCommand | FetchPicture | FetchSnapshot
+Lasting = SendCommand | FetchPicture | FetchSnapshot | SendNotice
 Output = Answer | Lasting | Filed | PublishOrder | PublishAction

@@ -26,12 +26,14 @@ from contracts.vda5050.state import ConnectionState
 from controller.core.alerts import OWN_TITLES, AlertRecord
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty, RobotLive, RobotReport
+from controller.core.handling import Act
 from controller.core.interlock import ZoneSight
 from controller.core.ledger import Ledger, with_declared
 from controller.core.outputs import FileRecord
 from controller.core.plan import SitePlan
 from controller.core.robot_watch import RobotWatch
 from controller.core.sessions import Session, SessionVerb
+from controller.core.sites import Remote, SitesInput, begun
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -109,6 +111,7 @@ class SiteState:
     expected: Mapping[str, MonoMs] = field(default_factory=dict)
     watches: Mapping[RobotId, RobotWatch] = field(default_factory=dict)
     counted: Mapping[RoomId, Counted] = field(default_factory=dict)
+    remote: Remote = field(default_factory=Remote)
 
 
 def changed(mapping: Mapping[_K, _V], key: _K, value: _V) -> Mapping[_K, _V]:
@@ -125,6 +128,8 @@ def lasting_equal(one: SiteState, other: SiteState) -> bool:
         and one.alerts is other.alerts
         and one.deliveries is other.deliveries
         and one.duties is other.duties
+        and one.remote.joints is other.remote.joints
+        and one.remote.logs is other.remote.logs
     )
 
 
@@ -139,6 +144,7 @@ def restored(  # noqa: PLR0913  # what a store holds, by name
     now: Now,
     same_boot: bool,
     ledger: Ledger | None = None,
+    remote: Remote | None = None,
 ) -> SiteState:
     """The state after a start, from what the store holds.
 
@@ -159,6 +165,7 @@ def restored(  # noqa: PLR0913  # what a store holds, by name
         marks=_marks(alerts),
         robots={robot: RobotLive(silent_since_mono_ms=now.mono_ms) for robot in plan.robots},
         ledger=with_declared(ledger or Ledger(), now.utc_ms),
+        remote=begun(remote or Remote(), now.mono_ms),
     )
 
 
@@ -317,6 +324,17 @@ class AlertResolved:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertWorked:
+    """A person takes a step about an alert. ``expected``: the revision that the person saw."""
+
+    alert_id: str
+    act: Act
+    expected: int | None = None
+    known: AlertRecord | None = None
+    kind: Literal["alert_worked"] = "alert_worked"
+
+
+@dataclass(frozen=True, slots=True)
 class PictureStored:
     """An alert's picture is on the controller's own disk."""
 
@@ -411,6 +429,7 @@ Input = (
     | SessionActed
     | AlertAcknowledged
     | AlertResolved
+    | AlertWorked
     | PictureStored
     | DeliveryOrdered
     | DeliveryLoaded
@@ -419,4 +438,5 @@ Input = (
     | RobotConnected
     | RobotReported
     | RobotMoved
+    | SitesInput
 )

@@ -28,25 +28,34 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
-from contracts.api import Disposition, Role
+from contracts.api import Disposition
 from contracts.api.record import RecordLine
 from contracts.units import RobotId, UtcMs
 from controller.core.alerts import AlertRecord, RuleTally
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty
-from controller.core.outputs import FileCount, FileEntry, FileRecord, FileRefused, FileRoot, Lasting
+from controller.core.outputs import (
+    FileCount,
+    FiledOfSites,
+    FileEntry,
+    FileRecord,
+    FileRefused,
+    FileRoot,
+    Lasting,
+)
 from controller.core.sessions import Session
 from controller.core.state import ENDED_KEPT, Input
 from controller.ports import (
-    Account,
     Batch,
     Journaled,
     OpenOutput,
     OutputId,
     StoreLost,
 )
-from controller.store import evidence, record, reports, schema
+from controller.store import evidence, record, reports, schema, search, sites
 from controller.store.evidence import KnownEvidence
+from controller.store.schema_sites import JOINT, LOG
+from controller.store.sites import KnownSites
 from runtime.outbox import InboxCursor
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -76,6 +85,7 @@ class Loaded:
     next_number: int
     boot_id: str | None
     evidence: KnownEvidence
+    sites: KnownSites
 
 
 class Database:
@@ -100,6 +110,7 @@ class Database:
                         schema.JOURNAL.c.seq < self._next_seq - JOURNAL_KEPT
                     )
                 )
+                search.keep_up(connection)
         except DBAPIError as error:
             raise StoreLost(f"cannot open the database {url}: {error.orig}") from error
 
@@ -133,6 +144,7 @@ class Database:
                     ids.append(self._journal(connection, seq, entry))
                     seq += 1
                 _store_entities(connection, batch)
+                search.index(connection, batch)
             self._next_seq = seq
             return tuple(ids)
 
@@ -203,6 +215,7 @@ class Database:
                 next_number=_highest(connection, schema.ALERT, "number") + 1,
                 boot_id=last,
                 evidence=evidence.load(connection),
+                sites=sites.load(connection),
             )
 
     def cursors(self) -> tuple[InboxCursor, ...]:
@@ -377,62 +390,6 @@ class Database:
         with _reachable(), self._engine.connect() as connection:
             return evidence.witnesses(connection, leaves)
 
-    # --- accounts and tokens --------------------------------------------------------------------
-
-    def find_account(self, username: str) -> Account | None:
-        """The account of this name."""
-        query = select(schema.ACCOUNT).where(schema.ACCOUNT.c.username == username)
-        with _reachable(), self._engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
-            return None
-        return Account(
-            username=row.username,
-            roles=tuple(Role(role) for role in json.loads(row.roles)),
-            room_id=row.room_id,
-            password_hash=row.password_hash,
-            failed=row.failed,
-            locked_until_utc_ms=row.locked_until_utc_ms,
-        )
-
-    def put_account(self, account: Account) -> None:
-        """Add or replace an account."""
-        values = {
-            "username": account.username,
-            "roles": json.dumps(list(account.roles)),
-            "room_id": account.room_id,
-            "password_hash": account.password_hash,
-            "failed": account.failed,
-            "locked_until_utc_ms": account.locked_until_utc_ms,
-        }
-        with self._writing, _reachable(), self._engine.begin() as connection:
-            _put(connection, schema.ACCOUNT, ("username",), values)
-
-    def add_token(self, sha256: str, username: str, expires_utc_ms: UtcMs, now: UtcMs) -> None:
-        """Keep a bearer token's digest; expired ones are forgotten on the way."""
-        table = schema.TOKEN
-        with self._writing, _reachable(), self._engine.begin() as connection:
-            connection.execute(delete(table).where(table.c.expires_utc_ms <= now))
-            connection.execute(
-                insert(table),
-                {"sha256": sha256, "username": username, "expires_utc_ms": expires_utc_ms},
-            )
-
-    def find_token(self, sha256: str, now: UtcMs) -> str | None:
-        """The name of the account that a living token belongs to."""
-        table = schema.TOKEN
-        query = select(table.c.username).where(
-            table.c.sha256 == sha256, table.c.expires_utc_ms > now
-        )
-        with _reachable(), self._engine.connect() as connection:
-            found = connection.execute(query).scalar()
-        return None if found is None else str(found)
-
-    def drop_token(self, sha256: str) -> None:
-        """Log-out."""
-        with self._writing, _reachable(), self._engine.begin() as connection:
-            connection.execute(delete(schema.TOKEN).where(schema.TOKEN.c.sha256 == sha256))
-
 
 @contextmanager
 def _reachable() -> Iterator[None]:
@@ -496,9 +453,13 @@ def _store_entities(connection: Connection, batch: Batch) -> None:
         _put(connection, schema.DUTY, ("robot_id",), {"robot_id": duty.robot_id, "body": body})
     record.file(connection, [row for row in batch.filed if isinstance(row, FileRecord)])
     reports.file_counts(connection, [row for row in batch.filed if isinstance(row, FileCount)])
-    evidence.file(
-        connection, [row for row in batch.filed if not isinstance(row, FileRecord | FileCount)]
-    )
+    others = FileRecord | FileCount | FiledOfSites
+    evidence.file(connection, [row for row in batch.filed if not isinstance(row, others)])
+    sites.file(connection, [row for row in batch.filed if isinstance(row, FiledOfSites)])
+    for joint in batch.joints:
+        _put(connection, JOINT, ("id",), sites.joint_row(joint))
+    for log in batch.peer_logs:
+        _put(connection, LOG, ("site",), sites.log_row(log))
     for chain in batch.chains:
         _put(connection, schema.CHAIN, ("node_id", "track_id"), evidence.chain_row(chain))
     for key in batch.keys:
