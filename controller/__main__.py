@@ -294,6 +294,7 @@ def _kept_state(
         alerts=loaded.alerts,
         deliveries=loaded.deliveries,
         duties=loaded.duties,
+        acts=loaded.acts,
         next_number=loaded.next_number,
         now=Now(clock.mono_ms(), clock.utc_ms()),
         same_boot=loaded.boot_id == clock.boot_id,

@@ -14,6 +14,7 @@ from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty
 from controller.core.ledger import Chain, NodeKey
 from controller.core.outputs import Answer, Filed, Lasting, PublishAction, PublishOrder
+from controller.core.outside import OutsideAct
 from controller.core.sessions import Session
 from controller.core.sites import JointSession, PeerLog
 from controller.core.state import Input, Now, SiteState
@@ -65,6 +66,7 @@ class Batch:
     sessions: tuple[Session, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     duties: tuple[Duty, ...] = ()
+    acts: tuple[OutsideAct, ...] = ()
     cursors: tuple[InboxCursor, ...] = ()
     filed: tuple[Filed, ...] = ()
     chains: tuple[Chain, ...] = ()

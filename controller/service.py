@@ -299,6 +299,7 @@ def _batch(
         sessions=_news(before.sessions, after.sessions),
         deliveries=_news(before.deliveries, after.deliveries),
         duties=_news(before.duties, after.duties),
+        acts=_news(before.acts, after.acts),
         cursors=tuple(newest.values()),
         filed=tuple(filed),
         chains=_news(before.ledger.chains, after.ledger.chains),

@@ -4,8 +4,9 @@ Nobody may go in, so every one of these is an act with a begin, an end and a nam
 the record of the session.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -13,7 +14,6 @@ from contracts.api.base import Sentence
 from contracts.envelope import Strict
 from contracts.units import (
     CameraId,
-    NodeId,
     PickupId,
     RoomId,
     SessionId,
@@ -51,6 +51,16 @@ class CallReason(StrEnum):
     """Somebody is unwell."""
     DANGER = "danger"
     """Fire, smoke, or another danger."""
+
+
+CALL_REASONS: Final[Mapping[CallReason, Sentence]] = {
+    CallReason.QUESTION: Sentence(zh="流程咨询", en="Question on procedure"),
+    CallReason.EQUIPMENT: Sentence(zh="设备故障", en="Equipment fault"),
+    CallReason.PAPERS: Sentence(zh="缺少资料", en="Papers missing"),
+    CallReason.LEAVE: Sentence(zh="申请离开", en="Asks to leave"),
+    CallReason.UNWELL: Sentence(zh="身体不适", en="Somebody is unwell"),
+    CallReason.DANGER: Sentence(zh="火情或其他危险", en="Fire or other danger"),
+}
 
 
 class CallBody(Strict):
@@ -91,6 +101,45 @@ class TextTemplate(StrEnum):
     CALL_BACK = "call_back"
 
 
+TEMPLATES: Final[Mapping[TextTemplate, Sentence]] = {
+    TextTemplate.COMING: Sentence(
+        zh="已收到呼叫，监督人员正在处理，请稍候。",
+        en="Your call was received. A supervisor is seeing to it; please wait.",
+    ),
+    TextTemplate.WAIT: Sentence(
+        zh="请暂停评标，等候通知。", en="Please pause the evaluation and wait for notice."
+    ),
+    TextTemplate.CONTINUE: Sentence(zh="可以继续评标。", en="You may go on with the evaluation."),
+    TextTemplate.SEATS: Sentence(
+        zh="请各位专家回到各自座位。", en="Please return to your own seats."
+    ),
+    TextTemplate.QUIET: Sentence(
+        zh="请独立评审，不要相互讨论评分。",
+        en="Please evaluate independently; do not discuss scores with one another.",
+    ),
+    TextTemplate.PHONES: Sentence(
+        zh="检测到疑似通讯设备，请立即交出。",
+        en="A telephone may be in the room. Please hand it over at once.",
+    ),
+    TextTemplate.MEAL: Sentence(
+        zh="餐食已送达门口，请凭取餐码领取。",
+        en="The meal is at the door; collect it with your PIN.",
+    ),
+    TextTemplate.SUSPEND: Sentence(
+        zh="评标暂停，请将资料留在原处，按指引离开。",
+        en="The evaluation is suspended. Leave all papers in place and follow the guidance.",
+    ),
+    TextTemplate.EVACUATE: Sentence(
+        zh="请立即沿疏散通道撤离，资料留在原处。",
+        en="Leave at once by the escape route; leave all papers behind.",
+    ),
+    TextTemplate.CALL_BACK: Sentence(
+        zh="请按“呼叫监督”说明情况。", en="Please press \u201cCall supervisor\u201d and choose why."
+    ),
+}
+"""What each template says; free words are shown as they were written."""
+
+
 class TextBody(Strict):
     """Write to a room's tablet: a template, or words of one's own."""
 
@@ -118,6 +167,8 @@ class TextView(Strict):
     sent_utc_ms: UtcMs
     call_id: OutsideId | None = None
     read_utc_ms: UtcMs | None = None
+    ended_utc_ms: UtcMs | None = None
+    """Read, or withdrawn because its session is over."""
 
 
 class TalkBody(Strict):
@@ -171,6 +222,15 @@ class EntryKind(StrEnum):
 
 AT_ONCE = frozenset({EntryKind.FIRE, EntryKind.MEDICAL})
 """They need nobody's approval; who pressed stands in the record."""
+
+
+ENTRY_KINDS: Final[Mapping[EntryKind, Sentence]] = {
+    EntryKind.FIRE: Sentence(zh="火情", en="Fire"),
+    EntryKind.MEDICAL: Sentence(zh="医疗急救", en="Medical emergency"),
+    EntryKind.SECURITY: Sentence(zh="安全事件", en="Security incident"),
+    EntryKind.EQUIPMENT: Sentence(zh="设备抢修", en="Equipment repair"),
+    EntryKind.OTHER: Sentence(zh="其他", en="Other"),
+}
 
 
 class EntryState(StrEnum):
@@ -234,27 +294,29 @@ class ListeningView(Strict):
     id: OutsideId
     room_id: RoomId
     session_id: SessionId | None = None
+    source_id: CameraId | PickupId
     by: str
     began_utc_ms: UtcMs
     ended_utc_ms: UtcMs | None = None
     why: str | None = None
-    """Why it ended: stopped, other_room, lapsed, lost."""
+    """Why it ended: stopped, other_room, lapsed (not renewed), session_over, or a node's word."""
 
 
-class SoundSource(Strict):
-    """One source of a room's sound, and the WebSocket that a browser hears it over."""
+class ListenBody(Strict):
+    """Hear a room; without ``source_id`` its first microphone."""
 
-    id: CameraId | PickupId
-    url: str
+    source_id: CameraId | PickupId | None = None
 
 
 class ListeningGiven(Strict):
-    """A listening and its ticket; ask again before ``expires_utc_ms``, or the node cuts it off."""
+    """A listening and its ticket; renew it before ``expires_utc_ms``, or the node cuts it off."""
 
     listening: ListeningView
-    node_id: NodeId
-    sources: tuple[SoundSource, ...]
+    url: str
+    """A WebSocket of the room's node, with the ticket in it: 16-bit mono samples at 16 kHz."""
     ticket: str
+    sources: tuple[CameraId | PickupId, ...]
+    """What can be heard in this room."""
     expires_utc_ms: UtcMs
 
 

@@ -43,6 +43,7 @@ from controller.core.outputs import (
     FileRoot,
     Lasting,
 )
+from controller.core.outside import OutsideAct
 from controller.core.sessions import Session
 from controller.core.state import ENDED_KEPT, Input
 from controller.ports import (
@@ -52,7 +53,7 @@ from controller.ports import (
     OutputId,
     StoreLost,
 )
-from controller.store import evidence, record, reports, schema, search, sites
+from controller.store import evidence, outside, record, reports, schema, search, sites
 from controller.store.evidence import KnownEvidence
 from controller.store.schema_sites import JOINT, LOG
 from controller.store.sites import KnownSites
@@ -82,6 +83,7 @@ class Loaded:
     alerts: Mapping[str, AlertRecord]
     deliveries: Mapping[str, Delivery]
     duties: Mapping[RobotId, Duty]
+    acts: Mapping[str, OutsideAct]
     next_number: int
     boot_id: str | None
     evidence: KnownEvidence
@@ -212,6 +214,7 @@ class Database:
                     row.robot_id: _DUTY.validate_json(row.body)
                     for row in connection.execute(select(schema.DUTY))
                 },
+                acts=outside.load(connection),
                 next_number=_highest(connection, schema.ALERT, "number") + 1,
                 boot_id=last,
                 evidence=evidence.load(connection),
@@ -451,6 +454,8 @@ def _store_entities(connection: Connection, batch: Batch) -> None:
     for duty in batch.duties:
         body = _DUTY.dump_json(duty).decode()
         _put(connection, schema.DUTY, ("robot_id",), {"robot_id": duty.robot_id, "body": body})
+    for act in batch.acts:
+        _put(connection, outside.OUTSIDE_ACT, ("id",), outside.row_of(act))
     record.file(connection, [row for row in batch.filed if isinstance(row, FileRecord)])
     reports.file_counts(connection, [row for row in batch.filed if isinstance(row, FileCount)])
     others = FileRecord | FileCount | FiledOfSites
@@ -495,6 +500,8 @@ def _alert_row(record: AlertRecord) -> dict[str, Any]:
         "body": _ALERT.dump_json(record).decode(),
         "shadow": record.shadow,
         "disposition": record.disposition.value if record.disposition else None,
+        "severity": alert.severity.value,
+        "owner": record.owner,
     }
 
 
