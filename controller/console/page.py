@@ -10,11 +10,13 @@ from nicegui.events import GenericEventArguments
 
 from client import ApiClient, ControllerLost, RefusedError
 from contracts.admission import AreaKind
-from contracts.api import Role
+from contracts.api import AlertView, Role
+from contracts.observations import Mode, Severity
 from controller.console.director import Cue, CueRefusedError, Director, StepStatus
 from controller.console.feed import UNAUTHORISED, Link
 from controller.console.house import House
 from controller.console.logins import Login, Logins
+from controller.console.nav import ENTRIES, WALL_ROLES, menu
 from controller.console.parts import Banner, DemoBar, Header
 from controller.console.present.deliveries import ENDED
 from controller.console.present.words import Drawn, Words
@@ -77,7 +79,7 @@ class Page:
 
     texts: tuple[str, ...] = ()
     here = ""
-    sounds = False
+    """The page's entry of the menu (``nav.ENTRIES``)."""
     framed = True
 
     def __init__(self, shared: Shared, login: Login, request: Request) -> None:
@@ -237,21 +239,39 @@ class Page:
 
     def _draw_header(self, header: Header) -> None:
         feed, words = self.login.feed, self.words
-        waiting = 0
-        if feed.house is not None:
-            waiting = sum(1 for alert in feed.house.alerts.values() if alert.handling == "new")
+        new = self._unacknowledged()
         header.show(
-            t=group(("app", "header"), self.language),
+            t=group(("app", "header", "nav", "ring"), self.language),
             site=words.name(feed.site.name) if feed.site else "",
             user=self.login.user.username,
+            roles=" · ".join(words.say(f"role.{role.value}") for role in self.login.user.roles),
             nav=self._nav(),
             link=feed.link.value,
-            waiting=waiting if self.sounds else 0,
+            waiting=len(new),
+            ringing=[
+                {"id": alert.id, "severity": alert.severity.value}
+                for alert in new
+                if alert.severity is not Severity.NOTICE
+            ],
             server_ms=self._server_ms(),
             zone=words.zone.key,
             lang=self.language.value,
-            sounds=self.sounds,
+            sounds=self.has(*WALL_ROLES),
+            here=self.title(),
         )
+
+    def title(self) -> str:
+        """What the browser's tab says before the product's name; empty on the wall."""
+        named = any(entry.id == self.here != "wall" for entry in ENTRIES)
+        return say(f"nav.{self.here}", self.language) if named else ""
+
+    def _unacknowledged(self) -> list[AlertView]:
+        """The alerts that this user sees and nobody has acknowledged."""
+        house = self.login.feed.house
+        if house is None or not self.has(*WALL_ROLES):
+            return []
+        rows = house.alerts.values()
+        return [row for row in rows if row.handling == "new" and row.mode is Mode.ON]
 
     def _server_ms(self) -> int:
         """The time, told anew each minute: enough to keep the browser's clock right."""
@@ -260,24 +280,8 @@ class Page:
         return told if isinstance(told, int) and 0 <= now - told < 60_000 else now
 
     def _nav(self) -> list[Drawn]:
-        entries: list[tuple[str, str, str, bool, bool]] = [
-            ("wall", "/", "grid", self.has(Role.SUPERVISOR, Role.OPS, Role.AUDITOR), False),
-            ("kitchen", "/kitchen", "meal", self.has(Role.KITCHEN), False),
-            ("tablet", self.tablet_href(), "tablet", self.has(Role.TABLET), True),
-            ("door", self.door_href(), "door", self.has(Role.DOOR_PANEL), True),
-        ]
-        return [
-            {
-                "id": key,
-                "href": href,
-                "sign": sign,
-                "label": say(f"header.{key}", self.language),
-                "here": key == self.here,
-                "apart": apart,
-            }
-            for key, href, sign, may, apart in entries
-            if may and href
-        ]
+        panels = {"tablet": self.tablet_href(), "door": self.door_href()}
+        return menu(self.login.user, self.here, panels, lambda key: say(key, self.language))
 
     def tablet_href(self) -> str:
         """The tablet of the user's room, or of the first room that robots serve."""

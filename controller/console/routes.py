@@ -11,6 +11,7 @@ from client import ControllerLost, RefusedError
 from contracts.api import Role
 from controller.console import node_pages
 from controller.console.logins import Login
+from controller.console.nav import WALL_ROLES, home_of
 from controller.console.page import Page, Shared, browser_id, keep_language, language_of
 from controller.console.panels import DoorPage, KitchenPage, ReportView, TabletPage
 from controller.console.parts import ASSETS, LoginForm, Notice
@@ -19,8 +20,6 @@ from controller.console.wall import Wall
 
 LOCKED_STATUS = (423, 429)
 _STYLE = ASSETS / "console.css"
-
-_WALL_ROLES = (Role.SUPERVISOR, Role.OPS, Role.AUDITOR)
 
 
 def register(shared: Shared) -> None:
@@ -36,7 +35,7 @@ def register(shared: Shared) -> None:
         home = guard.home()
         if home is not None:
             return RedirectResponse(home)
-        return guard.open(request, _WALL_ROLES, lambda login: Wall(shared, login, request))
+        return guard.open(request, WALL_ROLES, lambda login: Wall(shared, login, request))
 
     @ui.page("/tablet/{room_id}")
     def tablet(request: Request, room_id: str) -> Response | None:
@@ -59,7 +58,7 @@ def register(shared: Shared) -> None:
     @ui.page("/report/{session_id}")
     def report(request: Request, session_id: str) -> Response | None:
         return guard.open(
-            request, _WALL_ROLES, lambda login: ReportView(shared, login, request, session_id)
+            request, WALL_ROLES, lambda login: ReportView(shared, login, request, session_id)
         )
 
     node_pages.register(shared)
@@ -92,14 +91,7 @@ class _Guard:
     def home(self) -> str | None:
         """Where a panel belongs that has no wall; None for those who have one."""
         login = self._shared.logins.of(browser_id())
-        if login is None or any(role in _WALL_ROLES for role in login.user.roles):
-            return None
-        user = login.user
-        if user.room_id is not None and Role.TABLET in user.roles:
-            return f"/tablet/{user.room_id}"
-        if Role.DOOR_PANEL in user.roles:
-            return "/door"
-        return "/kitchen" if Role.KITCHEN in user.roles else None
+        return None if login is None else home_of(login.user)
 
 
 class _LoginPage:

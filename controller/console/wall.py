@@ -90,7 +90,6 @@ class Wall(Page):
         "room", "camera", "sound", "track", "session", "alert", "clip", "map", "robot", "delivery"
     )  # fmt: skip
     here = "wall"
-    sounds = True
 
     def build(self) -> None:
         self._opened: str | None = None

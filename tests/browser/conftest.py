@@ -114,7 +114,7 @@ class Stage:
         }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shots() -> Path:
     folder = Path(os.environ.get("ZEROENTRY_SCREENSHOTS", "build/screenshots"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -196,12 +196,10 @@ async def stage(shots: Path, addresses: Addresses, browser: Browser) -> AsyncIte
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def open_office(
-    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+    browser: Browser, shots: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[offices.Office]:
     """The office of the whole session; a test asks for ``office``."""
-    folder = Path(os.environ.get("ZEROENTRY_SCREENSHOTS", "build/screenshots"))
-    folder.mkdir(parents=True, exist_ok=True)
-    made = offices.office_of(tmp_path_factory.mktemp("office"), folder, browser)
+    made = offices.office_of(tmp_path_factory.mktemp("office"), shots, browser)
     async with made.run():
         yield made
 

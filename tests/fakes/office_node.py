@@ -21,6 +21,7 @@ from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from pydantic import BaseModel
+from starlette.middleware.base import RequestResponseEndpoint
 
 from contracts import topics
 from contracts.codec import Message, decode, encode, encode_ack
@@ -484,7 +485,7 @@ class StandIn:
         app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_headers=["*"])
 
         @app.middleware("http")
-        async def count(request: Request, go_on):  # type: ignore[no-untyped-def] # Starlette's
+        async def count(request: Request, go_on: RequestResponseEndpoint) -> Response:
             self.requests[request.url.path] += 1
             return await go_on(request)
 

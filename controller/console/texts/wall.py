@@ -1,5 +1,60 @@
-"""Texts of wall: key -> Chinese, English."""
+"""Texts of the frame, its menu and sound, and the wall's own: key -> Chinese, English."""
 
 from typing import Final
 
-TABLE: Final[dict[str, tuple[str, str]]] = {}
+TABLE: Final[dict[str, tuple[str, str]]] = {
+    # menu
+    "nav.wall": ("监督墙", "Wall"),
+    "nav.sessions": ("场次", "Sessions"),
+    "nav.alerts": ("预警", "Alerts"),
+    "nav.records": ("档案", "Records"),
+    "nav.evidence": ("证据检索", "Evidence search"),
+    "nav.retrievals": ("调阅", "Retrievals"),
+    "nav.conduct": ("履职考评", "Conduct reports"),
+    "nav.statistics": ("统计", "Statistics"),
+    "nav.house": ("中心", "Centre"),
+    "nav.duty": ("值班", "Duty roster"),
+    "nav.sites": ("异地评标", "Other sites"),
+    "nav.kitchen": ("厨房", "Kitchen"),
+    "nav.tablet": ("室内平板", "Room tablet"),
+    "nav.door": ("门口面板", "Door panel"),
+    "nav.settings": ("设置", "Settings"),
+    "nav.account": ("我的账号", "My account"),
+    "nav.open": ("打开菜单", "Open the menu"),
+    "nav.close": ("关闭菜单", "Close the menu"),
+    "nav.skip": ("跳到正文", "Skip to the page"),
+    "nav.apart": ("在新标签页打开", "opens in a new tab"),
+    # roles
+    "role.supervisor": ("监督员", "Supervisor"),
+    "role.sector_supervisor": ("行业监督员", "Sector supervisor"),
+    "role.duty_officer": ("值班员", "Duty officer"),
+    "role.ops": ("运维", "Operations"),
+    "role.kitchen": ("厨房", "Kitchen"),
+    "role.tablet": ("室内平板", "Room tablet"),
+    "role.door_panel": ("门口面板", "Door panel"),
+    "role.auditor": ("审计监察", "Auditor"),
+    "role.system_admin": ("系统管理员", "System administrator"),
+    "role.security_admin": ("安全管理员", "Security administrator"),
+    "role.audit_admin": ("审计管理员", "Audit administrator"),
+    "role.terminal": ("门禁终端", "Door terminal"),
+    "role.site_link": ("异地控制器", "Other site's controller"),
+    # sound
+    "ring.heading": ("警报声", "Alarm sound"),
+    "ring.on": ("警报声：开", "Alarm sound: on"),
+    "ring.off": ("警报声：关", "Alarm sound: off"),
+    "ring.blocked": (
+        "浏览器阻止了声音，点击页面任意处即可启用",
+        "The browser blocks sound: click anywhere to allow it",
+    ),
+    "ring.blocked_short": ("声音被阻止", "Sound blocked"),
+    "ring.sounds": ("发出警报声", "Sound alarms"),
+    "ring.for": ("在何种级别时响", "Sounds at"),
+    "ring.alarm": ("仅警报", "Alarms only"),
+    "ring.warning": ("警报和警告", "Alarms and warnings"),
+    "ring.volume": ("音量", "Volume"),
+    "ring.try": ("试听", "Try it"),
+    "ring.repeats": (
+        "未确认的警报每 10 秒再响一次。",
+        "An alarm that nobody has acknowledged sounds again every 10 s.",
+    ),
+}

@@ -38,6 +38,20 @@ const STROKED = {
   door: "M6 21V3h12v18M4 21h16M14.5 12v.01",
   record: "M12 19a7 7 0 1 0 0-14 7 7 0 0 0 0 14z",
   record_off: "M12 19a7 7 0 0 0 6.4-9.8M16.9 7A7 7 0 0 0 7.1 17M3.5 3.5l17 17",
+  menu: "M4 7h16M4 12h16M4 17h16",
+  chevron: "M7 10l5 5 5-5",
+  bell: "M6 16V11a6 6 0 0 1 12 0v5l1.5 2.5h-15zM10 21h4",
+  search: "M10.5 17a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13zM15.5 15.5 21 21",
+  archive: "M4 5h16v4H4zM5.5 9v10.5h13V9M10 13h4",
+  chart: "M4 20h16M7 20v-7M12 20V6M17 20v-10",
+  link: "M10 14a4 4 0 0 1 0-5.7l3-3a4 4 0 0 1 5.7 5.7l-1.5 1.5M14 10a4 4 0 0 1 0 5.7l-3 3a4 4 0 0 1-5.7-5.7l1.500-1.5",
+  gear: "M12 15a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM12 2.500v3M12 18.500v3M2.500 12h3M18.500 12h3M5.300 5.300l2.100 2.100M16.600 16.600l2.100 2.100M18.700 5.300l-2.100 2.100M7.400 16.600l-2.100 2.100",
+  key: "M8 14a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM11.500 12.500 20 12.500M17 12.500v3.500M20 12.500v2.500",
+  ear: "M7 10a5 5 0 0 1 10 0c0 3-3 4-3 7a3 3 0 0 1-5 2M10 10a2 2 0 0 1 4 0c0 1.500-1 2-1.500 3",
+  left: "M14 6l-6 6 6 6",
+  right: "M10 6l6 6-6 6",
+  play: "M8 5.500v13l10.500-6.500z",
+  help: "M9 9a3 3 0 1 1 4.500 2.600c-1 .6-1.500 1.200-1.500 2.400M12 17.500v.2M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z",
   dot: "M12 14a2 2 0 1 0 0-4 2 2 0 0 0 0 4z",
 };
 
@@ -95,6 +109,23 @@ export const Mark = {
       <path d="M15 24h18" stroke="var(--ze-accent)" stroke-width="5" stroke-linecap="round"/>
     </svg>`,
 };
+
+// Two tones that fall; a call from a room rises instead, so that ears tell them apart.
+export function ring(audio, volume, kind) {
+  const tones = kind === "call" ? [[0, 520], [0.22, 780], [0.7, 520], [0.92, 780]] : [[0, 880], [0.18, 660], [0.5, 880], [0.68, 660]];
+  const now = audio.currentTime;
+  for (const [at, pitch] of tones) {
+    const source = audio.createOscillator();
+    const gain = audio.createGain();
+    source.frequency.value = pitch;
+    gain.gain.setValueAtTime(0, now + at);
+    gain.gain.linearRampToValueAtTime(0.3 * volume, now + at + 0.015);
+    gain.gain.exponentialRampToValueAtTime(0.001, now + at + 0.17);
+    source.connect(gain).connect(audio.destination);
+    source.start(now + at);
+    source.stop(now + at + 0.18);
+  }
+}
 
 export const seal_sign = (state) =>
   ({
