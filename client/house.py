@@ -2,7 +2,8 @@
 
 from urllib.parse import urlencode
 
-from client.base import FORBIDDEN, Asking, RefusedError, parsed_rows, part
+from client.base import FORBIDDEN, RefusedError, parsed_rows, part
+from client.outside import OutsideCalls
 from contracts.api import (
     AlertPage,
     AlertView,
@@ -18,7 +19,7 @@ from contracts.api import (
 )
 
 
-class HouseCalls(Asking):
+class HouseCalls(OutsideCalls):
     """The site, everything now, and what a browser is sent to."""
 
     async def site(self) -> SiteView:
@@ -44,6 +45,7 @@ class HouseCalls(Asking):
             alerts=await self._alerts(),
             deliveries=await self.rows("/deliveries", DeliveryView),
             sessions=await self.rows("/sessions", SessionView),
+            outside=await self.outside(),
         )
 
     async def _alerts(self) -> tuple[AlertView, ...]:

@@ -18,11 +18,24 @@ from contracts.api import (
     SessionView,
     ZoneView,
 )
+from contracts.api.outside import CallView, EntryView, ListeningView, TalkView, TextView
 
 EVENT_SILENCE_S = 25.0  # the controller sends a comment every 10 s: two missed is a dead link
 EVENT_LINE_MAX_CHARS = 1_048_576  # an alert with 64 boxes is some 20 KB; more is not our stream
 
-View = RoomView | RobotView | ZoneView | AlertView | SessionView | DeliveryView
+View = (
+    RoomView
+    | RobotView
+    | ZoneView
+    | AlertView
+    | SessionView
+    | DeliveryView
+    | CallView
+    | TextView
+    | TalkView
+    | EntryView
+    | ListeningView
+)
 
 _VIEWS: Final[Mapping[EventName, type[View]]] = {
     EventName.ALERT: AlertView,
@@ -31,6 +44,11 @@ _VIEWS: Final[Mapping[EventName, type[View]]] = {
     EventName.ROOM: RoomView,
     EventName.ROBOT: RobotView,
     EventName.ZONE: ZoneView,
+    EventName.CALL: CallView,
+    EventName.TEXT: TextView,
+    EventName.TALK: TalkView,
+    EventName.ENTRY: EntryView,
+    EventName.LISTENING: ListeningView,
 }
 
 _EVENT_NAMES: Final = frozenset(name.value for name in EventName)

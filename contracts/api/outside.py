@@ -208,6 +208,15 @@ class TalkGiven(Strict):
     limit_ms: int
 
 
+class TalkSound(Strict):
+    """Where a browser hears what was said into a room, for some minutes."""
+
+    talk_id: OutsideId
+    sha256: Sha256Hex
+    url: str
+    expires_utc_ms: UtcMs
+
+
 class EntryKind(StrEnum):
     """Why somebody enters a sealed room."""
 

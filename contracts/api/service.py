@@ -5,6 +5,7 @@ from enum import StrEnum
 from contracts.api.alerts import AlertView
 from contracts.api.deliveries import DeliveryView, Dish
 from contracts.api.floor import MapEdgeView, MapNodeView, RobotView, ZoneView
+from contracts.api.outside import OutsideView
 from contracts.api.rooms import RoomView
 from contracts.api.sessions import SessionView
 from contracts.devices import Named
@@ -35,6 +36,8 @@ class Overview(Strict):
     alerts: tuple[AlertView, ...]
     deliveries: tuple[DeliveryView, ...]
     sessions: tuple[SessionView, ...]
+    outside: OutsideView = OutsideView()
+    """Calls, texts, talks, entries and listenings."""
 
 
 class ControllerHealth(Strict):

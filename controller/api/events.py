@@ -27,7 +27,20 @@ SCOPE_OF: Final[Mapping[EventName, Scope]] = {
     EventName.ROOM: Scope.ROOMS,
     EventName.ROBOT: Scope.ROBOTS,
     EventName.ZONE: Scope.ZONES,
+    EventName.CALL: Scope.TEXT,
+    EventName.TEXT: Scope.TEXT,
+    EventName.TALK: Scope.TALK,
+    EventName.ENTRY: Scope.ENTRY,
+    EventName.LISTENING: Scope.LISTEN,
 }
+
+OWN_SCOPE_OF: Final[Mapping[EventName, Scope]] = {
+    EventName.DELIVERY: Scope.DELIVERIES_OWN,
+    EventName.CALL: Scope.TEXT_OWN,
+    EventName.TEXT: Scope.TEXT_OWN,
+    EventName.TALK: Scope.TEXT_OWN,
+}
+"""What lets an account see the events of its own room."""
 
 
 def wants_of(caller: Caller) -> Callable[[StreamEvent], bool]:
@@ -37,7 +50,7 @@ def wants_of(caller: Caller) -> Callable[[StreamEvent], bool]:
         scope = SCOPE_OF.get(event.name)
         if scope is None or scope in caller.scopes:
             return True
-        own = event.name is EventName.DELIVERY and Scope.DELIVERIES_OWN in caller.scopes
+        own = OWN_SCOPE_OF.get(event.name) in caller.scopes
         return own and event.room_id is not None and event.room_id == caller.user.room_id
 
     return wants

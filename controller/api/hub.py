@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from contracts.api import EventName
 from contracts.envelope import Strict
 from contracts.units import RoomId
-from controller.core import views
+from controller.core import outside_views, views
 from controller.core.alerts import AlertRecord
 from controller.core.interlock import LEASE_MS
 from controller.core.state import SiteState
@@ -137,6 +137,9 @@ class EventHub:
             body = views.session_view(session)
             self._last(StreamEvent(EventName.SESSION, session.id, body, room_id=session.room_id))
             self._dirty[EventName.ROOM, session.room_id] = None
+        for act in _news(before.acts, after.acts):
+            body = outside_views.view_of(act)
+            self._last(StreamEvent(EventName(act.kind), act.id, body, room_id=act.room_id))
         self._deliveries(before, after)
         self._live(before, after)
 

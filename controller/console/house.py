@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from client import View
 from contracts.api import (
@@ -16,10 +16,25 @@ from contracts.api import (
     SessionView,
     ZoneView,
 )
+from contracts.api.outside import CallView, EntryView, ListeningView, TalkView, TextView
 
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 ALERTS_MAX = PAGE_MAX  # what a person scrolls; older ones are a matter for the report
 
-ViewT = TypeVar("ViewT", RoomView, RobotView, ZoneView, AlertView, SessionView, DeliveryView)
+ViewT = TypeVar(
+    "ViewT",
+    RoomView,
+    RobotView,
+    ZoneView,
+    AlertView,
+    SessionView,
+    DeliveryView,
+    CallView,
+    TextView,
+    TalkView,
+    EntryView,
+    ListeningView,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,24 @@ class House:
     alerts: Mapping[str, AlertView]
     deliveries: Mapping[str, DeliveryView]
     sessions: Mapping[str, SessionView]
+    calls: Mapping[str, CallView] = _NOTHING
+    texts: Mapping[str, TextView] = _NOTHING
+    talks: Mapping[str, TalkView] = _NOTHING
+    entries: Mapping[str, EntryView] = _NOTHING
+    listenings: Mapping[str, ListeningView] = _NOTHING
+    talkable: frozenset[str] = frozenset()
+    """Rooms that can be talked into."""
+    audible: frozenset[str] = frozenset()
+    """Rooms that this user may hear."""
+
+    def open_calls(self) -> tuple[CallView, ...]:
+        """Calls that nobody has answered, oldest first."""
+        waiting = [
+            call
+            for call in self.calls.values()
+            if call.answered_utc_ms is None and call.ended_utc_ms is None
+        ]
+        return tuple(sorted(waiting, key=lambda call: call.raised_utc_ms))
 
     def alerts_newest_first(self) -> list[AlertView]:
         """By number, newest first."""
@@ -47,10 +80,17 @@ def from_overview(overview: Overview) -> House:
         alerts=_by_id(overview.alerts),
         deliveries=_by_id(overview.deliveries),
         sessions=_by_id(overview.sessions),
+        calls=_by_id(overview.outside.calls),
+        texts=_by_id(overview.outside.texts),
+        talks=_by_id(overview.outside.talks),
+        entries=_by_id(overview.outside.entries),
+        listenings=_by_id(overview.outside.listenings),
+        talkable=frozenset(overview.outside.talkable),
+        audible=frozenset(overview.outside.audible),
     )
 
 
-def changed(house: House, view: View) -> House:
+def changed(house: House, view: View) -> House:  # noqa: PLR0911  # one a kind
     """The house after one view has come: it replaces the one of its id, or is new."""
     match view:
         case RoomView():
@@ -65,6 +105,16 @@ def changed(house: House, view: View) -> House:
             return replace(house, sessions=_with(house.sessions, view))
         case DeliveryView():
             return replace(house, deliveries=_with(house.deliveries, view))
+        case CallView():
+            return replace(house, calls=_with(house.calls, view))
+        case TextView():
+            return replace(house, texts=_with(house.texts, view))
+        case TalkView():
+            return replace(house, talks=_with(house.talks, view))
+        case EntryView():
+            return replace(house, entries=_with(house.entries, view))
+        case ListeningView():
+            return replace(house, listenings=_with(house.listenings, view))
 
 
 def _by_id(views: tuple[ViewT, ...]) -> Mapping[str, ViewT]:

@@ -129,7 +129,9 @@ def watch(site: SiteState, now: Now) -> Result:
 
 
 def sent(site: SiteState, given: TextSent, now: Now) -> Result:
-    """Words for a room's tablet; they answer the call that they name."""
+    """Words for a room's tablet; they answer the call that they name. A known id is done."""
+    if given.text_id in site.acts:
+        return site, (Accepted(given.text_id),)
     if not acts.knows_room(site, given.room_id):
         return site, (acts.no_room(given.room_id),)
     unread = acts.going_on(site, Text, given.room_id)

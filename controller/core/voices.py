@@ -127,6 +127,10 @@ def _talk_line(talk: Talk, text: Sentence, now: Now, data: dict[str, str]) -> Fi
 
 def listen_asked(site: SiteState, given: ListenAsked, now: Now) -> Result:
     """A person begins to hear a room; whatever the same person heard before ends now."""
+    if acts.session_of(site, given.room_id) is None:
+        zh = "该评标室没有进行中的场次，不能监听。"
+        en = "No session holds this room; outside a session nobody listens."
+        return site, (acts.conflict(zh, en),)
     outputs: acts.Outputs = ()
     for one in acts.going_on(site, Listening):
         if one.by == given.by:

@@ -17,9 +17,11 @@ from contracts.observations import (
     NodeHealth,
     RoomObservation,
     SealApplied,
+    VoiceTold,
 )
 from contracts.topics import Kind
 from contracts.units import SiteId
+from controller.core.outside import VoiceCame
 from controller.core.state import (
     AlertCame,
     CheckpointCame,
@@ -38,7 +40,7 @@ from runtime.outbox import InboxCursor, Verdict, accept, ack_for, cursor_after
 
 log = structlog.get_logger(__name__)
 
-DURABLE: Final = (Kind.ALERT, Kind.APPLIED, Kind.ENTRY, Kind.ACCESS)
+DURABLE: Final = (Kind.ALERT, Kind.APPLIED, Kind.ENTRY, Kind.ACCESS, Kind.VOICE)
 INBOX_MAX: Final = (
     1_024  # 16 windows of 64 messages: as many nodes may send at once before one drops
 )
@@ -212,5 +214,7 @@ def _input(message: Message | Rejected) -> Input:
             return SealWasApplied(message.body)
         case EntryAppended():
             return EntryCame(message.body)
+        case VoiceTold():
+            return VoiceCame(message.body)
         case _:
             return Noted(message.topic.kind)
