@@ -25,6 +25,7 @@ from contracts.layout import RobotMap
 from contracts.units import NodeId, UtcMs
 from controller.api.app import build
 from controller.api.context import Context
+from controller.api.finding import finding_in
 from controller.api.hub import EventHub
 from controller.auth.accounts import Accounts, BootstrapError
 from controller.auth.pins import SecretPins
@@ -317,6 +318,7 @@ def _context(  # noqa: PLR0917  # everything is passed by argument
         state=lambda: service.state,
         queue=lambda: service.waiting,
         reader=database,
+        finding=finding_in(database, clock),
         pictures=pictures,
         accounts=accounts,
         pins=SecretPins(),

@@ -45,6 +45,7 @@ from controller.api import (
     search,
     sessions,
     sites,
+    statistics,
 )
 from controller.api.context import Caller, Context, ContextNeeded, Needs
 from controller.api.problems import ProblemError
@@ -80,6 +81,7 @@ _PARTS: Final = (
     retrievals,
     conduct,
     search,
+    statistics,
     outside,
     sites,
 )

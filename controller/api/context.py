@@ -10,6 +10,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from contracts.api import BASE, AlertView, Dish, Sentence, User
 from contracts.api.record import RecordLine
 from contracts.units import NodeId, RoomId, UtcMs
+from controller.api.finding import Finding
+from controller.api.http_rules import Once
 from controller.api.hub import EventHub
 from controller.api.problems import ProblemError, forbidden
 from controller.auth.accounts import Accounts
@@ -105,6 +107,7 @@ class Context:
     state: Callable[[], SiteState]
     queue: Callable[[], int]
     reader: Reader
+    finding: Finding
     pictures: Pictures
     accounts: Accounts
     pins: PinSource
@@ -121,6 +124,11 @@ class Context:
     broker_connected: Callable[[], bool]
     new_id: Callable[[], str]
     started_mono_ms: int
+
+    @property
+    def once(self) -> Once:
+        """Answers a request again that comes again with its ``Idempotency-Key``."""
+        return self.finding.once
 
     def alert_view(self, record: AlertRecord, user: User) -> AlertView:
         """An alert with a picture address that is good for this user for some minutes."""

@@ -1,7 +1,7 @@
 """Stores and reads the lines of sessions' records."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Connection, RowMapping, insert, select
 
@@ -58,6 +58,20 @@ def of_room(
         .limit(limit)
     )
     return tuple(_line(row) for row in connection.execute(query).mappings())
+
+
+def newest(connection: Connection, *, limit: int) -> tuple[RecordLine, ...]:
+    """The last lines that were filed, oldest first."""
+    table = schema.SESSION_RECORD
+    query = select(table).order_by(table.c.number.desc()).limit(limit)
+    return tuple(_line(row) for row in reversed(connection.execute(query).mappings().all()))
+
+
+def every(connection: Connection) -> Iterator[RecordLine]:
+    """All lines, oldest first."""
+    query = select(schema.SESSION_RECORD).order_by(schema.SESSION_RECORD.c.number)
+    for row in connection.execute(query).mappings():
+        yield _line(row)
 
 
 def _line(row: RowMapping) -> RecordLine:
