@@ -26,6 +26,7 @@ from contracts.units import NodeId, UtcMs
 from controller.api.app import build
 from controller.api.context import Context
 from controller.api.finding import finding_in
+from controller.api.duty_desk import DutyDesk, duty_desk
 from controller.api.hub import EventHub
 from controller.auth.accounts import Accounts, BootstrapError
 from controller.auth.pins import SecretPins
@@ -37,6 +38,7 @@ from controller.core.outputs import (
     PublishAction,
     PublishOrder,
     SendCommand,
+    SendNotice,
 )
 from controller.core.plan import SitePlan, plan_of
 from controller.core.state import Now, SiteState, restored
@@ -46,6 +48,8 @@ from controller.edges.inbox import EdgeInbox
 from controller.edges.pictures import PictureFetcher, PictureStore
 from controller.edges.witnesses import WitnessPublisher
 from controller.fleet.master import FleetMaster
+from controller.notices.channels import ChannelFileError
+from controller.notices.desk import NoticeDesk
 from controller.ports import Blocking, StoreLost
 from controller.service import Service
 from controller.settings import ControllerSettings, Deployment
@@ -111,8 +115,13 @@ class Hands:
     """Does what the core decided (``ports.Performer``)."""
 
     def __init__(
-        self, commands: NodeCommands, pictures: PictureFetcher, fleet: FleetMaster
+        self,
+        commands: NodeCommands,
+        pictures: PictureFetcher,
+        fleet: FleetMaster,
+        notices: NoticeDesk,
     ) -> None:
+        self._notices = notices
         self._commands = commands
         self._pictures = pictures
         self._fleet = fleet
@@ -123,6 +132,8 @@ class Hands:
                 await self._commands.send(output)
             case FetchPicture() | FetchSnapshot():
                 await self._pictures.fetch(output)
+            case SendNotice():
+                await self._notices.accept(output)
 
     async def publish(self, output: PublishOrder | PublishAction, utc_ms: UtcMs) -> None:
         await self._fleet.publish(output, utc_ms)
@@ -136,6 +147,7 @@ class Controller:
     inbox: EdgeInbox
     commands: NodeCommands
     witnesses: WitnessPublisher
+    notices: NoticeDesk
     fleet: FleetMaster
     hub: EventHub
     app: FastAPI
@@ -155,6 +167,7 @@ class Controller:
                 group.create_task(self.witnesses.run())
                 group.create_task(self.fleet.run(self.service))
                 group.create_task(self.hub.run())
+                group.create_task(self.notices.run())
                 group.create_task(self._measure())
         finally:
             await self.client.aclose()
@@ -203,8 +216,9 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
         ValueError: the site names map nodes that are not there.
         StoreLost: the database cannot be opened.
         KeyFileError: the key that signs evidence cannot be used.
+        ChannelFileError: the channels of notices cannot be read.
     """
-    plan = plan_of(site, robot_map, settings.rules)
+    plan = plan_of(site, robot_map, settings.rules, settings.escalation)
     key, database = _opened(settings, clock)
     signing = keys.run_key if (demo := settings.deployment is Deployment.DEMO) else None
     commands = NodeCommands(
@@ -225,11 +239,12 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
         pictures, client, clock, rng=rng, edge_token=keys.edge_token, api_url=api_urls
     )
     hub, witnesses = EventHub(clock), WitnessPublisher(bus, clock, site.config.id)
+    duty = duty_desk(database, clock, site.config, settings.data_dir, blocking)
     service = Service(
         _kept_state(plan, database, clock, key, witnesses),
         database,
         clock,
-        Hands(commands, fetcher, fleet),
+        Hands(commands, fetcher, fleet, duty.notices),
         (hub, witnesses),
         open_outputs=database.open_outputs(),
         blocking=blocking,
@@ -238,9 +253,9 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     accounts = Accounts(database, clock, hasher or PasswordHasher())
     metrics = Metrics()
     outside = Outside(keys.node_keys, base_url, broker_connected, settings.menu, key, demo=demo)
-    context = _context(service, database, pictures, accounts, hub, clock, metrics, outside)
+    context = _context(service, database, pictures, accounts, hub, clock, metrics, outside, duty)
     inbox, app = EdgeInbox(bus, service, clock, site.config.id, database.cursors()), build(context)
-    edges = (inbox, commands, witnesses)
+    edges = (inbox, commands, witnesses, duty.notices)
     return Controller(service, *edges, fleet, hub, app, database, accounts, metrics, clock, client)
 
 
@@ -300,10 +315,11 @@ def _kept_state(
         now=Now(clock.mono_ms(), clock.utc_ms()),
         same_boot=loaded.boot_id == clock.boot_id,
         ledger=_ledger(plan, loaded, key),
+        care=loaded.care,
     )
 
 
-def _context(  # noqa: PLR0917  # everything is passed by argument
+def _context(  # noqa: PLR0913, PLR0917  # everything is passed by argument
     service: Service,
     database: Database,
     pictures: PictureStore,
@@ -312,6 +328,7 @@ def _context(  # noqa: PLR0917  # everything is passed by argument
     clock: Clock,
     metrics: Metrics,
     outside: Outside,
+    duty: DutyDesk,
 ) -> Context:
     return Context(
         intake=service,
@@ -323,6 +340,7 @@ def _context(  # noqa: PLR0917  # everything is passed by argument
         accounts=accounts,
         pins=SecretPins(),
         hub=hub,
+        duty=duty,
         clock=clock,
         metrics=metrics,
         menu=outside.menu,
@@ -385,7 +403,7 @@ async def main(settings: ControllerSettings) -> None:
         if settings.deployment is Deployment.DEMO:
             made = await asyncio.to_thread(controller.accounts.bootstrap, os.environ)
             log.info("accounts_made", count=made)
-    except (StoreLost, BootstrapError, KeyFileError, ValueError) as error:
+    except (StoreLost, BootstrapError, KeyFileError, ChannelFileError, ValueError) as error:
         bound.close()
         raise ControllerError(str(error)) from error
 

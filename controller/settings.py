@@ -7,6 +7,7 @@ from typing import Final, Self
 from pydantic import Field, model_validator
 
 from contracts.api import Dish
+from contracts.api.duty import EscalationSettings
 from contracts.catalogue import JudgedBy
 from contracts.catalogue.settings import RuleChange, check_changes
 from contracts.devices import Named
@@ -71,6 +72,8 @@ class ControllerSettings(Strict):
     menu: tuple[Dish, ...] = Field(default=DEFAULT_MENU, min_length=1, max_length=100)
     rules: dict[RuleCode, RuleChange] = Field(default_factory=dict)
     """What this site sets differently of the rules that the controller judges: robots, nodes."""
+    escalation: EscalationSettings = EscalationSettings()
+    """Whom an alert that nobody takes is told to, after what time, and when it is quiet."""
     log_level: str = "INFO"
     log_json: bool = False
 

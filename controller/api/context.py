@@ -8,22 +8,26 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from contracts.api import BASE, AlertView, Dish, Sentence, User
+from contracts.api.accounts import MUST, Must
 from contracts.api.record import RecordLine
 from contracts.units import NodeId, RoomId, UtcMs
+from controller.api.duty_desk import DutyDesk
 from controller.api.finding import Finding
 from controller.api.http_rules import Once
 from controller.api.hub import EventHub
 from controller.api.problems import ProblemError, forbidden
 from controller.auth.accounts import Accounts
 from controller.auth.pins import PinSource
-from controller.auth.scopes import Scope, scopes_of
+from controller.auth.scopes import Scope
+from controller.auth.security import Security
 from controller.core import views
 from controller.core.alerts import AlertRecord, RuleTally
 from controller.core.deliveries import Delivery
 from controller.core.outputs import FileEntry, FileRefused, FileRoot
+from controller.core.outside import OutsideAct
 from controller.core.sessions import Session
 from controller.core.state import SiteState
-from controller.ports import Intake
+from controller.ports import Intake, Token, TokenKind
 from runtime.clock import Clock
 from runtime.metrics import Metrics
 from runtime.tokens import issue_ticket
@@ -40,6 +44,8 @@ class Reader(Protocol):
     def find_session(self, session_id: str) -> Session | None: ...
 
     def find_delivery(self, delivery_id: str) -> Delivery | None: ...
+
+    def find_act(self, act_id: str) -> OutsideAct | None: ...
 
     def find_delivery_by_key(self, key: str) -> Delivery | None: ...
 
@@ -110,8 +116,10 @@ class Context:
     finding: Finding
     pictures: Pictures
     accounts: Accounts
+    security: Security
     pins: PinSource
     hub: EventHub
+    duty: DutyDesk
     clock: Clock
     metrics: Metrics
     menu: tuple[Dish, ...]
@@ -153,6 +161,8 @@ class Caller:
     user: User
     scopes: frozenset[Scope]
     token: str
+    login: Token | None = None
+    """The record of its token."""
 
     def sees_room(self, room_id: RoomId) -> bool:
         """Whether the account's grants reach this room."""
@@ -163,6 +173,40 @@ class Caller:
         """Whether the account's grants reach this session: its room and its sector."""
         sectors = self.user.grants.sectors
         return self.sees_room(session.room_id) and (sectors is None or session.sector in sectors)
+
+    def sees_room_now(self, context: Context, room_id: RoomId) -> bool:
+        """Whether the grants reach this room and the session that holds it, if one does."""
+        held = views.held_by(context.state(), room_id)
+        return self.sees_room(room_id) and (held is None or self.sees_session(held))
+
+    def sees_alert(self, context: Context, record: AlertRecord) -> bool:
+        """Whether the grants reach an alert: its room, and its session's sector if it has one."""
+        if not self.sees_room(record.alert.room_id):
+            return False
+        sectors, session_id = self.user.grants.sectors, record.alert.session_id
+        if sectors is None or session_id is None:
+            return True
+        session = context.state().sessions.get(session_id)
+        session = session or context.reader.find_session(session_id)
+        return session is not None and session.sector in sectors
+
+    def needs_picture(self) -> None:
+        """Refuse an account without the right to pictures.
+
+        Raises:
+            ProblemError: 403.
+        """
+        if not self.user.grants.picture:
+            raise forbidden()
+
+    def needs_sound(self) -> None:
+        """Refuse an account without the right to sound.
+
+        Raises:
+            ProblemError: 403.
+        """
+        if not self.user.grants.sound:
+            raise forbidden()
 
     def room_only(self, wide: Scope) -> RoomId | None:
         """The room that this caller is bound to; None when ``wide`` lets it see all.
@@ -205,17 +249,43 @@ def caller_of(context: Context, token: str | None, scopes: frozenset[Scope]) -> 
     Raises:
         ProblemError: 401 without a good token, 403 without the scope.
     """
-    user = context.accounts.user(token) if token else None
-    if user is None or token is None:
+    known = context.accounts.known(token) if token else None
+    if known is None or token is None:
         text = Sentence(
             zh="请先登录，并在请求头中带上 Authorization: Bearer 令牌。",
             en="Log in first and send the header Authorization: Bearer TOKEN.",
         )
         raise ProblemError(401, text)
-    granted = scopes_of(user.roles)
-    if not granted & scopes:
+    if not known.scopes & scopes:
+        raise _must(known.user.must[0]) if known.user.must else forbidden()
+    return Caller(known.user, known.scopes, token, known.token)
+
+
+_MUST: Final = {
+    Must.CHANGE_PASSWORD: Sentence(
+        zh="请先修改密码，之后才能使用其他功能。",
+        en="Change your password first; nothing else is open before that.",
+    ),
+    Must.ENROL_SECOND_FACTOR: Sentence(
+        zh="请先启用第二因素（动态口令），之后才能使用其他功能。",
+        en="Enrol your second factor first; nothing else is open before that.",
+    ),
+}
+
+
+def _must(duty: Must) -> ProblemError:
+    return ProblemError(403, _MUST[duty], kind=MUST)
+
+
+def person_of(caller: Caller) -> Caller:
+    """Who asks, if a person has logged in: a program's token changes no account.
+
+    Raises:
+        ProblemError: 403.
+    """
+    if caller.login is not None and caller.login.kind is not TokenKind.LOGIN:
         raise forbidden()
-    return Caller(user, granted, token)
+    return caller
 
 
 class Needs:
@@ -224,5 +294,13 @@ class Needs:
     def __init__(self, *scopes: Scope) -> None:
         self.scopes = frozenset(scopes)
 
-    def __call__(self, context: ContextNeeded, sent: Bearer) -> Caller:
-        return caller_of(context, sent.credentials if sent else None, self.scopes)
+    def __call__(self, request: Request, context: ContextNeeded, sent: Bearer) -> Caller:
+        token = sent.credentials if sent else None
+        try:
+            caller = caller_of(context, token, self.scopes)
+        except ProblemError:
+            known = context.accounts.known(token, use=False) if token else None
+            request.state.audit_by = known.user.username if known else ""
+            raise
+        request.state.audit_by = caller.user.username
+        return caller

@@ -21,14 +21,23 @@ STATUS: Final[Mapping[Refusal, HTTPStatus]] = {
     Refusal.CONFLICT: HTTPStatus.CONFLICT,
     Refusal.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
     Refusal.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    Refusal.STALE: HTTPStatus.PRECONDITION_FAILED,
 }
 
 
 class ProblemError(Exception):
     """A request that cannot be served; ``detail`` says in both languages what to do."""
 
-    def __init__(self, status: int, detail: Sentence, *, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: Sentence,
+        *,
+        retry_after_s: int | None = None,
+        kind: str = "about:blank",
+    ) -> None:
         super().__init__(detail.en)
+        self.kind = kind
         self.status = status
         self.detail = detail
         self.retry_after_s = retry_after_s
@@ -63,10 +72,15 @@ def install(app: FastAPI) -> None:
 
 
 def _response(
-    status: int, detail: str, *, errors: tuple[str, ...] = (), headers: dict[str, str] | None = None
+    status: int,
+    detail: str,
+    *,
+    errors: tuple[str, ...] = (),
+    headers: dict[str, str] | None = None,
+    kind: str = "about:blank",
 ) -> JSONResponse:
     title = HTTPStatus(status).phrase
-    problem = Problem(title=title, status=status, detail=detail, errors=errors)
+    problem = Problem(type=kind, title=title, status=status, detail=detail, errors=errors)
     return JSONResponse(
         problem.model_dump(mode="json"),
         status_code=status,
@@ -88,7 +102,9 @@ async def _on_problem(request: Request, error: Exception) -> JSONResponse:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    return _response(error.status, _said(request, error.detail), headers=headers)
+    return _response(
+        error.status, _said(request, error.detail), headers=headers, kind=error.kind
+    )
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:

@@ -1,10 +1,11 @@
-"""Decides both sides of an alert: what the world says of it, and what people have done about it."""
+"""Decides the world's side of an alert, and holds both; the people's side is core.handling."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from contracts.api import Disposition, Handling, Sentence
+from contracts.api.alerts import HandlingVerb
 from contracts.catalogue import (
     CAMERA_FROZEN,
     CAMERA_OFFLINE,
@@ -14,10 +15,10 @@ from contracts.catalogue import (
 )
 from contracts.catalogue import RECORDING_GAP as NODE_RECORDING_GAP
 from contracts.catalogue.robot import COMPARTMENT_OPEN, OVERDUE, PERSON_FOLLOWS, STOPPED_OFF_STOP
+from contracts.catalogue.site import LINK_LOST as SITE_LINK_LOST
 from contracts.devices import Named
 from contracts.observations import Alert, Condition, Mode, PictureRef
 from contracts.units import RuleCode, UtcMs
-from controller.core.outputs import Refusal, Refused
 
 PERSON_IN_ZONE: Final = "robot.person_in_zone"
 NODE_OFFLINE: Final = "node.offline"
@@ -28,6 +29,9 @@ ROBOT_LOST: Final = "robot.lost"
 ROBOT_ERROR: Final = "robot.error"
 CHAIN_BROKEN: Final = "node.chain_broken"
 RECORDING_GAP: Final = NODE_RECORDING_GAP.code
+LINK_LOST: Final = SITE_LINK_LOST.code
+CALL_UNANSWERED: Final = "call.unanswered"
+ENTRY_OVERDUE: Final = "entry.overdue"
 
 ROBOT_RULES: Final = (COMPARTMENT_OPEN, STOPPED_OFF_STOP, OVERDUE, PERSON_FOLLOWS)
 """What ``core.robot_watch`` judges; append only, as the table of titles below."""
@@ -48,6 +52,9 @@ OWN_TITLES: Final[Mapping[RuleCode, Named]] = {
     CHAIN_BROKEN: Named(zh="录像证据链断裂", en="Chain of evidence broken"),
     RECORDING_GAP: Named(zh="录像中断", en="Recording gap"),  # a node's own rule has this code too
     **{rule.code: Named(zh=rule.title.zh, en=rule.title.en) for rule in ROBOT_RULES},
+    CALL_UNANSWERED: Named(zh="室内呼叫无人应答", en="A call from a room is not answered"),
+    ENTRY_OVERDUE: Named(zh="紧急进入超时", en="Emergency entry past its time"),
+    LINK_LOST: Named(zh=SITE_LINK_LOST.title.zh, en=SITE_LINK_LOST.title.en),
 }
 """Titles of the alerts that the controller itself makes; the edge's are in the catalogue.
 
@@ -57,6 +64,44 @@ Append only: an alert's id holds the place of its rule in this table.
 DETAIL_MAX_CHARS: Final = 400  # as contracts.api.Sentence
 
 ENDED: Final = frozenset({Handling.RESOLVED, Handling.CLOSED})
+AT_WORK: Final = frozenset({Handling.ACKNOWLEDGED, Handling.ASSIGNED, Handling.HANDLING})
+
+
+RETURN_MS: Final = 60_000
+# A thing that is back within a minute of going, while a person is at it, is the same thing to them.
+
+LATCHED: Final = OF_TRACK | OF_RECORDER | {CHAIN_BROKEN}
+"""Rules whose alerts stand until a person has acknowledged them: a hole in the evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was done about an alert; ``handling`` is the people's side after it."""
+
+    number: int
+    verb: HandlingVerb
+    utc_ms: UtcMs
+    by: str
+    handling: Handling
+    text: str = ""
+    to: str = ""
+    disposition: Disposition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How far escalation has come. ``times`` counts the tellings at ``level``.
+
+    ``overdue_for`` is the time whose passing was told ``overdue_times`` times.
+    ``notice_id`` is the last notice: several alerts share one where it stands for all of them.
+    """
+
+    level: int = 0
+    times: int = 0
+    utc_ms: UtcMs | None = None
+    notice_id: str = ""
+    overdue_for: UtcMs | None = None
+    overdue_times: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +121,37 @@ class AlertRecord:
     picture_stored: bool = False
     detail: Sentence | None = None
     """What exactly was found, where the rule's title does not say it."""
+    history: tuple[Step, ...] = ()
+    """What was done about it, oldest first; ``handling.STEPS_MAX`` bounds it."""
+    revision: int = 0
+    """How many steps people took."""
+    owner: str | None = None
+    since_utc_ms: UtcMs | None = None
+    """Since when the people's side is what it is; None: since it came."""
+    due_utc_ms: UtcMs | None = None
+    """By when a person said the next step is due."""
+    urged_utc_ms: UtcMs | None = None
+    """Since when an urge waits for its reply."""
+    closed_by: str | None = None
+    closed_utc_ms: UtcMs | None = None
+    seat: str = ""
+    """Whom a violation is held against."""
+    statement: str = ""
+    """What that expert says of it."""
+    told: Told = Told()
+    returns: int = 0
+    follows: int | None = None
+    """Number of the alert that people were at when this one came."""
+
+    @property
+    def latched(self) -> bool:
+        """Whether it waits for a person to acknowledge it, for itself, before it is resolved."""
+        return self.alert.rule in LATCHED and self.handling is Handling.NEW
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a person found it a violation: an incident, which conduct reports tell."""
+        return self.handling in ENDED and self.disposition is Disposition.VIOLATION
 
     @property
     def id(self) -> str:
@@ -152,40 +228,53 @@ def with_picture(record: AlertRecord, picture: PictureRef) -> AlertRecord:
     return replace(record, alert=alert, picture_stored=True)
 
 
-def acknowledge(record: AlertRecord, by: str, utc_ms: UtcMs) -> AlertRecord | Refused:
-    """A person has seen it. The second to press the button changes nothing and is not refused."""
-    if record.handling in ENDED:
-        detail = Sentence(
-            zh=f"预警 {record.number} 已处置完毕，无需确认。",
-            en=f"Alert {record.number} is {record.handling}; nothing is left to acknowledge.",
-        )
-        return Refused(Refusal.CONFLICT, detail)
-    if record.handling is not Handling.NEW:
-        return record
-    return replace(
-        record, handling=Handling.ACKNOWLEDGED, acknowledged_by=by, acknowledged_utc_ms=utc_ms
+def gone_lately(known: Iterable[AlertRecord], alert: Alert, utc_ms: UtcMs) -> AlertRecord | None:
+    """The alert of ours of the same subject that cleared a moment ago and is not resolved."""
+    stem = alert.alert_id.rpartition("_")[0]
+    for record in known:
+        cleared = record.alert.cleared_utc_ms
+        if cleared is None or record.handling in ENDED or record.alert.rule != alert.rule:
+            continue
+        same = record.id.rpartition("_")[0] == stem and record.alert.session_id == alert.session_id
+        if same and 0 <= utc_ms - cleared <= RETURN_MS:
+            return record
+    return None
+
+
+def again(record: AlertRecord) -> AlertRecord:
+    """The condition of an alert of ours is back, soon after it cleared: the same alert stands."""
+    over = {"condition": Condition.ACTIVE, "cleared_utc_ms": None}
+    back = record.alert.model_copy(update=over)
+    return replace(record, alert=back, returns=record.returns + 1)
+
+
+def same_matter(known: Iterable[AlertRecord], alert: Alert, utc_ms: UtcMs) -> AlertRecord | None:
+    """The alert that a person is at, and that this one repeats, soon after it had cleared."""
+    for record in known:
+        old = record.alert
+        if record.handling in AT_WORK and old.cleared_utc_ms is not None and _same(old, alert):
+            gone_ms = max(alert.raised_utc_ms, utc_ms) - old.cleared_utc_ms
+            if 0 <= gone_ms <= RETURN_MS:
+                return record
+    return None
+
+
+def _same(one: Alert, other: Alert) -> bool:
+    keys = ("rule", "room_id", "session_id", "camera_id", "pickup_id", "zone_id", "mode")
+    return one.alert_id != other.alert_id and all(
+        getattr(one, key) == getattr(other, key) for key in keys
     )
 
 
-def resolve(
-    record: AlertRecord, by: str, disposition: Disposition, note: str, utc_ms: UtcMs
-) -> AlertRecord | Refused:
-    """A person has found what it was; resolving acknowledges what nobody acknowledged."""
-    if record.handling in ENDED:
-        if (record.disposition, record.resolved_by) == (disposition, by):
-            return record
-        detail = Sentence(
-            zh=f"预警 {record.number} 已由 {record.resolved_by} 处置。",
-            en=f"Alert {record.number} was resolved by {record.resolved_by} already.",
-        )
-        return Refused(Refusal.CONFLICT, detail)
+def carried(record: AlertRecord, before: AlertRecord) -> AlertRecord:
+    """A repeat of what a person is at goes to that person: nobody else is called again."""
     return replace(
         record,
-        handling=Handling.RESOLVED,
-        acknowledged_by=record.acknowledged_by or by,
-        acknowledged_utc_ms=record.acknowledged_utc_ms or utc_ms,
-        resolved_by=by,
-        resolved_utc_ms=utc_ms,
-        disposition=disposition,
-        note=note,
+        handling=before.handling,
+        owner=before.owner,
+        acknowledged_by=before.acknowledged_by,
+        acknowledged_utc_ms=before.acknowledged_utc_ms,
+        due_utc_ms=before.due_utc_ms,
+        since_utc_ms=record.received_utc_ms,
+        follows=before.number,
     )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from contracts.api import DeliveryState, SessionState
+from contracts.api.alerts import HandlingVerb
 from contracts.observations import Alert, Condition, Mode, Severity
 from contracts.units import MonoMs, RobotId, RoomId, UtcMs, ZoneId
 from contracts.vda5050.profile import LidState, LockCompartment, OpenCompartment
@@ -18,6 +19,7 @@ from controller.core import alerts, deliveries, fleet, interlock, proof, traffic
 from controller.core.assignment import Assigned, assign
 from controller.core.deliveries import ANSWER_MAX_MS, Answered, Delivery, Facts, Wish
 from controller.core.fleet import ActionDuty, Duty, Goal, GoalKind, RobotLive
+from controller.core.handling import Act, with_step
 from controller.core.interlock import Clearance
 from controller.core.outputs import ActionKind, FetchSnapshot, Output
 from controller.core.plan import AT_NODE_M, nearest_node, off_node_m, other_end, route
@@ -180,6 +182,15 @@ def raise_alert(site: SiteState, alert: Alert, subject: str, now: Now) -> SiteSt
     mark = mark_of(alert.rule, subject)
     if mark in site.marks:
         return site
+    before = alerts.gone_lately(site.alerts.values(), alert, now.utc_ms)
+    if before is not None:
+        back = Act(HandlingVerb.RETURN, "controller")
+        record = with_step(alerts.again(before), back, now.utc_ms, by_person=False)
+        return replace(
+            site,
+            alerts=changed(site.alerts, before.id, record),
+            marks=changed(site.marks, mark, before.id),
+        )
     record = alerts.receive(None, alert, site.next_number, now.utc_ms)
     return replace(
         site,

@@ -10,6 +10,8 @@ from typing import Final
 
 from contracts.admission import AreaKind
 from contracts.api import TrackKind
+from contracts.api.duty import EscalationSettings
+from contracts.api.roster import SessionPolicy
 from contracts.catalogue import CATALOGUE, JudgedBy
 from contracts.catalogue.settings import (
     RuleChanges,
@@ -64,6 +66,10 @@ class SitePlan:
     """Area -> what is recorded there."""
     rules: Mapping[RuleCode, RuleSettings] = field(default_factory=lambda: controller_rules({}))
     """How the rules that the controller judges are set."""
+    session_policy: SessionPolicy = field(default_factory=SessionPolicy)
+    """Lateness, who may be named, whether a roster is required."""
+    escalation: EscalationSettings = field(default_factory=EscalationSettings)
+    """Whom an alert that nobody takes is told to, and when."""
 
     @property
     def kitchen_node(self) -> str:
@@ -95,7 +101,12 @@ def controller_rules(changes: RuleChanges) -> Mapping[RuleCode, RuleSettings]:
     }
 
 
-def plan_of(site: Site, robot_map: RobotMap, rules: RuleChanges = NO_CHANGES) -> SitePlan:
+def plan_of(
+    site: Site,
+    robot_map: RobotMap,
+    rules: RuleChanges = NO_CHANGES,
+    escalation: EscalationSettings = EscalationSettings(),  # noqa: B008  # it is frozen
+) -> SitePlan:
     """Index a site and its map.
 
     Raises:

@@ -3,11 +3,12 @@
 The same state, input and clock reading give the same result, so the journal replays an incident.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, Protocol, TypeVar, assert_never
+from typing import Final, assert_never
 
 from contracts.api import Sentence, SessionState
+from contracts.api.alerts import HandlingVerb
+from contracts.api.sessions import ActBody
 from contracts.observations import (
     Alert,
     Condition,
@@ -15,33 +16,41 @@ from contracts.observations import (
     NodeHealth,
     NodeState,
     RoomObservation,
-    SealApplied,
 )
-from contracts.units import MonoMs, NodeId
+from contracts.units import MonoMs, NodeId, SessionId
 from contracts.vda5050.state import ConnectionState
 from controller.core import (
+    acting,
     alerts,
     deliveries,
     dispatch,
+    entries,
+    escalation,
     fleet,
+    handling,
     head_count,
     interlock,
     recording,
+    remote_watch,
     robot_alerts,
-    sessions,
+    session_steps,
     state,
 )
 from controller.core.alerts import AlertRecord
+from controller.core.handling import Act
 from controller.core.outputs import (
     Accepted,
     FetchPicture,
     Output,
     Refusal,
     Refused,
-    SendCommand,
 )
-from controller.core.sessions import Session
+from controller.core.outside import OutsideInput
+from controller.core.session_inputs import RosterInput
+from controller.core.sessions import Session, SessionVerb
+from controller.core.sites import SitesInput
 from controller.core.state import Input, NodeLive, Now, RoomLive, SiteState, changed
+from controller.core.state import kept as _kept
 
 NODE_SILENT_MS: Final = 20_000
 # Health comes every few seconds. A broker killed with -9 sends no last will, so silence must count
@@ -50,13 +59,36 @@ NODE_SILENT_MS: Final = 20_000
 Result = tuple[SiteState, tuple[Output, ...]]
 
 
-def step(site: SiteState, given: Input, now: Now) -> Result:  # noqa: PLR0911  # one a kind
+def step(site: SiteState, given: Input, now: Now) -> Result:
     """Apply one input: the state after it, and what is to be done once that is committed."""
+    if isinstance(given, SitesInput):
+        result = remote_watch.step(site, given, _act, now)
+    else:
+        result = _decide(site, given, now)
+    if not result[0].remote.joints:
+        return result
+    ticks = isinstance(given, state.Tick)
+    return remote_watch.after(site, result, _act, now, tick=ticks)
+
+
+def _act(  # noqa: PLR0913, PLR0917  # remote.Act
+    site: SiteState, session_id: SessionId, verb: SessionVerb, by: str, said: ActBody, now: Now
+) -> Result:
+    return session_steps.acted(site, state.SessionActed(session_id, verb, by, said), now)
+
+
+def _decide(  # noqa: C901, PLR0911, PLR0912  # one a kind
+    site: SiteState, given: Input, now: Now
+) -> Result:
+    if isinstance(given, OutsideInput):
+        return acting.step(site, given, now)
+    if isinstance(given, RosterInput):
+        return session_steps.step(site, given, now)
     match given:
         case state.AlertCame():
             return _alert_came(site, given, now)
         case state.SealWasApplied():
-            return _applied(site, given.applied)
+            return session_steps.applied(site, given.applied)
         case state.EntryCame() | state.CheckpointCame() | state.KeyConfirmed():
             return recording.step(site, given, now)
         case state.Noted():
@@ -74,6 +106,7 @@ def step(site: SiteState, given: Input, now: Now) -> Result:  # noqa: PLR0911  #
             | state.SessionActed()
             | state.AlertAcknowledged()
             | state.AlertResolved()
+            | state.AlertWorked()
             | state.PictureStored()
         ):
             return _handled(site, given, now)
@@ -95,6 +128,7 @@ _Handled = (
     | state.SessionActed
     | state.AlertAcknowledged
     | state.AlertResolved
+    | state.AlertWorked
     | state.PictureStored
 )
 
@@ -102,22 +136,23 @@ _Handled = (
 def _handled(site: SiteState, given: _Handled, now: Now) -> Result:
     match given:
         case state.SessionScheduled():
-            return _scheduled(site, given, now)
+            return session_steps.scheduled(site, given, now)
         case state.SessionActed():
-            return _acted(site, given, now)
+            return session_steps.acted(site, given, now)
         case state.AlertAcknowledged():
-            record = site.alerts.get(given.alert_id, given.known)
-            if record is None:
-                return site, (_no("alert", given.alert_id),)
-            return _alert_after(site, alerts.acknowledge(record, given.by, now.utc_ms))
+            return _worked(site, given, Act(HandlingVerb.ACKNOWLEDGE, given.by), now)
         case state.AlertResolved():
-            record = site.alerts.get(given.alert_id, given.known)
-            if record is None:
-                return site, (_no("alert", given.alert_id),)
-            after = alerts.resolve(
-                record, given.by, given.body.disposition, given.body.note, now.utc_ms
+            body = given.body
+            asked = Act(
+                HandlingVerb.RESOLVE,
+                given.by,
+                text=body.note,
+                disposition=body.disposition,
+                seat=body.seat,
             )
-            return _alert_after(site, after)
+            return _worked(site, given, asked, now)
+        case state.AlertWorked():
+            return _worked(site, given, given.act, now, given.expected)
         case state.PictureStored():
             record = site.alerts.get(given.alert_id, given.known)
             if record is None:
@@ -127,18 +162,42 @@ def _handled(site: SiteState, given: _Handled, now: Now) -> Result:
             assert_never(given)
 
 
+def _worked(
+    site: SiteState,
+    given: state.AlertAcknowledged | state.AlertResolved | state.AlertWorked,
+    asked: Act,
+    now: Now,
+    expected: int | None = None,
+) -> Result:
+    """A person took a step: the alert after it, a line in its session's record, who is told."""
+    record = site.alerts.get(given.alert_id, given.known)
+    if record is None:
+        return site, (_no("alert", given.alert_id),)
+    after = handling.act(record, asked, now.utc_ms, expected)
+    site, outputs = _alert_after(site, after)
+    if isinstance(after, Refused) or after is record:
+        return site, outputs
+    line = handling.record_line(after)
+    notice = escalation.after_act(after, asked)
+    return site, (*outputs, *(one for one in (line, notice) if one is not None))
+
+
 def _alert_came(site: SiteState, given: state.AlertCame, now: Now) -> Result:
     known = site.alerts.get(given.alert.alert_id, given.known)
     record = alerts.receive(known, given.alert, site.next_number, now.utc_ms)
     if record is known:
         return site, ()
+    if known is None and not record.shadow:
+        before = alerts.same_matter(site.alerts.values(), given.alert, now.utc_ms)
+        record = record if before is None else alerts.carried(record, before)
     after = replace(site, alerts=_kept(site.alerts, record.id, record))
     if known is None:
         after = replace(after, next_number=site.next_number + 1)
+    after, noted = entries.marked(after, record, now) if known is None else (after, ())
     picture = record.alert.picture
     if picture is None or (known is not None and known.alert.picture is not None):
-        return after, ()
-    return after, (FetchPicture(record.id, record.alert.node_id, picture),)
+        return after, noted
+    return after, (*noted, FetchPicture(record.id, record.alert.node_id, picture))
 
 
 def _alert_after(site: SiteState, after: AlertRecord | Refused) -> Result:
@@ -148,57 +207,6 @@ def _alert_after(site: SiteState, after: AlertRecord | Refused) -> Result:
     if site.alerts.get(after.id) == after:
         return site, (done,)
     return replace(site, alerts=_kept(site.alerts, after.id, after)), (done,)
-
-
-def _scheduled(site: SiteState, given: state.SessionScheduled, now: Now) -> Result:
-    known = {area.id for area in site.plan.site.config.areas}
-    if given.body.room_id not in known:
-        return site, (_no("room", given.body.room_id),)
-    keep_days = site.plan.site.config.keep_sealed_days
-    session = sessions.schedule(given.session_id, given.body, given.by, now.utc_ms, keep_days)
-    after = replace(site, sessions=_kept(site.sessions, session.id, session))
-    return after, (Accepted(session.id),)
-
-
-def _acted(site: SiteState, given: state.SessionActed, now: Now) -> Result:
-    session = site.sessions.get(given.session_id)
-    if session is None:
-        return site, (_no("session", given.session_id),)
-    after = sessions.act(session, given.verb, given.by, site.sessions.values(), now.utc_ms)
-    if isinstance(after, Refused):
-        return site, (after,)
-    moved, command = after
-    moved = _with_heads(site, session, moved)
-    moved, keeps = sessions.keep_passages(session, moved, site.plan.passages, now.utc_ms)
-    outputs: list[Output] = [Accepted(moved.id)]
-    for order in (command, *keeps):
-        node_id = site.plan.watcher.get(order.room_id) if order is not None else None
-        if order is not None and node_id is not None:
-            outputs.append(SendCommand(node_id, order))
-    site = replace(site, sessions=_kept(site.sessions, moved.id, moved))
-    site, more = dispatch.settle(site, now)
-    return site, (*outputs, *more)
-
-
-def _with_heads(site: SiteState, before: Session, moved: Session) -> Session:
-    """The session with the ends of its room's chains, as its report tells them for ever."""
-    if moved.sealed_utc_ms is not None and before.sealed_utc_ms is None:
-        return replace(moved, heads_at_seal=recording.heads_of(site, moved.room_id))
-    if moved.ended and not before.ended:
-        return replace(moved, heads_at_release=recording.heads_of(site, moved.room_id))
-    return moved
-
-
-def _applied(site: SiteState, applied: SealApplied) -> Result:
-    session = next(
-        (row for row in site.sessions.values() if row.command_id == applied.command_id), None
-    )
-    if session is None:
-        return site, ()
-    after = sessions.confirm(session, applied)
-    if after is session:
-        return site, ()
-    return replace(site, sessions=changed(site.sessions, after.id, after)), ()
 
 
 def _observed(site: SiteState, seen: RoomObservation, now: Now) -> Result:
@@ -247,7 +255,7 @@ def _node_alert(site: SiteState, node_id: NodeId, now: Now, *, lost: bool) -> Si
         severity=settings.severity,
         mode=settings.mode,
         risk_code=settings.risk_code,
-        room_id=session.room_id if session else rooms[0],
+        room_id=next((room for room in rooms if session and room in session.rooms), rooms[0]),
         node_id=node_id,
         session_id=session.id if session else None,
         since_utc_ms=now.utc_ms,
@@ -262,7 +270,7 @@ def _holder(site: SiteState, rooms: list[str]) -> Session | None:
         (
             row
             for row in site.sessions.values()
-            if row.room_id in rooms and row.state is SessionState.SEALED
+            if row.state is SessionState.SEALED and not set(rooms).isdisjoint(row.rooms)
         ),
         None,
     )
@@ -280,8 +288,10 @@ def _ticked(site: SiteState, now: Now) -> Result:
     site, filed = recording.watch(site, now)
     site, counts = head_count.ticked(site, now)
     site = robot_alerts.watch_robots(site, now)
+    site, acted = acting.watch(site, now)
+    site, notices = escalation.watch(site, now)
     site, sends = dispatch.settle(site, now)
-    return site, (*filed, *counts, *sends)
+    return site, (*acted, *notices, *filed, *counts, *sends)
 
 
 _Delivery = state.DeliveryOrdered | state.DeliveryLoaded | state.PinTried | state.DeliveryCancelled
@@ -423,24 +433,6 @@ def _reported(
         seen_utc_ms=now.utc_ms,
         pose=given.report.pose or live.pose,
     )
-
-
-class _Entity(Protocol):
-    @property
-    def ended(self) -> bool: ...
-
-
-_E = TypeVar("_E", bound=_Entity)
-
-
-def _kept(rows: Mapping[str, _E], key: str, row: _E) -> Mapping[str, _E]:
-    """The entities with one set; the oldest ended ones leave memory, the store has them all."""
-    after = {**rows, key: row}
-    ended = [name for name, one in after.items() if one.ended]
-    for name in ended[: max(0, len(ended) - state.ENDED_KEPT)]:
-        if name != key:
-            del after[name]
-    return after
 
 
 def _no(what: str, name: str) -> Refused:

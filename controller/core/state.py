@@ -7,9 +7,10 @@ hears of them. The other half is live: it is seen and reported again within seco
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
 from contracts.api import DeliveryBody, Pose, ResolveBody, SessionBody
+from contracts.api.sessions import ActBody
 from contracts.evidence.lines import KeyId
 from contracts.observations import (
     Alert,
@@ -30,10 +31,13 @@ from controller.core.handling import Act
 from controller.core.interlock import ZoneSight
 from controller.core.ledger import Ledger, with_declared
 from controller.core.outputs import FileRecord
+from controller.core.outside import OutsideAct, OutsideInput, revived
 from controller.core.plan import SitePlan
 from controller.core.robot_watch import RobotWatch
-from controller.core.sessions import Session, SessionVerb
+from controller.core.session_inputs import RosterInput
+from controller.core.sessions import NOTHING_SAID, Session, SessionVerb
 from controller.core.sites import Remote, SitesInput, begun
+from controller.core.sweeps import RoomCare
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -110,6 +114,14 @@ class SiteState:
     words: Mapping[str, TrackWord] = field(default_factory=dict)
     expected: Mapping[str, MonoMs] = field(default_factory=dict)
     watches: Mapping[RobotId, RobotWatch] = field(default_factory=dict)
+    care: Mapping[RoomId, RoomCare] = field(default_factory=dict)
+    """Room -> whether it was swept since a session was there. Lasting."""
+    strangers: tuple[str, ...] = ()
+    """Events of terminals that fitted no session, newest last: one that comes again is no news."""
+    acts: Mapping[str, OutsideAct] = field(default_factory=dict)
+    """What is done to rooms from outside, by id (core.outside)."""
+    leases: Mapping[str, MonoMs] = field(default_factory=dict)
+    """Listening -> when it was renewed last."""
     counted: Mapping[RoomId, Counted] = field(default_factory=dict)
     remote: Remote = field(default_factory=Remote)
 
@@ -121,6 +133,24 @@ def changed(mapping: Mapping[_K, _V], key: _K, value: _V) -> Mapping[_K, _V]:
     return MappingProxyType({**mapping, key: value})
 
 
+class _Entity(Protocol):
+    @property
+    def ended(self) -> bool: ...
+
+
+_E = TypeVar("_E", bound=_Entity)
+
+
+def kept(rows: Mapping[str, _E], key: str, row: _E) -> Mapping[str, _E]:
+    """The entities with one set; the oldest ended ones leave memory, the store has them all."""
+    after = {**rows, key: row}
+    ended = [name for name, one in after.items() if one.ended]
+    for name in ended[: max(0, len(ended) - ENDED_KEPT)]:
+        if name != key:
+            del after[name]
+    return after
+
+
 def lasting_equal(one: SiteState, other: SiteState) -> bool:
     """Whether two states are the same on disk, the ledger excepted: its lines are its journal."""
     return (
@@ -128,6 +158,8 @@ def lasting_equal(one: SiteState, other: SiteState) -> bool:
         and one.alerts is other.alerts
         and one.deliveries is other.deliveries
         and one.duties is other.duties
+        and one.care is other.care
+        and one.acts is other.acts
         and one.remote.joints is other.remote.joints
         and one.remote.logs is other.remote.logs
     )
@@ -144,7 +176,9 @@ def restored(  # noqa: PLR0913  # what a store holds, by name
     now: Now,
     same_boot: bool,
     ledger: Ledger | None = None,
+    care: Mapping[RoomId, RoomCare] | None = None,
     remote: Remote | None = None,
+    acts: Mapping[str, OutsideAct] | None = None,
 ) -> SiteState:
     """The state after a start, from what the store holds.
 
@@ -163,9 +197,11 @@ def restored(  # noqa: PLR0913  # what a store holds, by name
         duties={robot: duties.get(robot, Duty(robot)) for robot in plan.robots},
         next_number=next_number,
         marks=_marks(alerts),
+        care=dict(care or {}),
         robots={robot: RobotLive(silent_since_mono_ms=now.mono_ms) for robot in plan.robots},
         ledger=with_declared(ledger or Ledger(), now.utc_ms),
         remote=begun(remote or Remote(), now.mono_ms),
+        acts=dict(acts or {}) if same_boot else revived(acts or {}, now.mono_ms),
     )
 
 
@@ -289,16 +325,19 @@ class SessionScheduled:
     session_id: SessionId
     body: SessionBody
     by: str
+    idempotency_key: str | None = None
     kind: Literal["session_scheduled"] = "session_scheduled"
 
 
 @dataclass(frozen=True, slots=True)
 class SessionActed:
-    """A supervisor moves a session on."""
+    """A supervisor moves a session on. ``known``: it, where it is no longer in memory."""
 
     session_id: SessionId
     verb: SessionVerb
     by: str
+    said: ActBody = NOTHING_SAID
+    known: Session | None = None
     kind: Literal["session_acted"] = "session_acted"
 
 
@@ -427,6 +466,7 @@ Input = (
     | RecordNoted
     | SessionScheduled
     | SessionActed
+    | RosterInput
     | AlertAcknowledged
     | AlertResolved
     | AlertWorked
@@ -439,4 +479,5 @@ Input = (
     | RobotReported
     | RobotMoved
     | SitesInput
+    | OutsideInput
 )

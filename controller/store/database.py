@@ -1,6 +1,5 @@
 """Opens the database, brings its tables to this version, and reads and commits the site's state."""
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,11 +45,14 @@ from controller.core.outputs import (
 from controller.core.outside import OutsideAct
 from controller.core.sessions import Session
 from controller.core.state import ENDED_KEPT, Input
+from controller.core.sweeps import RoomCare
 from controller.ports import (
+    ALL_SESSIONS,
     Batch,
     Journaled,
     OpenOutput,
     OutputId,
+    SessionFilter,
     StoreLost,
 )
 from controller.store import evidence, outside, record, reports, schema, search, sites
@@ -87,6 +89,7 @@ class Loaded:
     next_number: int
     boot_id: str | None
     evidence: KnownEvidence
+    care: Mapping[str, RoomCare]
     sites: KnownSites
 
 
@@ -218,6 +221,7 @@ class Database:
                 next_number=_highest(connection, schema.ALERT, "number") + 1,
                 boot_id=last,
                 evidence=evidence.load(connection),
+                care=roster.care(connection),
                 sites=sites.load(connection),
             )
 
@@ -242,6 +246,11 @@ class Database:
     def find_delivery(self, delivery_id: str) -> Delivery | None:
         """One delivery; None when there is none."""
         return self._find(schema.DELIVERY, _DELIVERY, delivery_id)
+
+    def find_act(self, act_id: str) -> OutsideAct | None:
+        """One act from outside that may have left memory."""
+        with _reachable(), self._engine.connect() as connection:
+            return outside.find(connection, act_id)
 
     def find_delivery_by_key(self, key: str) -> Delivery | None:
         """The delivery that was ordered with this idempotency key."""
@@ -298,11 +307,36 @@ class Database:
                 for rule, shadow, said, count in connection.execute(query)
             )
 
-    def sessions(self, *, limit: int) -> tuple[Session, ...]:
-        """The newest sessions first."""
-        table = schema.SESSION
-        order = table.c.scheduled_utc_ms.desc()
-        return self._all(_SESSION, select(table.c.body).order_by(order).limit(limit))
+    def sessions(
+        self, *, limit: int, wanted: SessionFilter = ALL_SESSIONS
+    ) -> tuple[Session, ...]:
+        """Sessions by their start, latest first."""
+        with _reachable(), self._engine.connect() as connection:
+            return roster.page(connection, wanted, limit=limit)
+
+    def find_session_by_key(self, key: str) -> Session | None:
+        """The session that was scheduled with this idempotency key."""
+        with _reachable(), self._engine.connect() as connection:
+            return roster.by_key(connection, key)
+
+    def put_names(
+        self, session_id: str, names: Mapping[int, bytes], keep: Iterable[int] | None = None
+    ) -> None:
+        """Keep encrypted names; ``keep``: forget those of all other participants."""
+        with self._writing, _reachable(), self._engine.begin() as connection:
+            if keep is not None:
+                roster.keep_names_of(connection, session_id, keep)
+            roster.put_names(connection, session_id, names)
+
+    def drop_names(self, session_id: str, numbers: Iterable[int]) -> None:
+        """Forget the names of these participants."""
+        with self._writing, _reachable(), self._engine.begin() as connection:
+            roster.drop_names(connection, session_id, numbers)
+
+    def names(self, session_id: str) -> Mapping[int, bytes]:
+        """The encrypted names of a session, by participant."""
+        with _reachable(), self._engine.connect() as connection:
+            return roster.names(connection, session_id)
 
     def deliveries(
         self, *, limit: int, room_id: str | None = None, session_id: str | None = None
@@ -448,7 +482,10 @@ def _store_entities(connection: Connection, batch: Batch) -> None:
     for alert in batch.alerts:
         _put(connection, schema.ALERT, ("id",), _alert_row(alert))
     for session in batch.sessions:
-        _put(connection, schema.SESSION, ("id",), _session_row(session))
+        _put(connection, schema.SESSION, ("id",), roster.session_row(session))
+        roster.file_rooms(connection, session)
+    for care in batch.care:
+        _put(connection, roster.ROOM_CARE, ("room_id",), roster.care_row(care))
     for delivery in batch.deliveries:
         _put(connection, schema.DELIVERY, ("id",), _delivery_row(delivery))
     for duty in batch.duties:
@@ -502,17 +539,6 @@ def _alert_row(record: AlertRecord) -> dict[str, Any]:
         "disposition": record.disposition.value if record.disposition else None,
         "severity": alert.severity.value,
         "owner": record.owner,
-    }
-
-
-def _session_row(session: Session) -> dict[str, Any]:
-    return {
-        "id": session.id,
-        "room_id": session.room_id,
-        "state": session.state.value,
-        "scheduled_utc_ms": session.scheduled_utc_ms,
-        "ended": session.ended,
-        "body": _SESSION.dump_json(session).decode(),
     }
 
 

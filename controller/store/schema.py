@@ -58,6 +58,8 @@ ALERT: Final = Table(
     Column("body", Text, nullable=False),
     Column("shadow", Boolean, nullable=False, server_default=false()),
     Column("disposition", String(16)),
+    Column("severity", String(16), nullable=False, server_default=""),
+    Column("owner", String(64)),
     Index("alert_open", "ended", "number"),
     Index("alert_session", "session_id", "number"),
     Index("alert_room", "room_id", "number"),
@@ -74,7 +76,11 @@ SESSION: Final = Table(
     Column("scheduled_utc_ms", _WIDE, nullable=False),
     Column("ended", Boolean, nullable=False),
     Column("body", Text, nullable=False),
+    Column("sector", String(16), nullable=False, server_default="other"),
+    Column("idempotency_key", String(80)),
     Index("session_open", "ended", "scheduled_utc_ms"),
+    Index("session_key", "idempotency_key", unique=True),
+    Index("session_time", "scheduled_utc_ms", "id"),
 )
 
 DELIVERY: Final = Table(
@@ -116,6 +122,21 @@ ACCOUNT: Final = Table(
     Column("password_hash", Text, nullable=False),
     Column("failed", Integer, nullable=False),
     Column("locked_until_utc_ms", _WIDE),
+    Column("disabled", Boolean, nullable=False, server_default=false()),
+    Column("grants", Text, nullable=False, server_default="{}"),
+    Column("must_change", Boolean, nullable=False, server_default=false()),
+    Column("totp", Text),
+    Column("totp_offered", Text),
+    Column("totp_step", _WIDE, nullable=False, server_default="0"),
+    Column("recovery", Text, nullable=False, server_default="[]"),
+    Column("past_hashes", Text, nullable=False, server_default="[]"),
+    Column("external", String(300), nullable=False, server_default=""),
+    Column("made_utc_ms", _WIDE),
+    Column("made_by", _ID, nullable=False, server_default=""),
+    Column("password_utc_ms", _WIDE),
+    Column("login_utc_ms", _WIDE),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Index("account_external", "external"),
 )
 
 TOKEN: Final = Table(
@@ -124,7 +145,49 @@ TOKEN: Final = Table(
     Column("sha256", String(64), primary_key=True),
     Column("username", String(64), nullable=False),
     Column("expires_utc_ms", _WIDE, nullable=False),
+    Column("id", _ID, nullable=False, server_default=""),
+    Column("kind", String(16), nullable=False, server_default="login"),
+    Column("name", _ID, nullable=False, server_default=""),
+    Column("scopes", Text),
+    Column("made_utc_ms", _WIDE, nullable=False, server_default="0"),
+    Column("used_utc_ms", _WIDE, nullable=False, server_default="0"),
+    Column("address", _ID, nullable=False, server_default=""),
+    Column("agent", String(200), nullable=False, server_default=""),
     Index("token_expiry", "expires_utc_ms"),
+    Index("token_owner", "username", "kind"),
+)
+"""Log-ins, API tokens and one-time links, all as digests."""
+
+AUDIT: Final = Table(
+    "audit",
+    METADATA,
+    Column("seq", _WIDE, primary_key=True, autoincrement=False),
+    Column("utc_ms", _WIDE, nullable=False),
+    Column("by", _ID, nullable=False),
+    Column("what", String(160), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("line", Text, nullable=False),
+    Index("audit_time", "utc_ms"),
+    Index("audit_by", "by", "seq"),
+    Index("audit_what", "what", "seq"),
+)
+"""The audit log: each line names the hash of the one before; only its oldest end is ever cut."""
+
+AUDIT_HEAD: Final = Table(
+    "audit_head",
+    METADATA,
+    Column("head", _WIDE, primary_key=True, autoincrement=False),
+    Column("line", Text, nullable=False),
+)
+
+BREAK_GLASS: Final = Table(
+    "break_glass",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("asked_utc_ms", _WIDE, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
 )
 
 CHAIN: Final = Table(

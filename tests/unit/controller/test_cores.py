@@ -24,7 +24,7 @@ from contracts.devices import ZonePolicy
 from contracts.observations import Appearance, CameraState, Condition, SealApplied
 from contracts.units import MonoMs, UtcMs
 from contracts.vda5050.profile import CompartmentState, LidState, LockState
-from controller.core import alerts, deliveries, fleet, interlock, proof, sessions, traffic
+from controller.core import alerts, deliveries, fleet, handling, interlock, proof, sessions, traffic
 from controller.core.deliveries import Answered, Delivery, Facts
 from controller.core.fleet import Goal, GoalKind
 from controller.core.interlock import Clearance
@@ -100,14 +100,14 @@ def test_an_alert_that_comes_twice_and_late_is_one_alert() -> None:
 
 def test_handling_goes_its_way_and_refuses_the_second_resolution() -> None:
     record = alerts.receive(None, an_alert(), 1, UtcMs(3))
-    seen = alerts.acknowledge(record, "sup", UtcMs(4))
+    seen = handling.acknowledge(record, "sup", UtcMs(4))
     assert not isinstance(seen, Refused)
-    assert alerts.acknowledge(seen, "other", UtcMs(5)) is seen
-    done = alerts.resolve(seen, "sup", Disposition.FALSE, "a coat", UtcMs(6))
+    assert handling.acknowledge(seen, "other", UtcMs(5)) is seen
+    done = handling.resolve(seen, "sup", Disposition.FALSE, "a coat", UtcMs(6))
     assert not isinstance(done, Refused)
     assert (done.handling, done.note, done.ended) == (Handling.RESOLVED, "a coat", False)
-    assert isinstance(alerts.resolve(done, "other", Disposition.TEST, "", UtcMs(7)), Refused)
-    assert isinstance(alerts.acknowledge(done, "sup", UtcMs(7)), Refused)
+    assert isinstance(handling.resolve(done, "other", Disposition.TEST, "", UtcMs(7)), Refused)
+    assert isinstance(handling.acknowledge(done, "sup", UtcMs(7)), Refused)
     assert alerts.receive(done, an_alert(cleared_utc_ms=9_000), 2, UtcMs(9)).ended
 
 

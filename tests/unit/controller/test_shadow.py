@@ -5,7 +5,7 @@ import pytest
 from contracts.api import Disposition, Handling
 from contracts.observations import Alert, Condition, Mode, Said, Severity
 from contracts.units import UtcMs
-from controller.core import alerts, rule_records
+from controller.core import alerts, handling, rule_records
 from controller.core.alerts import AlertRecord, RuleTally
 
 LOITERING = "zone.loitering"
@@ -39,7 +39,7 @@ def test_a_shadow_finding_is_over_when_its_condition_is_because_nobody_handles_i
 
 
 def test_a_person_may_say_what_a_shadow_finding_was() -> None:
-    judged = alerts.resolve(record(), "wang", Disposition.FALSE, "curtain", UtcMs(9_000))
+    judged = handling.resolve(record(), "wang", Disposition.FALSE, "curtain", UtcMs(9_000))
     assert isinstance(judged, AlertRecord)
     assert judged.handling is Handling.RESOLVED
     assert judged.disposition is Disposition.FALSE
