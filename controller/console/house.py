@@ -1,9 +1,9 @@
 """Holds what the console knows of the house, and how one event changes it. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import TypeVar
 
 from client import View
 from contracts.api import (
@@ -18,7 +18,6 @@ from contracts.api import (
 )
 from contracts.api.outside import CallView, EntryView, ListeningView, TalkView, TextView
 
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 ALERTS_MAX = PAGE_MAX  # what a person scrolls; older ones are a matter for the report
 
 ViewT = TypeVar(
@@ -47,11 +46,11 @@ class House:
     alerts: Mapping[str, AlertView]
     deliveries: Mapping[str, DeliveryView]
     sessions: Mapping[str, SessionView]
-    calls: Mapping[str, CallView] = _NOTHING
-    texts: Mapping[str, TextView] = _NOTHING
-    talks: Mapping[str, TalkView] = _NOTHING
-    entries: Mapping[str, EntryView] = _NOTHING
-    listenings: Mapping[str, ListeningView] = _NOTHING
+    calls: Mapping[str, CallView] = field(default_factory=dict)
+    texts: Mapping[str, TextView] = field(default_factory=dict)
+    talks: Mapping[str, TalkView] = field(default_factory=dict)
+    entries: Mapping[str, EntryView] = field(default_factory=dict)
+    listenings: Mapping[str, ListeningView] = field(default_factory=dict)
     talkable: frozenset[str] = frozenset()
     """Rooms that can be talked into."""
     audible: frozenset[str] = frozenset()

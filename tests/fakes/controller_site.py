@@ -57,6 +57,10 @@ ACCOUNTS = (
     '{"username":"cook","password":"cook-password","roles":["kitchen"]},'
     '{"username":"tab1","password":"tab1-password","roles":["tablet"],"room_id":"room-1"},'
     '{"username":"panel","password":"panel-password","roles":["door_panel"]},'
+    '{"username":"sup2","password":"sup2-password","roles":["supervisor"]},'
+    '{"username":"sup3","password":"sup3-password","roles":["supervisor"]},'
+    '{"username":"duty","password":"duty-password","roles":["duty_officer"]},'
+    '{"username":"tab2","password":"tab2-password","roles":["tablet"],"room_id":"room-2"},'
     '{"username":"audit","password":"audit-password","roles":["auditor"]}]'
 )
 
@@ -69,8 +73,15 @@ def small_site(*, policy: ZonePolicy = ZonePolicy.CLOSED, robots: int = 2) -> Si
     """kitchen - k - c1 - c2 - door-1/door-2, homes off the kitchen; c1 and c2 are the corridor."""
     stream = StreamConfig(url="rtsp://127.0.0.1/a", width=640, height=360, fps=5)
 
-    def camera(name: str, area: str) -> CameraConfig:
-        return CameraConfig(kind="camera", id=name, area=area, name=named(name), main=stream)
+    def camera(name: str, area: str, *, mouth: bool = False) -> CameraConfig:
+        return CameraConfig(
+            kind="camera",
+            id=name,
+            area=area,
+            name=named(name),
+            main=stream,
+            backchannel="auto" if mouth else "off",
+        )
 
     return Site(
         config=SiteConfig(
@@ -96,7 +107,7 @@ def small_site(*, policy: ZonePolicy = ZonePolicy.CLOSED, robots: int = 2) -> Si
             ),
         ),
         cameras=(
-            camera("cam-1", "room-1"),
+            camera("cam-1", "room-1", mouth=True),
             camera("cam-2", "room-2"),
             camera("cam-c", "corridor"),
         ),
