@@ -74,12 +74,10 @@ def upgrade() -> None:
     # Segments are found where they are, by time alone or by room or track and time.
     op.create_index("entry_kind_time", "entry", ["entry_kind", "start_utc_ms"])
     op.create_index("entry_room_time", "entry", ["room_id", "entry_kind", "start_utc_ms"])
-    op.create_index("alert_raised", "alert", ["raised_utc_ms"])
 
 
 def downgrade() -> None:
     """Drop them."""
-    op.drop_index("alert_raised", "alert")
     op.drop_index("entry_room_time", "entry")
     op.drop_index("entry_kind_time", "entry")
     op.drop_table("answered")
