@@ -15,7 +15,7 @@ from contracts.api.alerts import Disposition, Handling
 from contracts.api.base import Sentence
 from contracts.api.record import RecordKind, RecordLine
 from contracts.api.report import HeadSeen
-from contracts.api.sessions import SessionState
+from contracts.api.sessions import SessionState, SuspendReason
 from contracts.devices import Named
 from contracts.envelope import Strict, Wire
 from contracts.evidence.lines import KeyId
@@ -94,8 +94,9 @@ class SessionTold(Wire):
     id: SessionId
     room_id: RoomId
     room: Named
+    rooms: int = Field(default=1, ge=1, le=100)
     state: SessionState
-    admitted: int = Field(ge=0, le=100)
+    admitted: int = Field(ge=0, le=400)
     sealed_utc_ms: UtcMs | None = None
     released_utc_ms: UtcMs | None = None
 
@@ -129,6 +130,7 @@ class Asked(Wire):
     verb: JointVerb
     by: _By
     reason: Note = ""
+    suspension: SuspendReason = SuspendReason.FAULT
 
 
 class Urged(Wire):
@@ -426,6 +428,7 @@ class JointActBody(Strict):
     site: SiteId | None = None
     subject: str = Field(default="", max_length=80)
     reason: Note = ""
+    suspension: SuspendReason = SuspendReason.FAULT
 
 
 class GuestAlert(Strict):

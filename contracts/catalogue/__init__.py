@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from contracts.catalogue import area, camera, node, phone, robot, sound, zone
+from contracts.catalogue import area, camera, node, phone, robot, site, sound, zone
 from contracts.catalogue.area import OVER_ADMITTED
 from contracts.catalogue.camera import CAMERA_FROZEN, CAMERA_OFFLINE
 from contracts.catalogue.node import (
@@ -59,6 +59,7 @@ CATALOGUE: Final[Mapping[RuleCode, RuleSpec]] = MappingProxyType(
             *sound.RULES,
             *robot.RULES,
             *node.RULES,
+            *site.RULES,
         )
     }
 )

@@ -29,6 +29,8 @@ class Subject(StrEnum):
     """A recorded track: a camera or a pickup."""
     NODE = "node"
     ROBOT = "robot"
+    SITE = "site"
+    """Another site of a remote evaluation."""
 
 
 class Evidence(StrEnum):

@@ -61,17 +61,14 @@ Result = tuple[SiteState, tuple[Output, ...]]
 
 def step(site: SiteState, given: Input, now: Now) -> Result:
     """Apply one input: the state after it, and what is to be done once that is committed."""
-    if isinstance(given, SitesInput):
-        result = remote_watch.step(site, given, _act, now)
-    else:
-        result = _decide(site, given, now)
+    result = _decide(site, given, now)
     if not result[0].remote.joints:
         return result
     ticks = isinstance(given, state.Tick)
     return remote_watch.after(site, result, _act, now, tick=ticks)
 
 
-def _act(  # noqa: PLR0913, PLR0917  # remote.Act
+def _act(  # remote.Act
     site: SiteState, session_id: SessionId, verb: SessionVerb, by: str, said: ActBody, now: Now
 ) -> Result:
     return session_steps.acted(site, state.SessionActed(session_id, verb, by, said), now)
@@ -80,6 +77,8 @@ def _act(  # noqa: PLR0913, PLR0917  # remote.Act
 def _decide(  # noqa: C901, PLR0911, PLR0912  # one a kind
     site: SiteState, given: Input, now: Now
 ) -> Result:
+    if isinstance(given, SitesInput):
+        return remote_watch.step(site, given, _act, now)
     if isinstance(given, OutsideInput):
         return acting.step(site, given, now)
     if isinstance(given, RosterInput):

@@ -13,7 +13,7 @@ from typing import Final
 from pydantic import BaseModel, ValidationError
 
 from contracts.api import Sentence
-from contracts.api.sites import FeedLine, SiteEvent, event_of
+from contracts.api.sites import FeedLine, LinkState, SiteEvent, event_of
 from contracts.evidence.lines import LineError, SignedLine, sign_line, split_line
 from contracts.units import SiteId
 from controller.core.outputs import FileFeed, FileHeard, FileSiteRefused
@@ -75,7 +75,7 @@ def hear(
         return _refuse(site, log, found, text, now)
     split, line = found
     if line.seq <= log.got:
-        return site, None, None
+        return _taken(site, peer), None, None
     if line.seq != log.got + 1 or line.previous != log.got_sha256:
         return _refuse(site, log, _out_of_order(log, line), text, now)
     live = site.remote.live.get(peer)
@@ -94,7 +94,16 @@ def hear(
         line=text,
     )
     remote = replace(site.remote, logs=changed(site.remote.logs, peer, after))
-    return with_remote(site, remote), filed, Heard(line.joint, event)
+    return _taken(with_remote(site, remote), peer), filed, Heard(line.joint, event)
+
+
+def _taken(site: SiteState, peer: SiteId) -> SiteState:
+    """A line was taken: whatever was refused before is over."""
+    live = site.remote.live.get(peer)
+    if live is None or live.link is not LinkState.REFUSED:
+        return site
+    told = replace(live, link=LinkState.UP, reason=None)
+    return with_remote(site, replace(site.remote, live=changed(site.remote.live, peer, told)))
 
 
 def _subject(line: FeedLine) -> str:
@@ -155,6 +164,9 @@ def _refuse(
     after = replace(log, refused=log.refused + 1)
     again = live is not None and live.reason == why
     remote = site.remote
+    if live is not None and not again:
+        told = replace(live, reason=why, link=LinkState.REFUSED)
+        remote = replace(remote, live=changed(remote.live, log.site, told))
     if not again:
         remote = replace(remote, logs=changed(remote.logs, log.site, after))
     filed = FileSiteRefused(log.site, now.utc_ms, why, _printable(text))

@@ -328,6 +328,8 @@ class PeerHeard:
     offset_ms: int
     round_trip_ms: int
     rooms: tuple[RoomNow, ...] | None = None
+    lines: int = 0
+    """How many lines came with it: they are judged one by one."""
     kind: Literal["peer_heard"] = "peer_heard"
 
 

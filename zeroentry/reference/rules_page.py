@@ -43,6 +43,7 @@ SUBJECTS: Final = {
     Subject.TRACK: Bilingual("录像轨", "recorded track"),
     Subject.NODE: Bilingual("节点", "node"),
     Subject.ROBOT: Bilingual("机器人", "robot"),
+    Subject.SITE: Bilingual("其他中心", "other site"),
 }
 
 JUDGES: Final = {
