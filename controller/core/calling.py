@@ -35,6 +35,8 @@ def raised(site: SiteState, given: CallRaised, now: Now) -> Result:
     """A call; pressed again while it rings, it is the same call."""
     if not acts.knows_room(site, given.room_id):
         return site, (acts.no_room(given.room_id),)
+    if given.call_id in site.acts:
+        return site, (Accepted(given.call_id),)
     for one in acts.going_on(site, Call, given.room_id):
         if one.reason is given.reason:
             return site, (Accepted(one.id),)

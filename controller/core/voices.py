@@ -31,6 +31,8 @@ from controller.core.state import Now, SiteState, changed
 
 def talk_asked(site: SiteState, given: TalkAsked, now: Now) -> Result:
     """A talk may begin, unless another person is talking; one's own that never began is dropped."""
+    if given.talk_id in site.acts:
+        return site, (Accepted(given.talk_id),)
     for one in acts.going_on(site, Talk, given.room_id):
         if one.by != given.by or one.began_utc_ms is not None:
             zh = f"{one.by} 正在对该评标室讲话，请稍候。"
@@ -67,6 +69,8 @@ def voice_came(site: SiteState, told: VoiceTold, now: Now) -> Result:
 def _talk_began(site: SiteState, talk: Talk, told: VoiceTold, now: Now) -> Result:
     if talk.began_utc_ms is not None or talk.sha256 is not None:
         return site, ()
+    if talk.ended and acts.going_on(site, Talk, talk.room_id):
+        return site, ()  # given up too early, and another has the room: its end is still filed
     after = replace(
         talk, began_utc_ms=told.began_utc_ms, since_mono_ms=now.mono_ms,
         ended_utc_ms=None, failed=None,
@@ -127,6 +131,8 @@ def _talk_line(talk: Talk, text: Sentence, now: Now, data: dict[str, str]) -> Fi
 
 def listen_asked(site: SiteState, given: ListenAsked, now: Now) -> Result:
     """A person begins to hear a room; whatever the same person heard before ends now."""
+    if given.listening_id in site.acts:
+        return site, (Accepted(given.listening_id),)
     if acts.session_of(site, given.room_id) is None:
         zh = "该评标室没有进行中的场次，不能监听。"
         en = "No session holds this room; outside a session nobody listens."
