@@ -25,11 +25,15 @@ from contracts.layout import RobotMap
 from contracts.units import NodeId, UtcMs
 from controller.api.app import build
 from controller.api.context import Context
-from controller.api.finding import finding_in
 from controller.api.duty_desk import DutyDesk, duty_desk
+from controller.api.finding import finding_in
 from controller.api.hub import EventHub
 from controller.auth.accounts import Accounts, BootstrapError
+from controller.auth.factors import FactorKeyError
+from controller.auth.first_link import leave_first_link
+from controller.auth.oidc import CLIENT_SECRET_ENV
 from controller.auth.pins import SecretPins
+from controller.auth.security import Security, security_of
 from controller.core.ledger import Ledger, Notary
 from controller.core.outputs import (
     FetchPicture,
@@ -53,6 +57,7 @@ from controller.notices.desk import NoticeDesk
 from controller.ports import Blocking, StoreLost
 from controller.service import Service
 from controller.settings import ControllerSettings, Deployment
+from controller.store.account_tables import AccountTables, AuditTables
 from controller.store.database import Database, Loaded
 from runtime import logs
 from runtime.clock import Clock, SystemClock
@@ -81,6 +86,17 @@ START_ERRORS: Final = (ControllerError, MqttSetupError)
 """What ``main`` raises with a text for the person who starts it."""
 
 
+START_LOST: Final = (
+    StoreLost,
+    BootstrapError,
+    KeyFileError,
+    FactorKeyError,
+    ChannelFileError,
+    ValueError,
+)
+"""What wiring raises; each text says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """What the environment holds and no file may."""
@@ -88,6 +104,7 @@ class Keys:
     node_keys: Mapping[NodeId, bytes]
     edge_token: str | None
     run_key: bytes | None
+    oidc_secret: str = ""
 
 
 def keys_from(environ: Mapping[str, str]) -> Keys:
@@ -108,7 +125,8 @@ def keys_from(environ: Mapping[str, str]) -> Keys:
         key = run_key(environ)
     except KeyFormatError as error:
         raise ControllerError(str(error)) from None
-    return Keys(node_keys, environ.get(EDGE_TOKEN_ENV) or None, key)
+    secret = environ.get(CLIENT_SECRET_ENV, "")
+    return Keys(node_keys, environ.get(EDGE_TOKEN_ENV) or None, key, secret)
 
 
 class Hands:
@@ -152,7 +170,7 @@ class Controller:
     hub: EventHub
     app: FastAPI
     database: Database
-    accounts: Accounts
+    security: Security
     metrics: Metrics
     clock: Clock
     client: httpx.AsyncClient
@@ -168,11 +186,17 @@ class Controller:
                 group.create_task(self.fleet.run(self.service))
                 group.create_task(self.hub.run())
                 group.create_task(self.notices.run())
+                group.create_task(self.security.run())
                 group.create_task(self._measure())
         finally:
             await self.client.aclose()
             self.commands.close()
             self.database.close()
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who may log in."""
+        return self.security.accounts
 
     async def after_connect(self) -> None:
         """Say again what a broker that restarted has forgotten."""
@@ -250,13 +274,37 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
         blocking=blocking,
     )
     api_urls.service = fetcher.service = service
-    accounts = Accounts(database, clock, hasher or PasswordHasher())
+    security = _security(settings, database, clock, hasher, key, client, keys, blocking)
     metrics = Metrics()
     outside = Outside(keys.node_keys, base_url, broker_connected, settings.menu, key, demo=demo)
-    context = _context(service, database, pictures, accounts, hub, clock, metrics, outside, duty)
+    context = _context(service, database, pictures, security, hub, clock, metrics, outside, duty)
     inbox, app = EdgeInbox(bus, service, clock, site.config.id, database.cursors()), build(context)
     edges = (inbox, commands, witnesses, duty.notices)
-    return Controller(service, *edges, fleet, hub, app, database, accounts, metrics, clock, client)
+    return Controller(service, *edges, fleet, hub, app, database, security, metrics, clock, client)
+
+
+def _security(  # noqa: PLR0917  # everything is passed by argument
+    settings: ControllerSettings,
+    database: Database,
+    clock: Clock,
+    hasher: PasswordHasher | None,
+    key: SigningKey,
+    client: httpx.AsyncClient,
+    keys: Keys,
+    blocking: Blocking,
+) -> Security:
+    return security_of(
+        settings.security,
+        settings.data_dir,
+        AccountTables(database),
+        AuditTables(database),
+        clock,
+        hasher=hasher or PasswordHasher(),
+        key=key,
+        http=client,
+        oidc_secret=keys.oidc_secret,
+        blocking=blocking,
+    )
 
 
 def _opened(settings: ControllerSettings, clock: Clock) -> tuple[SigningKey, Database]:
@@ -323,7 +371,7 @@ def _context(  # noqa: PLR0913, PLR0917  # everything is passed by argument
     service: Service,
     database: Database,
     pictures: PictureStore,
-    accounts: Accounts,
+    security: Security,
     hub: EventHub,
     clock: Clock,
     metrics: Metrics,
@@ -337,7 +385,8 @@ def _context(  # noqa: PLR0913, PLR0917  # everything is passed by argument
         reader=database,
         finding=finding_in(database, clock),
         pictures=pictures,
-        accounts=accounts,
+        accounts=security.accounts,
+        security=security,
         pins=SecretPins(),
         hub=hub,
         duty=duty,
@@ -403,7 +452,8 @@ async def main(settings: ControllerSettings) -> None:
         if settings.deployment is Deployment.DEMO:
             made = await asyncio.to_thread(controller.accounts.bootstrap, os.environ)
             log.info("accounts_made", count=made)
-    except (StoreLost, BootstrapError, KeyFileError, ChannelFileError, ValueError) as error:
+        await asyncio.to_thread(_leave_link, controller.security)
+    except START_LOST as error:
         bound.close()
         raise ControllerError(str(error)) from error
 
@@ -426,6 +476,19 @@ async def main(settings: ControllerSettings) -> None:
         if failed.subgroup(NoAccessControlError) is None:
             raise
         raise ControllerError(str(_first(failed))) from failed
+
+
+def _leave_link(security: Security) -> None:
+    """The one-time link of a controller without accounts; on a terminal it is shown, too."""
+
+    def show(address: str) -> None:
+        sys.stderr.write(
+            f"\nNobody can log in here yet. Make the first administrator with this link; it is "
+            f"good once, for an hour:\n\n    {address}\n\n"
+        )
+
+    seen = show if sys.stderr.isatty() else None
+    leave_first_link(security.people, security.data_dir, security.policy.console_url, seen)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

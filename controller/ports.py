@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Final, ParamSpec, Protocol, TypeVar
 
-from contracts.api import Role
+from contracts.admission import Sector
+from contracts.api import Role, SessionState
 from contracts.api.accounts import Grants
 from contracts.api.audit import AuditHead, AuditLine
-from contracts.units import UtcMs
+from contracts.units import RoomId, UtcMs
 from controller.core.alerts import AlertRecord
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty
@@ -18,6 +19,7 @@ from controller.core.outside import OutsideAct
 from controller.core.sessions import Session
 from controller.core.sites import JointSession, PeerLog
 from controller.core.state import Input, Now, SiteState
+from controller.core.sweeps import RoomCare
 from runtime.outbox import InboxCursor
 
 P = ParamSpec("P")
@@ -66,6 +68,7 @@ class Batch:
     sessions: tuple[Session, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     duties: tuple[Duty, ...] = ()
+    care: tuple[RoomCare, ...] = ()
     acts: tuple[OutsideAct, ...] = ()
     cursors: tuple[InboxCursor, ...] = ()
     filed: tuple[Filed, ...] = ()
@@ -78,6 +81,25 @@ class Batch:
     def empty(self) -> bool:
         """Nothing in it needs the disk."""
         return not (self.journal or self.cursors or self.filed or self.chains or self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFilter:
+    """Which sessions of a list. ``seen_rooms``, ``sectors``: what the asker may see at all.
+
+    ``before``: start and id of the last one that the asker has.
+    """
+
+    before: tuple[int, str] | None = None
+    states: tuple[SessionState, ...] = ()
+    from_utc_ms: UtcMs | None = None
+    to_utc_ms: UtcMs | None = None
+    rooms: tuple[RoomId, ...] | None = None
+    seen_rooms: tuple[RoomId, ...] | None = None
+    sectors: tuple[Sector, ...] | None = None
+
+
+ALL_SESSIONS: Final = SessionFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +300,10 @@ class StateStore(Protocol):
 
     def find_alert(self, alert_id: str) -> AlertRecord | None:
         """An alert that is no longer in memory."""
+        ...
+
+    def find_session(self, session_id: str) -> Session | None:
+        """A session that is no longer in memory."""
         ...
 
     def has_entry(self, node_id: str, track_id: str, sha256: str) -> bool:

@@ -13,6 +13,7 @@ from contracts.catalogue.settings import RuleChange, check_changes
 from contracts.devices import Named
 from contracts.envelope import Strict
 from contracts.units import RuleCode
+from controller.auth.policy import SecuritySettings
 from runtime.mqtt import MqttSettings
 
 DATABASE_FILE: Final = "controller.db"
@@ -74,6 +75,8 @@ class ControllerSettings(Strict):
     """What this site sets differently of the rules that the controller judges: robots, nodes."""
     escalation: EscalationSettings = EscalationSettings()
     """Whom an alert that nobody takes is told to, after what time, and when it is quiet."""
+    security: SecuritySettings = SecuritySettings()
+    """How people log in, how long the audit log is kept, how many requests may come."""
     log_level: str = "INFO"
     log_json: bool = False
 

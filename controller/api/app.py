@@ -1,11 +1,9 @@
 """Builds the API: every route behind a scope, log-in and the OpenAPI document excepted."""
 
-import asyncio
 from collections import deque
-from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
@@ -14,17 +12,14 @@ from contracts.api import (
     PAGE_MAX,
     ControllerHealth,
     Dish,
-    LoginBody,
-    LoginGiven,
     Overview,
     Problem,
     RobotView,
-    Sentence,
     SiteView,
-    User,
     ZoneView,
 )
 from controller.api import (
+    account,
     accounts,
     alerts,
     audit,
@@ -34,6 +29,7 @@ from controller.api import (
     events,
     evidence,
     handling,
+    login,
     outside,
     playback,
     problems,
@@ -48,16 +44,13 @@ from controller.api import (
     statistics,
 )
 from controller.api.context import Caller, Context, ContextNeeded, Needs
-from controller.api.problems import ProblemError
-from controller.auth.accounts import LoginRefused
+from controller.api.guards import Audited, RateLimit
+from controller.api.login import LOGINS_PER_MINUTE_MAX
 from controller.auth.scopes import Scope
 from controller.core import views
 from runtime.clock import Clock
 
 BODY_MAX_BYTES: Final = 65_536  # the largest body of ours is an order of twenty lines
-LOGINS_PER_MINUTE_MAX: Final = (
-    60  # of one address: a room of people behind one proxy, not a guesser
-)
 ADDRESSES_MAX: Final = 1_000
 
 router = APIRouter(prefix=BASE)
@@ -76,6 +69,8 @@ _PARTS: Final = (
     reports,
     evidence,
     duty,
+    login,
+    account,
     accounts,
     audit,
     retrievals,
@@ -103,7 +98,10 @@ def build(context: Context) -> FastAPI:
     app.state.context = context
     app.state.logins = LoginRate(context.clock)
     problems.install(app)
+    # The last one added stands outermost: who asks too often costs nothing else.
     app.add_middleware(BodyLimit)
+    app.add_middleware(Audited, api=app, audit=context.security.audit)
+    app.add_middleware(RateLimit, policy=context.security.policy, clock=context.clock)
     app.include_router(router)
     for part in _PARTS:
         app.include_router(part.router)
@@ -154,42 +152,6 @@ class LoginRate:
         return True
 
 
-@router.post("/login", tags=["account"])
-async def log_in(body: LoginBody, context: ContextNeeded, request: Request) -> LoginGiven:
-    """A token for a user name and password; shown once."""
-    rate: LoginRate = request.app.state.logins
-    address = request.client.host if request.client else "unknown"
-    if not rate.allows(address):
-        text = Sentence(zh="登录过于频繁，请一分钟后再试。", en="Too many log-ins; wait a minute.")
-        raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, text, retry_after_s=60)
-    found = await asyncio.to_thread(context.accounts.log_in, body.username, body.password)
-    if not isinstance(found, LoginRefused):
-        return LoginGiven(token=found.token, expires_utc_ms=found.expires_utc_ms, user=found.user)
-    if found.locked_until_utc_ms is not None:
-        wait_s = max(1, (found.locked_until_utc_ms - context.clock.utc_ms()) // 1_000)
-        text = Sentence(
-            zh=f"密码多次输错，账号已锁定，请 {wait_s} 秒后再试。",
-            en=f"Locked after wrong passwords; try again in {wait_s} s.",
-        )
-        raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, text, retry_after_s=wait_s)
-    text = Sentence(zh="用户名或密码错误。", en="User name or password is wrong.")
-    raise ProblemError(HTTPStatus.UNAUTHORIZED, text)
-
-
-@router.post("/logout", tags=["account"], status_code=204)
-async def log_out(
-    context: ContextNeeded, caller: Annotated[Caller, Depends(Needs(Scope.SELF))]
-) -> None:
-    """Forget the token that this request bears."""
-    await asyncio.to_thread(context.accounts.log_out, caller.token)
-
-
-@router.get("/me", tags=["account"])
-async def me(caller: Annotated[Caller, Depends(Needs(Scope.SELF))]) -> User:
-    """Who is asking."""
-    return caller.user
-
-
 @router.get("/site", tags=["site"], dependencies=[Depends(Needs(Scope.SITE))])
 async def get_site(context: ContextNeeded) -> SiteView:
     """What does not change while the controller runs."""
@@ -220,6 +182,7 @@ async def get_overview(
         alerts=tuple(context.alert_view(row, caller.user) for row in records),
         deliveries=tuple(views.delivery_view(state, row) for row in state.deliveries.values()),
         sessions=tuple(views.session_view(row) for row in state.sessions.values()),
+        outside=outside.outside_of(context, caller),
     )
 
 

@@ -20,7 +20,7 @@ from controller.auth.accounts import Accounts
 from controller.auth.pins import PinSource
 from controller.auth.scopes import Scope
 from controller.auth.security import Security
-from controller.core import views
+from controller.core import escalation, views
 from controller.core.alerts import AlertRecord, RuleTally
 from controller.core.deliveries import Delivery
 from controller.core.outputs import FileEntry, FileRefused, FileRoot
@@ -140,8 +140,9 @@ class Context:
 
     def alert_view(self, record: AlertRecord, user: User) -> AlertView:
         """An alert with a picture address that is good for this user for some minutes."""
+        due = escalation.due_utc_ms(record, self.state().plan.escalation)
         if not record.picture_stored:
-            return views.alert_view(record)
+            return views.alert_view(record, due_utc_ms=due)
         path = f"{BASE}/alerts/{record.id}/picture.jpg"
         ticket = issue_ticket(
             self.ticket_key,
@@ -151,7 +152,7 @@ class Context:
             self.clock.utc_ms(),
             TICKET_TTL_MS,
         )
-        return views.alert_view(record, f"{self.base_url}{path}?ticket={ticket}")
+        return views.alert_view(record, f"{self.base_url}{path}?ticket={ticket}", due)
 
 
 @dataclass(frozen=True, slots=True)

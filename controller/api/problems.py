@@ -102,9 +102,7 @@ async def _on_problem(request: Request, error: Exception) -> JSONResponse:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    return _response(
-        error.status, _said(request, error.detail), headers=headers, kind=error.kind
-    )
+    return _response(error.status, _said(request, error.detail), headers=headers, kind=error.kind)
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:

@@ -42,6 +42,7 @@ from contracts.observations import (
 from contracts.topics import Kind
 from contracts.units import MonoMs, UtcMs
 from controller.__main__ import Controller, Keys, wire
+from controller.auth.policy import RateSettings, SecuritySettings
 from controller.core.plan import SitePlan, plan_of
 from controller.core.state import Now, SiteState, restored
 from controller.ports import Blocking, P, T
@@ -51,6 +52,8 @@ from runtime.mqtt import Outgoing
 from tests.fakes.bus import MemoryBroker, MemoryBus
 
 NODE_KEY = bytes(range(32))
+# A clock that stands still fills no bucket.
+NO_LIMITS = RateSettings(token_burst=1_000_000, address_burst=1_000_000, refused_burst=1_000_000)
 ACCOUNTS = (
     '[{"username":"sup","password":"sup-password","roles":["supervisor"]},'
     '{"username":"ops","password":"ops-password","roles":["ops"]},'
@@ -291,6 +294,7 @@ def bench(
     run_key: bytes | None = None,
     connected: Callable[[], bool] = lambda: True,
     blocking: Blocking = asyncio.to_thread,
+    security: SecuritySettings | None = None,
 ) -> Bench:
     clock = clock or SimulatedClock()
     broker = broker or MemoryBroker(clock)
@@ -298,6 +302,7 @@ def bench(
         site_dir=data_dir,
         data_dir=data_dir / "data",
         deployment=Deployment.DEMO,
+        security=security or SecuritySettings(rate=NO_LIMITS),
     )
     controller = wire(
         settings,

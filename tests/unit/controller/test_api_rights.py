@@ -13,7 +13,16 @@ from controller.auth.pins import SecretPins, pin_digest, pin_matches
 from controller.auth.scopes import SCOPES, Scope
 from tests.fakes.controller_site import Bench, bench
 
-PUBLIC = {("post", f"{BASE}/login")}
+PUBLIC = {
+    ("post", f"{BASE}/login"),
+    ("get", f"{BASE}/login/oidc"),
+    ("post", f"{BASE}/login/oidc"),
+    ("post", f"{BASE}/login/oidc/start"),
+    ("post", f"{BASE}/welcome"),
+    ("post", f"{BASE}/welcome/ask"),
+    ("post", f"{BASE}/welcome/first"),
+}
+"""Log-in, by whatever way: nobody has a token before it."""
 NAMES = {
     "sup": Role.SUPERVISOR,
     "ops": Role.OPS,
