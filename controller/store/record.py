@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from sqlalchemy import Connection, RowMapping, insert, select
 
@@ -10,6 +11,8 @@ from contracts.api.record import RecordKind, RecordLine
 from contracts.units import UtcMs
 from controller.core.outputs import FileRecord
 from controller.store import schema
+
+ROWS_AT_ONCE: Final = 2_000  # of a walk through all lines
 
 
 def file(connection: Connection, lines: Iterable[FileRecord]) -> None:
@@ -70,7 +73,8 @@ def newest(connection: Connection, *, limit: int) -> tuple[RecordLine, ...]:
 def every(connection: Connection) -> Iterator[RecordLine]:
     """All lines, oldest first."""
     query = select(schema.SESSION_RECORD).order_by(schema.SESSION_RECORD.c.number)
-    for row in connection.execute(query).mappings():
+    options = {"yield_per": ROWS_AT_ONCE}
+    for row in connection.execute(query, execution_options=options).mappings():
         yield _line(row)
 
 

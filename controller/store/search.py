@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Result,
     Select,
     and_,
     bindparam,
@@ -163,17 +164,20 @@ def keep_up(connection: Connection) -> int:
 
 def _all_items(connection: Connection) -> Iterable[Item]:
     sectors = _sectors(connection, None)
-    stream = connection.execution_options(yield_per=REBUILD_ROWS)
-    for body in stream.execute(select(schema.SESSION.c.body)).scalars():
+
+    def stream(query: Select[Any]) -> Result[Any]:
+        return connection.execute(query, execution_options={"yield_per": REBUILD_ROWS})
+
+    for body in stream(select(schema.SESSION.c.body)).scalars():
         yield item_of_session(_SESSION.validate_json(body))
-    for body in stream.execute(select(schema.ALERT.c.body)).scalars():
+    for body in stream(select(schema.ALERT.c.body)).scalars():
         alert = _ALERT.validate_json(body)
         yield item_of_alert(alert, sectors.get(alert.alert.session_id or ""))
     entries = select(schema.ENTRY).where(schema.ENTRY.c.entry_kind != "segment")
-    for row in stream.execute(entries).mappings():
+    for row in stream(entries).mappings():
         entry = FileEntry(**row)
         yield item_of_entry(entry, sectors.get(entry.session_id or ""))
-    for line in record.every(stream):
+    for line in record.every(connection):
         yield item_of_line(line, sectors.get(line.session_id or ""))
 
 

@@ -40,7 +40,7 @@ class Server:
 
     def make(self, database: str) -> str:
         """Make a database; its URL."""
-        import psycopg  # noqa: PLC0415  # an extra
+        import psycopg  # an extra
 
         where = f"host={self.folder / 'socket'} user={ACCOUNT} dbname=postgres"
         with psycopg.connect(where, autocommit=True) as connection:
@@ -69,6 +69,7 @@ def running(
     (folder / "socket").mkdir()
     _hand_over(folder)
     process = None
+    account = _account()
     try:
         data = folder / "data"
         _run([str(found / "initdb"), "-D", str(data), "-U", ACCOUNT, "-E", "UTF8", "--no-locale",
@@ -79,7 +80,8 @@ def running(
                 [str(found / "postgres"), "-D", str(data), *options],
                 stdout=log,
                 stderr=log,
-                **_account(),
+                user=account,
+                group=account,
             )
         _wait(found, folder, process)
         yield Server(folder, process.pid)
@@ -115,11 +117,14 @@ def _hand_over(folder: Path) -> None:
             os.chown(path, account.pw_uid, account.pw_gid)
 
 
-def _account() -> dict[str, str]:
-    return {"user": ACCOUNT, "group": ACCOUNT} if os.geteuid() == 0 else {}
+def _account() -> str | None:
+    return ACCOUNT if os.geteuid() == 0 else None
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **_account())
+    account = _account()
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, user=account, group=account
+    )
     if done.returncode:
         raise RuntimeError(f"{command[0]}: {done.stderr[-500:]}")
