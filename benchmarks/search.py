@@ -20,7 +20,8 @@ from statistics import median
 from typing import Final
 
 from sqlalchemy import Connection, Dialect, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from benchmarks.form import Figure, Options, options, percentile, show
 from benchmarks.search_rows import (
@@ -151,7 +152,7 @@ def _against_bare(
     database: Database, store: SearchStore, dialect: str, asked: Filters
 ) -> tuple[float, float]:
     """Our page and the bare driver's, one after the other."""
-    compiled: Dialect = postgresql.dialect() if dialect == "postgresql" else sqlite.dialect()
+    compiled: Dialect = PGDialect() if dialect == "postgresql" else SQLiteDialect()
     statements = []
     if FoundKind.SEGMENT in asked.kinds:
         statements.append(segments_statement(asked, None, LIMIT + 1))
