@@ -19,9 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from sqlalchemy import Connection, Dialect, text
-from sqlalchemy.dialects.postgresql.base import PGDialect
-from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy import Connection, text
 
 from benchmarks.form import Figure, Options, options, percentile, show
 from benchmarks.search_rows import (
@@ -152,7 +150,7 @@ def _against_bare(
     database: Database, store: SearchStore, dialect: str, asked: Filters
 ) -> tuple[float, float]:
     """Our page and the bare driver's, one after the other."""
-    compiled: Dialect = PGDialect() if dialect == "postgresql" else SQLiteDialect()
+    compiled = database.read(lambda connection: connection.dialect)
     statements = []
     if FoundKind.SEGMENT in asked.kinds:
         statements.append(segments_statement(asked, None, LIMIT + 1))
