@@ -25,6 +25,7 @@ from contracts.api import (
     ZoneVerdict,
     ZoneView,
 )
+from contracts.api.alerts import AlertHistory, HandlingStep
 from contracts.devices import Area, CameraConfig, Named
 from contracts.observations import CameraState, CameraView, Condition, NodeState, SoundState
 from contracts.units import MonoMs, RobotId, RoomId, UtcMs, ZoneId
@@ -58,11 +59,29 @@ def session_view(session: Session) -> SessionView:
         keep_days=session.keep_days,
         procurement=session.procurement,
         sector=session.sector,
+        code=session.public_code,
+        room_ids=session.rooms,
+        confirmed_rooms=tuple(row.room_id for row in session.seals if row.confirmed),
+        suspension=session.suspension,
+        suspended_utc_ms=session.suspended_utc_ms,
+        cancelled_utc_ms=session.cancelled_utc_ms,
+        archived_utc_ms=session.archived_utc_ms,
+        reason=session.reason,
+        scheduled_by=session.scheduled_by,
+        revision=session.revision,
+        seats=len(session.roster.active),
+        checked_in=len(session.roster.active) - len(session.roster.missing),
+        pending_amendments=len(session.roster.pending),
     )
 
 
-def alert_view(record: AlertRecord, picture_url: str | None = None) -> AlertView:
-    """An alert as people see it; ``picture_url`` bears the asking user's own ticket."""
+def alert_view(
+    record: AlertRecord, picture_url: str | None = None, due_utc_ms: UtcMs | None = None
+) -> AlertView:
+    """An alert as people see it; ``picture_url`` bears the asking user's own ticket.
+
+    ``due_utc_ms``: see ``escalation.due_utc_ms``.
+    """
     alert = record.alert
     return AlertView(
         id=record.id,
@@ -98,6 +117,42 @@ def alert_view(record: AlertRecord, picture_url: str | None = None) -> AlertView
         disposition=record.disposition,
         note=record.note,
         detail=record.detail,
+        revision=record.revision,
+        owner=record.owner,
+        due_utc_ms=due_utc_ms,
+        latched=record.latched,
+        urged_utc_ms=record.urged_utc_ms,
+        resolved_by=record.resolved_by,
+        resolved_utc_ms=record.resolved_utc_ms,
+        closed_by=record.closed_by,
+        closed_utc_ms=record.closed_utc_ms,
+        seat=record.seat,
+        statement=record.statement,
+        told_level=record.told.level,
+        told_utc_ms=record.told.utc_ms,
+        returns=record.returns,
+        follows=record.follows,
+    )
+
+
+def alert_history(record: AlertRecord) -> AlertHistory:
+    """All that was done about an alert."""
+    return AlertHistory(
+        alert_id=record.id,
+        revision=record.revision,
+        steps=tuple(
+            HandlingStep(
+                number=step.number,
+                verb=step.verb,
+                utc_ms=step.utc_ms,
+                by=step.by,
+                text=step.text,
+                to=step.to,
+                disposition=step.disposition,
+                handling=step.handling,
+            )
+            for step in record.history
+        ),
     )
 
 
@@ -139,7 +194,7 @@ def room_view(site: SiteState, area: Area, mono_ms: MonoMs) -> RoomView:
 
 def held_by(site: SiteState, room_id: RoomId) -> Session | None:
     """The session that a room belongs to now, else the next one scheduled there."""
-    rows = [row for row in site.sessions.values() if row.room_id == room_id and not row.ended]
+    rows = [row for row in site.sessions.values() if room_id in row.rooms and not row.ended]
     held = next((row for row in rows if row.state in HOLDS_ROOM), None)
     return held or min(rows, key=lambda row: row.scheduled_utc_ms, default=None)
 
@@ -313,6 +368,13 @@ def witness_report(
                 disposition=row.disposition,
                 acknowledged_by=row.acknowledged_by,
                 picture_sha256=row.alert.picture.sha256 if row.alert.picture else None,
+                id=row.id,
+                camera_id=row.alert.camera_id,
+                seat=row.seat or None,
+                incident=row.confirmed,
+                note=row.note,
+                statement=row.statement,
+                resolved_by=row.resolved_by,
             )
             for row in rows
         ),
