@@ -21,18 +21,17 @@ from contracts.api.accounts import (
     TokenGiven,
     TokenView,
 )
-from contracts.api.record import RecordKind
 from contracts.units import ID_PATTERN
 from controller.api.account import IdPath, token_view
 from controller.api.context import Caller, Context, ContextNeeded, Needs
 from controller.api.http_rules import IfMatch
 from controller.api.login import audited
+from controller.api.nodes import tell_glass
 from controller.api.problems import ProblemError, forbidden, not_found, problem_of
 from controller.auth.scopes import SCOPES, Scope
 from controller.core import views
-from controller.core.outputs import FileRecord, Refused
+from controller.core.outputs import Refused
 from controller.core.sessions import Session
-from controller.core.state import RecordNoted
 from controller.ports import Account, TokenKind
 
 router = APIRouter(prefix=BASE, tags=["accounts"])
@@ -266,23 +265,6 @@ Sees = Annotated[Caller, Depends(Needs(Scope.BREAK_GLASS, Scope.BREAK_GLASS_APPR
 def _sealed(context: Context, room_id: str) -> Session | None:
     session = views.held_by(context.state(), room_id)
     return session if session is not None and session.state is SessionState.SEALED else None
-
-
-async def tell_glass(
-    context: Context, glass: GlassView, by: str, step: str, text: Sentence
-) -> None:
-    """A line in the session's record: the supervisor reads it, and the report tells it."""
-    line = FileRecord(
-        room_id=glass.room_id,
-        utc_ms=context.clock.utc_ms(),
-        record_kind=RecordKind.BREAK_GLASS,
-        by=by,
-        text=text,
-        session_id=glass.session_id,
-        subject=glass.id,
-        data={"step": step, "asked_by": glass.asked_by, "reason": glass.reason},
-    )
-    await context.intake.ask(RecordNoted(line))
 
 
 @router.get("/break-glass")

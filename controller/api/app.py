@@ -174,16 +174,24 @@ async def get_overview(
     # The id first: an event between the two is then seen twice, never missed.
     event_id = context.hub.last_id
     state, now = context.state(), context.clock.mono_ms()
-    told = (row for row in state.alerts.values() if not row.shadow)
+    told = (
+        row for row in state.alerts.values() if not row.shadow and caller.sees_alert(context, row)
+    )
     records = sorted(told, key=lambda row: -row.number)[:PAGE_MAX]
     return Overview(
         event_id=event_id,
-        rooms=tuple(views.room_view(state, area, now) for area in state.plan.site.config.areas),
+        rooms=rooms.rooms_seen(context, caller),
         zones=tuple(views.zone_view(state, zone, now) for zone in state.plan.zones),
         robots=tuple(views.robot_view(state, robot, now) for robot in state.plan.robots),
         alerts=tuple(context.alert_view(row, caller.user) for row in records),
-        deliveries=tuple(views.delivery_view(state, row) for row in state.deliveries.values()),
-        sessions=tuple(views.session_view(row) for row in state.sessions.values()),
+        deliveries=tuple(
+            views.delivery_view(state, row)
+            for row in state.deliveries.values()
+            if caller.sees_room(row.room_id)
+        ),
+        sessions=tuple(
+            views.session_view(row) for row in state.sessions.values() if caller.sees_session(row)
+        ),
         outside=outside.outside_of(context, caller),
     )
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Header
 from fastapi.responses import StreamingResponse
 
-from contracts.api import BASE, EventName, Sentence
+from contracts.api import BASE, EventName, Sentence, SessionView
 from contracts.envelope import Strict
 from controller.api.context import Caller, Context, ContextNeeded, Needs
 from controller.api.hub import Client, StreamEvent, TooManyClientsError
@@ -43,10 +43,28 @@ OWN_SCOPE_OF: Final[Mapping[EventName, Scope]] = {
 """What lets an account see the events of its own room."""
 
 
-def wants_of(caller: Caller) -> Callable[[StreamEvent], bool]:
-    """Which events an account may see."""
+def reaches(event: StreamEvent, context: Context, caller: Caller) -> bool:
+    """Whether an account's grants reach what an event is about."""
+    match event.body:
+        case AlertRecord():
+            return caller.sees_alert(context, event.body)
+        case SessionView():
+            sectors = caller.user.grants.sectors
+            in_sector = sectors is None or event.body.sector in sectors
+            return in_sector and caller.sees_room(event.body.room_id)
+        case _:
+            return event.room_id is None or caller.sees_room_now(context, event.room_id)
+
+
+def wants_of(context: Context, caller: Caller) -> Callable[[StreamEvent], bool]:
+    """Which events an account may see: by its scopes, and by its grants where it has any."""
+    grants = caller.user.grants
+    bounded = grants.rooms is not None or grants.sectors is not None
 
     def wants(event: StreamEvent) -> bool:
+        return may(event) and (not bounded or reaches(event, context, caller))
+
+    def may(event: StreamEvent) -> bool:
         scope = SCOPE_OF.get(event.name)
         if scope is None or scope in caller.scopes:
             return True
@@ -81,7 +99,7 @@ async def get_events(
 ) -> StreamingResponse:
     """What happens, as it happens; see ``EventName``. A client that is too slow is disconnected."""
     try:
-        client = context.hub.join(wants_of(caller), last_event_id)
+        client = context.hub.join(wants_of(context, caller), last_event_id)
     except TooManyClientsError:
         text = Sentence(zh="事件流连接数已满。", en="Too many clients follow the event stream.")
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, text, retry_after_s=10) from None
@@ -93,15 +111,23 @@ async def get_events(
 
 
 async def _stream(client: Client, context: Context, caller: Caller) -> AsyncIterator[str]:
+    checked = context.clock.mono_ms()
     try:
         yield ": connected\n\n"
         while not client.dropped:
+            quiet = False
             try:
                 async with asyncio.timeout(KEEPALIVE_MS / 1_000):
                     await client.filled.wait()
             except TimeoutError:
-                if await asyncio.to_thread(context.accounts.user, caller.token) is None:
+                quiet = True
+            # Busy or not: who logged out, was disabled or has other rights now sees no more.
+            if quiet or context.clock.mono_ms() - checked >= KEEPALIVE_MS:
+                checked = context.clock.mono_ms()
+                user = await asyncio.to_thread(context.accounts.user, caller.token)
+                if user != caller.user:
                     return
+            if quiet:
                 yield ": alive\n\n"
                 continue
             for event in client.take():

@@ -123,17 +123,20 @@ async def get_proof(
     )
 
 
-@router.get("/chains/{node_id}/{track_id}", dependencies=[Depends(Needs(Scope.EVIDENCE))])
-async def get_chain(
+@router.get("/chains/{node_id}/{track_id}")
+async def get_chain(  # noqa: PLR0917  # what FastAPI fills in
     node_id: NodePath,
     track_id: TrackPath,
     context: ContextNeeded,
+    caller: Annotated[Caller, Depends(Needs(Scope.EVIDENCE))],
     after: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
     life: Annotated[int | None, Query(ge=1)] = None,
 ) -> ChainPage:
     """The entries of a chain as they were announced, and the lines it refused."""
     chain = _chain(context, node_id, track_id)
+    if not caller.sees_room(chain.room_id):
+        raise not_found("chain", f"{node_id}/{track_id}")
     wanted = life or chain.life
     rows = await asyncio.to_thread(
         lambda: context.reader.entries(node_id, track_id, life=wanted, after=after, limit=limit)

@@ -1,5 +1,6 @@
 """Routes of the edge nodes' video: live pages, recordings, clips of alerts; each link is logged."""
 
+import asyncio
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
@@ -75,14 +76,14 @@ async def get_live_page(
 ) -> PageLink:
     """The live page of a camera at its edge node, for who may see its picture now."""
     camera = _camera(context, camera_id)
-    check_sealed(context, caller, camera.area)
+    ttl_ms = min(TICKET_TTL_MS, await check_sealed(context, caller, camera.area))
     door = _door(context, camera)
-    ticket = door.ticket(caller, TICKET_SCOPE, camera_resource(camera.id), TICKET_TTL_MS)
+    ticket = door.ticket(caller, TICKET_SCOPE, camera_resource(camera.id), ttl_ms)
     log.info("live_link_issued", camera_id=camera.id, username=caller.user.username)
     return PageLink(
         camera_id=camera.id,
         url=f"{door.base}/view/{camera.id}?{urlencode({'ticket': ticket})}",
-        expires_utc_ms=UtcMs(door.now_utc_ms + TICKET_TTL_MS),
+        expires_utc_ms=UtcMs(door.now_utc_ms + ttl_ms),
     )
 
 
@@ -94,14 +95,14 @@ async def get_zones_page(
 ) -> PageLink:
     """The editor of zones on a camera's picture, for who may see that picture now."""
     camera = _camera(context, camera_id)
-    check_sealed(context, caller, camera.area)
+    ttl_ms = min(RECORDING_TTL_MS, await check_sealed(context, caller, camera.area))
     door = _door(context, camera)
-    ticket = door.ticket(caller, ZONES_SCOPE, camera_resource(camera.id), RECORDING_TTL_MS)
+    ticket = door.ticket(caller, ZONES_SCOPE, camera_resource(camera.id), ttl_ms)
     log.info("zones_link_issued", camera_id=camera.id, username=caller.user.username)
     return PageLink(
         camera_id=camera.id,
         url=f"{door.base}/view/{camera.id}/zones?{urlencode({'ticket': ticket})}",
-        expires_utc_ms=UtcMs(door.now_utc_ms + RECORDING_TTL_MS),
+        expires_utc_ms=UtcMs(door.now_utc_ms + ttl_ms),
     )
 
 
@@ -114,8 +115,14 @@ async def get_recordings_page(
     end: ToQuery = None,
     alert: AlertQuery = None,
 ) -> PageLink:
-    """The page of a camera's recordings at its edge node; ``alert``: with that clip playing."""
+    """The page of a camera's recordings at its edge node; ``alert``: with that clip playing.
+
+    A recording holds picture and sound together, so it takes the right to both.
+    """
     camera = _camera(context, camera_id)
+    if not caller.sees_room_now(context, camera.area):
+        raise not_found("camera", camera_id)
+    _check_recorded(caller)
     door = _door(context, camera)
     ticket = door.ticket(caller, RECORDING_SCOPE, camera_resource(camera.id), RECORDING_TTL_MS)
     given = {"ticket": ticket, "from": begin, "to": end, "alert": alert}
@@ -142,7 +149,8 @@ async def get_clip(
 
     Before ``complete_utc_ms`` the node answers 425, unless the address was asked for ``early``.
     """
-    record = await find_alert(context, alert_id)
+    record = await _seen_alert(context, caller, alert_id)
+    _check_recorded(caller)
     camera = _seen_by(context, record)
     own = is_own(record)
     door = _door(context, camera) if own else door_of(context, record.alert.node_id)
@@ -184,7 +192,8 @@ async def get_sound(
     caller: Annotated[Caller, Depends(Needs(Scope.SOUND))],
 ) -> SoundLink:
     """Where a browser hears the seconds before an alert; each asking is a listening, and logged."""
-    record = await find_alert(context, alert_id)
+    record = await _seen_alert(context, caller, alert_id)
+    caller.needs_sound()
     sound = record.alert.sound
     if sound is None:
         text = Sentence(
@@ -206,6 +215,18 @@ async def get_sound(
         duration_ms=sound.duration_ms,
         expires_utc_ms=UtcMs(door.now_utc_ms + TICKET_TTL_MS),
     )
+
+
+def _check_recorded(caller: Caller) -> None:
+    caller.needs_picture()
+    caller.needs_sound()
+
+
+async def _seen_alert(context: Context, caller: Caller, alert_id: str) -> AlertRecord:
+    record = await find_alert(context, alert_id)
+    if not await asyncio.to_thread(caller.sees_alert, context, record):
+        raise not_found("alert", alert_id)
+    return record
 
 
 def _witness(record: AlertRecord) -> CameraId | None:

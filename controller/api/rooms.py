@@ -32,17 +32,34 @@ def _area(context: Context, room_id: RoomId) -> Area:
     raise not_found("room", room_id)
 
 
-@router.get("", dependencies=[Depends(Needs(Scope.ROOMS))])
-async def get_rooms(context: ContextNeeded) -> tuple[RoomView, ...]:
-    """All watched areas now."""
+@router.get("")
+async def get_rooms(
+    context: ContextNeeded, caller: Annotated[Caller, Depends(Needs(Scope.ROOMS))]
+) -> tuple[RoomView, ...]:
+    """All watched areas that the account's grants reach, now."""
+    return rooms_seen(context, caller)
+
+
+def rooms_seen(context: Context, caller: Caller) -> tuple[RoomView, ...]:
+    """The rooms that a caller sees; not those that a session of another sector holds."""
     state, now = context.state(), context.clock.mono_ms()
-    return tuple(views.room_view(state, area, now) for area in state.plan.site.config.areas)
+    return tuple(
+        views.room_view(state, area, now)
+        for area in state.plan.site.config.areas
+        if caller.sees_room_now(context, area.id)
+    )
 
 
-@router.get("/{room_id}", dependencies=[Depends(Needs(Scope.ROOMS))])
-async def get_room(room_id: RoomPath, context: ContextNeeded) -> RoomView:
+@router.get("/{room_id}")
+async def get_room(
+    room_id: RoomPath,
+    context: ContextNeeded,
+    caller: Annotated[Caller, Depends(Needs(Scope.ROOMS))],
+) -> RoomView:
     """One watched area now."""
     area = _area(context, room_id)
+    if not caller.sees_room_now(context, room_id):
+        raise not_found("room", room_id)
     return views.room_view(context.state(), area, context.clock.mono_ms())
 
 
@@ -54,19 +71,19 @@ async def get_media(
 ) -> tuple[MediaLink, ...]:
     """Addresses of the room's pictures at its edge node, good for this user for five minutes."""
     _area(context, room_id)
-    check_sealed(context, caller, room_id)
+    ttl_ms = min(TICKET_TTL_MS, await check_sealed(context, caller, room_id))
     state = context.state()
     door = door_of(context, state.plan.watcher.get(room_id))
     links = []
     for camera in state.plan.site.cameras_of(room_id):
         path = camera_resource(camera.id)
-        ticket = door.ticket(caller, TICKET_SCOPE, path, TICKET_TTL_MS)
+        ticket = door.ticket(caller, TICKET_SCOPE, path, ttl_ms)
         links.append(
             MediaLink(
                 camera_id=camera.id,
                 snapshot_url=f"{door.base}{path}/snapshot.jpg?ticket={ticket}",
                 live_url=f"{door.base}{path}/live.mjpg?ticket={ticket}",
-                expires_utc_ms=UtcMs(door.now_utc_ms + TICKET_TTL_MS),
+                expires_utc_ms=UtcMs(door.now_utc_ms + ttl_ms),
             )
         )
     return tuple(links)
