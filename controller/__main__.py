@@ -55,10 +55,13 @@ from controller.fleet.master import FleetMaster
 from controller.notices.channels import ChannelFileError
 from controller.notices.desk import NoticeDesk
 from controller.ports import Blocking, StoreLost
+from controller.reports.office import ReportOffice, open_office
+from controller.reports.versions import Signer
 from controller.service import Service
 from controller.settings import ControllerSettings, Deployment
 from controller.store.account_tables import AccountTables, AuditTables
 from controller.store.database import Database, Loaded
+from controller.store.reports import ReportStore
 from runtime import logs
 from runtime.clock import Clock, SystemClock
 from runtime.http import PortTakenError, listen, serve
@@ -174,6 +177,7 @@ class Controller:
     metrics: Metrics
     clock: Clock
     client: httpx.AsyncClient
+    reports: ReportOffice
 
     async def run(self) -> None:
         """All parts but the bus and the web server."""
@@ -187,6 +191,7 @@ class Controller:
                 group.create_task(self.hub.run())
                 group.create_task(self.notices.run())
                 group.create_task(self.security.run())
+                group.create_task(self.reports.run())
                 group.create_task(self._measure())
         finally:
             await self.client.aclose()
@@ -277,10 +282,39 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     security = _security(settings, database, clock, hasher, key, client, keys, blocking)
     metrics = Metrics()
     outside = Outside(keys.node_keys, base_url, broker_connected, settings.menu, key, demo=demo)
-    context = _context(service, database, pictures, security, hub, clock, metrics, outside, duty)
+    reports = _reports(settings, database, pictures, service, clock, client, outside)
+    context = _context(
+        service, database, pictures, security, hub, clock, metrics, outside, duty, reports
+    )
     inbox, app = EdgeInbox(bus, service, clock, site.config.id, database.cursors()), build(context)
     edges = (inbox, commands, witnesses, duty.notices)
-    return Controller(service, *edges, fleet, hub, app, database, security, metrics, clock, client)
+    return Controller(
+        service, *edges, fleet, hub, app, database, security, metrics, clock, client, reports
+    )
+
+
+def _reports(
+    settings: ControllerSettings,
+    database: Database,
+    pictures: PictureStore,
+    service: Service,
+    clock: Clock,
+    client: httpx.AsyncClient,
+    outside: Outside,
+) -> ReportOffice:
+    key = outside.evidence_key
+    return open_office(
+        settings.data_dir,
+        state=lambda: service.state,
+        facts=database,
+        rows=ReportStore(database),
+        pictures=pictures,
+        signer=Signer(key.id, key.sign, key.public_pem()),
+        intake=service,
+        clock=clock,
+        client=client,
+        node_keys=outside.node_keys,
+    )
 
 
 def _security(  # noqa: PLR0917  # everything is passed by argument
@@ -377,6 +411,7 @@ def _context(  # noqa: PLR0913, PLR0917  # everything is passed by argument
     metrics: Metrics,
     outside: Outside,
     duty: DutyDesk,
+    reports: ReportOffice,
 ) -> Context:
     return Context(
         intake=service,
@@ -390,6 +425,7 @@ def _context(  # noqa: PLR0913, PLR0917  # everything is passed by argument
         pins=SecretPins(),
         hub=hub,
         duty=duty,
+        reports=reports,
         clock=clock,
         metrics=metrics,
         menu=outside.menu,

@@ -17,6 +17,7 @@ from controller.api.http_rules import Once
 from controller.api.hub import EventHub
 from controller.api.problems import ProblemError, forbidden
 from controller.auth.accounts import Accounts
+from controller.auth.names import Names
 from controller.auth.pins import PinSource
 from controller.auth.scopes import Scope
 from controller.auth.security import Security
@@ -28,6 +29,7 @@ from controller.core.outside import OutsideAct
 from controller.core.sessions import Session
 from controller.core.state import SiteState
 from controller.ports import Intake, Token, TokenKind
+from controller.reports.office import ReportOffice
 from runtime.clock import Clock
 from runtime.metrics import Metrics
 from runtime.tokens import issue_ticket
@@ -72,7 +74,11 @@ class Reader(Protocol):
         self, room_id: str, *, since_utc_ms: UtcMs, until_utc_ms: UtcMs, limit: int
     ) -> tuple[AlertRecord, ...]: ...
 
-    def sessions(self, *, limit: int) -> tuple[Session, ...]: ...
+    def sessions(
+        self, *, limit: int, wanted: SessionFilter = ALL_SESSIONS
+    ) -> tuple[Session, ...]: ...
+
+    def find_session_by_key(self, key: str) -> Session | None: ...
 
     def entries(
         self, node_id: str, track_id: str, *, life: int, after: int, limit: int
@@ -115,11 +121,13 @@ class Context:
     reader: Reader
     finding: Finding
     pictures: Pictures
+    names: Names
     accounts: Accounts
     security: Security
     pins: PinSource
     hub: EventHub
     duty: DutyDesk
+    reports: ReportOffice
     clock: Clock
     metrics: Metrics
     menu: tuple[Dish, ...]
@@ -171,9 +179,10 @@ class Caller:
         return rooms is None or room_id in rooms
 
     def sees_session(self, session: Session) -> bool:
-        """Whether the account's grants reach this session: its room and its sector."""
+        """Whether the account's grants reach this session: one of its rooms, and its sector."""
         sectors = self.user.grants.sectors
-        return self.sees_room(session.room_id) and (sectors is None or session.sector in sectors)
+        seen = any(self.sees_room(room) for room in session.rooms)
+        return seen and (sectors is None or session.sector in sectors)
 
     def sees_room_now(self, context: Context, room_id: RoomId) -> bool:
         """Whether the grants reach this room and the session that holds it, if one does."""

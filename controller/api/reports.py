@@ -1,118 +1,173 @@
-"""Routes of witness reports: the draft as JSON and as a page to print."""
+"""Routes of witness reports: the draft, and the signed versions with all their files."""
 
 import asyncio
-from typing import Annotated, Final, Literal
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+import structlog
+from fastapi import APIRouter, Depends, Path, Query, Response
 
-from contracts.api import BASE, WitnessReport
-from contracts.units import UtcMs
-from controller.api.context import Context, ContextNeeded, Needs
+from contracts.api import BASE, Problem, Sentence, WitnessReport
+from contracts.api.report import NewVersionBody, ReportFile, ReportState, ReportVersion
+from controller.api.context import Caller, Context, ContextNeeded, Needs
+from controller.api.problems import ProblemError, not_found
 from controller.api.sessions import SessionPath, find_session
 from controller.auth.scopes import Scope
-from controller.core import evidence_views, recording, views
-from controller.core.alerts import PERSON_IN_ZONE, AlertRecord
-from controller.core.outputs import FileEntry
 from controller.core.sessions import Session
+from controller.reports.desk import NoVersionError
+from controller.reports.documents import DocumentError
 from controller.reports.witness import page
+from controller.reports.witness_pdf import witness_pdf
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix=f"{BASE}/sessions", tags=["reports"])
 
-ROWS_MAX: Final = 2_000  # a session has a handful of alerts; this bounds a report gone wrong
 STILLS_MAX: Final = 24  # pictures on the page: what a person looks through, some 5 MB
+VERSION_MAX: Final = 1_000
+NO_STORE: Final = {"Cache-Control": "no-store"}
+TYPES: Final = {
+    ".pdf": "application/pdf",
+    ".zip": "application/zip",
+    ".pem": "application/x-pem-file",
+}
+
+Language = Literal["zh-CN", "en"]
+LangQuery = Annotated[Language, Query(description="Language of the page.")]
+Reader = Annotated[Caller, Depends(Needs(Scope.REPORTS))]
+_MISSING: Final[dict[int | str, dict[str, Any]]] = {
+    404: {"model": Problem, "description": "No such session, or no such version."}
+}
+_PDF: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
+}
 
 
-async def _gathered(
-    context: Context, session: Session
-) -> tuple[WitnessReport, tuple[AlertRecord, ...]]:
-    now = context.clock.utc_ms()
-    state = context.state()
-    records = {
-        row.id: row
-        for row in await asyncio.to_thread(
-            lambda: context.reader.alerts(before=None, limit=ROWS_MAX, session_id=session.id)
-        )
-    }
-    if session.sealed_utc_ms is not None:
-        until = session.released_utc_ms or now
-        for zone in state.plan.zones.values():
-            if zone.seen_by is not None:
-                rows = await asyncio.to_thread(
-                    _in_zone, context, zone.seen_by, session.sealed_utc_ms, until
-                )
-                records |= {row.id: row for row in rows}
-    deliveries = await asyncio.to_thread(
-        lambda: context.reader.deliveries(limit=ROWS_MAX, session_id=session.id)
-    )
-    alerts = tuple(sorted(records.values(), key=lambda row: row.number))
-    covered, entries = await asyncio.to_thread(_recorded, context, session, now)
-    report = views.witness_report(
-        state,
-        session,
-        alerts,
-        deliveries,
-        now,
-        recordings=evidence_views.report_tracks(state, session, covered, entries),
-        gaps=evidence_views.report_gaps(covered),
-    )
-    return report, alerts
+async def _seen(context: Context, caller: Caller, session_id: str) -> Session:
+    session = await find_session(context, session_id)
+    if not caller.sees_session(session):
+        raise not_found("session", session_id)
+    return session
 
 
-def _recorded(
-    context: Context, session: Session, now: UtcMs
-) -> tuple[list[evidence_views.Covered], tuple[FileEntry, ...]]:
-    """What the second copy of the manifests says of the session's recordings."""
-    since = session.sealed_utc_ms
-    if since is None:
-        return [], ()
-    state, reader = context.state(), context.reader
-    until = session.released_utc_ms or now
-    covered: list[evidence_views.Covered] = []
-    for track in recording.concerned(state, session.room_id):
-        node_id = state.plan.watcher.get(track.room_id, "")
-        rows = reader.stretches(node_id, track.id, since=since, until=until)
-        chain = recording.chain_of(state, track)
-        covered.append(evidence_views.covered(track, chain, rows, (since, until), now))
-    return covered, reader.session_entries(session.id)
-
-
-def _in_zone(context: Context, room_id: str, since: UtcMs, until: UtcMs) -> tuple[AlertRecord, ...]:
-    rows = context.reader.room_alerts(
-        room_id, since_utc_ms=since, until_utc_ms=until, limit=ROWS_MAX
-    )
-    return tuple(row for row in rows if row.alert.rule == PERSON_IN_ZONE)
-
-
-@router.get("/{session_id}/report", dependencies=[Depends(Needs(Scope.REPORTS))])
-async def get_report(session_id: SessionPath, context: ContextNeeded) -> WitnessReport:
+@router.get("/{session_id}/report", responses=_MISSING)
+async def get_report(
+    session_id: SessionPath, context: ContextNeeded, caller: Reader
+) -> WitnessReport:
     """The draft of a session's witness report."""
-    report, _ = await _gathered(context, await find_session(context, session_id))
-    return report
+    session = await _seen(context, caller, session_id)
+    gathered = await asyncio.to_thread(context.reports.desk.draft, session)
+    return gathered.report
 
 
 @router.get(
     "/{session_id}/report.html",
     response_class=Response,
-    responses={200: {"content": {"text/html": {}}}},
-    dependencies=[Depends(Needs(Scope.REPORTS))],
+    responses={200: {"content": {"text/html": {}}}, **_MISSING},
 )
 async def get_report_page(
-    session_id: SessionPath,
-    context: ContextNeeded,
-    lang: Annotated[Literal["zh-CN", "en"], Query()] = "zh-CN",
+    session_id: SessionPath, context: ContextNeeded, caller: Reader, lang: LangQuery = "zh-CN"
 ) -> Response:
     """The draft as one page to print; it carries its pictures and loads nothing."""
-    report, alerts = await _gathered(context, await find_session(context, session_id))
+    session = await _seen(context, caller, session_id)
+    gathered = await asyncio.to_thread(context.reports.desk.draft, session)
     stills: dict[int, bytes] = {}
-    for row in alerts[:STILLS_MAX]:
+    for row in gathered.alerts[:STILLS_MAX]:
         if row.alert.picture is not None:
             content = await asyncio.to_thread(context.pictures.read, row.alert.picture.sha256)
             if content is not None:
                 stills[row.number] = content
     zone = context.state().plan.site.config.time_zone
-    html = await asyncio.to_thread(page, report, stills, lang, zone)
-    headers = {
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": ("default-src 'none'; img-src data:; style-src 'unsafe-inline'"),
-    }
+    html = await asyncio.to_thread(page, gathered.report, stills, lang, zone)
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    headers = {**NO_STORE, "Content-Security-Policy": policy}
     return Response(html, media_type="text/html", headers=headers)
+
+
+@router.get("/{session_id}/report.pdf", response_class=Response, responses={**_PDF, **_MISSING})
+async def get_draft_pdf(
+    session_id: SessionPath, context: ContextNeeded, caller: Reader, lang: LangQuery = "zh-CN"
+) -> Response:
+    """The draft as PDF, marked as one on each page and not signed."""
+    session = await _seen(context, caller, session_id)
+    desk = context.reports.desk
+
+    def made() -> bytes:
+        gathered = desk.draft(session)
+        return witness_pdf(gathered.report, lang, desk.stills(gathered.alerts), None)
+
+    try:
+        content = await asyncio.to_thread(made)
+    except DocumentError as error:
+        raise _not_set(error) from None
+    name = f"{session.id}-draft.{lang[:2]}.pdf"
+    headers = {**NO_STORE, "Content-Disposition": f'inline; filename="{name}"'}
+    return Response(content, media_type="application/pdf", headers=headers)
+
+
+def _not_set(error: Exception) -> ProblemError:
+    log.error("report_not_set", error=str(error))
+    text = Sentence(
+        zh="控制器暂时无法生成 PDF（多为缺少中文字体 fonts-noto-cjk 或磁盘已满），请联系运维。",
+        en="The controller cannot make the PDF now (a font or disk space is missing: "
+        "fonts-noto-cjk). Tell operations; its log says which.",
+    )
+    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, text, retry_after_s=60)
+
+
+@router.get("/{session_id}/report/state", responses=_MISSING)
+async def get_report_state(
+    session_id: SessionPath, context: ContextNeeded, caller: Reader
+) -> ReportState:
+    """The signed versions of a session's report, what the next one waits for, and late facts."""
+    session = await _seen(context, caller, session_id)
+    return await asyncio.to_thread(context.reports.desk.status, session)
+
+
+@router.post(
+    "/{session_id}/report/versions",
+    status_code=HTTPStatus.CREATED,
+    responses={**_MISSING, 409: {"model": Problem, "description": "Not released, or nothing new."}},
+)
+async def make_report_version(
+    session_id: SessionPath,
+    body: NewVersionBody,
+    context: ContextNeeded,
+    caller: Annotated[Caller, Depends(Needs(Scope.SESSIONS_ACT))],
+) -> ReportVersion:
+    """Have a version made and signed now; a further one needs a reason."""
+    session = await _seen(context, caller, session_id)
+    try:
+        return await context.reports.desk.make(session, caller.user.username, body.reason)
+    except NoVersionError as error:
+        raise ProblemError(HTTPStatus.CONFLICT, error.why) from None
+    except (DocumentError, OSError) as error:
+        raise _not_set(error) from None
+
+
+@router.get(
+    "/{session_id}/report/versions/{version}/{name}",
+    response_class=Response,
+    responses={**_PDF, **_MISSING},
+)
+async def get_report_file(
+    session_id: SessionPath,
+    version: Annotated[int, Path(ge=1, le=VERSION_MAX)],
+    name: ReportFile,
+    context: ContextNeeded,
+    caller: Reader,
+) -> Response:
+    """One file of a signed version, always the same bytes: PDF, JSON, statement, signatures."""
+    session = await _seen(context, caller, session_id)
+    desk = context.reports.desk
+    content = await asyncio.to_thread(desk.file, name, session.id, version)
+    if content is None:
+        raise not_found("version of the report", f"{session.id} v{version} {name.value}")
+    suffix = name.value[name.value.rindex(".") :]
+    kind = (
+        "application/json" if suffix == ".json" else TYPES.get(suffix, "application/octet-stream")
+    )
+    how = "inline" if suffix == ".pdf" else "attachment"
+    file = f"{session.id}-v{version}-{name.value}"
+    headers = {**NO_STORE, "Content-Disposition": f'{how}; filename="{file}"'}
+    return Response(content, media_type=kind, headers=headers)

@@ -186,8 +186,8 @@ def page(
         reasons={key.value: pair[column] for key, pair in REASONS.items()},
         stills={key: base64.b64encode(data).decode() for key, data in stills.items()},
         when=when,
-        lasted=_lasted,
-        seconds=_seconds,
+        lasted=lasted,
+        seconds=seconds,
         side=lambda name: _side(name, column),
         state_name=state_name,
     )
@@ -197,7 +197,8 @@ def _side(name: Named | object, column: int) -> str:
     return str(getattr(name, ("zh", "en")[column]))
 
 
-def _lasted(ms: int | None) -> str:
+def lasted(ms: int | None) -> str:
+    """Hours, minutes, seconds."""
     if ms is None:
         return "—"
     minutes, seconds = divmod(ms // 1_000, 60)
@@ -205,6 +206,6 @@ def _lasted(ms: int | None) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d}"
 
 
-def _seconds(ms: int) -> str:
+def seconds(ms: int) -> str:
     """``12.4 s``; from a minute on as hours, minutes, seconds."""
-    return f"{ms / 1_000:.1f} s" if ms < 60_000 else _lasted(ms)
+    return f"{ms / 1_000:.1f} s" if ms < 60_000 else lasted(ms)
