@@ -11,6 +11,7 @@ from client.evidence import EvidenceCalls
 from client.handling import HandlingCalls
 from client.house import HouseCalls
 from client.outside import OutsideCalls
+from client.record import RecordCalls
 from client.reports import ReportCalls
 from client.search import SearchCalls
 from client.sessions import SessionCalls
@@ -27,6 +28,7 @@ class ApiClient(
     HandlingCalls,
     HouseCalls,
     OutsideCalls,
+    RecordCalls,
     ReportCalls,
     SearchCalls,
     SessionCalls,
@@ -37,11 +39,19 @@ class ApiClient(
 
     def with_token(self, token: str) -> "ApiClient":
         """The same way, walked by the user that this token was given to."""
-        return ApiClient(self._http, self._base.removesuffix(BASE), token, self._language)
+        return ApiClient(self._http, self._house, token, self._language, self._browser)
 
     def in_language(self, language: str) -> "ApiClient":
         """The same way; problems are told in this language."""
-        return ApiClient(self._http, self._base.removesuffix(BASE), self._token, language)
+        return ApiClient(self._http, self._house, self._token, language, self._browser)
+
+    def for_browser(self, address: str) -> "ApiClient":
+        """The same way, on behalf of a browser: the controller counts and records its address."""
+        return ApiClient(self._http, self._house, self._token, self._language, address)
+
+    @property
+    def _house(self) -> str:
+        return self._base.removesuffix(BASE)
 
 
 __all__ = [

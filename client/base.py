@@ -43,11 +43,13 @@ class Asking:
         controller_url: str,
         token: str | None = None,
         language: str = "en",
+        browser: str = "",
     ) -> None:
         self._http = http
         self._base = controller_url.rstrip("/") + BASE
         self._token = token
         self._language = language
+        self._browser = browser
 
     @property
     def address(self) -> str:
@@ -113,6 +115,8 @@ class Asking:
         headers = {"Accept-Language": self._language}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}"
+        if self._browser:
+            headers["X-Forwarded-For"] = self._browser
         return headers
 
     async def rows(self, path: str, model: type[ModelT]) -> tuple[ModelT, ...]:
