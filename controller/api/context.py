@@ -28,7 +28,7 @@ from controller.core.outputs import FileEntry, FileRefused, FileRoot
 from controller.core.outside import OutsideAct
 from controller.core.sessions import Session
 from controller.core.state import SiteState
-from controller.ports import Intake, Token, TokenKind
+from controller.ports import ALL_SESSIONS, Intake, SessionFilter, Token, TokenKind
 from controller.reports.office import ReportOffice
 from runtime.clock import Clock
 from runtime.metrics import Metrics
