@@ -300,7 +300,7 @@ def _reports(
     service: Service,
     clock: Clock,
     client: httpx.AsyncClient,
-    outside: Outside,
+    outside: "Outside",
 ) -> ReportOffice:
     key = outside.evidence_key
     return open_office(
