@@ -24,7 +24,7 @@ from edge.api.access import (
     gate_of,
     recording_caller,
 )
-from edge.api.intervals import Interval, read_interval
+from edge.api.intervals import Interval, read_interval, read_time
 from edge.api.problems import ProblemError
 from edge.api.ranges import file_response
 from edge.api.recording_models import ClipInfo, RecordingPage, TrackInfo
@@ -50,6 +50,10 @@ BEFORE_ALERT_MS: Final = 10_000
 AFTER_ALERT_MS: Final = 20_000
 SETTLED_MS: Final = 1_500
 # A fragment of 500 ms, a sync, and the index's own pace: then the last second is on disk.
+STILL_WIDTH_PX: Final = 640  # a player's width on a page of four; 30 to 60 KB
+ANY_ORIGIN: Final = {"Access-Control-Allow-Origin": "*"}
+# A page of the controller's console reads what the clip really holds. No cookie opens anything
+# here: whoever reads it has sent a ticket or a token.
 NUMBER_MAX: Final = 99_999_999  # eight digits, as in the file's name
 CLIPS_MAX_BYTES: Final = 2 * 1024**3  # two of the largest; the disk is there to record
 CLIP_IDLE_MS: Final = 15 * 60_000  # as long as one looks at a clip, and a page's ticket lives
@@ -120,6 +124,7 @@ def add_recordings(app: FastAPI, playback: Playback) -> None:
     _add_list(app, playback)
     _add_files(app, playback)
     _add_clips(app, playback)
+    _add_stills(app, playback)
     _add_alert_clips(app, playback)
     _add_manifest(app, playback)
 
@@ -376,13 +381,55 @@ def _add_clips(app: FastAPI, its: Playback) -> None:
         responses={**_MISSING, **_BUSY},
     )
     def get_clip_info(
-        camera_id: CameraIdPath, caller: _Viewer, begin: FromQuery = None, end: ToQuery = None
+        camera_id: CameraIdPath,
+        caller: _Viewer,
+        response: Response,
+        begin: FromQuery = None,
+        end: ToQuery = None,
     ) -> ClipInfo:
         """What the clip of the same interval really holds."""
+        response.headers.update(ANY_ORIGIN)
         _known(its, camera_id)
         asked = _clip_interval(its, begin, end)
         clip = _cut(its, camera_id, asked, caller)
         return models.clip_info(clip, camera_id, asked.from_utc_ms, asked.to_utc_ms)
+
+
+AtQuery = Annotated[
+    str, Query(alias="at", description="ISO 8601 with its offset, or milliseconds since 1970.")
+]
+
+
+def _add_stills(app: FastAPI, its: Playback) -> None:
+    @app.get(
+        f"{BASE}/cameras/{{camera_id}}/still.jpg",
+        tags=["recordings"],
+        response_class=Response,
+        responses={**_media("image/jpeg"), **_MISSING, **_GONE, **_BUSY},
+    )
+    def get_still(camera_id: CameraIdPath, caller: _Viewer, at: AtQuery) -> Response:
+        """The key frame before a moment, 640 pixels wide: what one sees while dragging in time."""
+        _known(its, camera_id)
+        moment = read_time("at", at)
+        row = next(iter(its.index.segments(camera_id, moment, UtcMs(moment + 1), 1)), None)
+        growing = its.index.open_segment(camera_id)
+        if row is not None:
+            found = _file(its, camera_id, row.number)
+        elif growing is not None and growing.bytes and growing.start_utc_ms <= moment:
+            found = _file(its, camera_id, growing.number)
+        else:
+            asked = Interval(moment, UtcMs(moment + 1))
+            raise ProblemError(404, "Nothing recorded", _why_nothing(its, camera_id, asked))
+        offset = max(moment - found.start_utc_ms, 0)
+        try:
+            picture = thumbnail(found.path, found.bytes, offset, STILL_WIDTH_PX)
+        except NoPictureInFileError as error:
+            raise ProblemError(404, "No picture", f"{error} holds no picture to show") from None
+        except OSError as error:
+            raise _disk_refused(error) from None
+        log.info("still_served", camera_id=camera_id, caller=caller.name, at_utc_ms=moment)
+        headers = {"Cache-Control": FILE_CACHE if found.sha256 else GROWING, **ANY_ORIGIN}
+        return Response(picture, media_type="image/jpeg", headers=headers)
 
 
 AlertIdPath = Annotated[MessageId, Path(description="Id of an alert.")]

@@ -20,8 +20,10 @@ class NoPictureInFileError(Exception):
     """A recording without a picture that can be shown: sound alone, or damaged."""
 
 
-def thumbnail(path: Path, size: int) -> bytes:
-    """The first key frame in the first ``size`` bytes of a recording, as a small JPEG.
+def thumbnail(path: Path, size: int, offset_ms: int = 0, width_px: int = WIDTH_PX) -> bytes:
+    """A key frame in the first ``size`` bytes of a recording, as a small JPEG: the first one.
+
+    ``offset_ms``: instead the last one that is not later in the recording than this.
 
     Raises:
         NoPictureInFileError: there is none.
@@ -34,11 +36,14 @@ def thumbnail(path: Path, size: int) -> bytes:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
             stream.codec_context.skip_frame = "NONKEY"
+            if offset_ms > 0:
+                # In microseconds, as the container counts; it goes to the key frame before it.
+                container.seek((container.start_time or 0) + offset_ms * 1_000)
             for number, packet in enumerate(container.demux(stream)):
                 for frame in packet.decode():
-                    height = max(round(frame.height * WIDTH_PX / frame.width), 1)
+                    height = max(round(frame.height * width_px / frame.width), 1)
                     full = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-                    small = cv2.resize(full, (WIDTH_PX, height), interpolation=cv2.INTER_AREA)
+                    small = cv2.resize(full, (width_px, height), interpolation=cv2.INTER_AREA)
                     return jpeg(np.asarray(small, dtype=np.uint8), QUALITY)
                 if number >= PACKETS_MAX:
                     break

@@ -599,3 +599,30 @@ def test_derived_files_are_bounded_and_do_not_stay(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space"):
         made.make("e", refuse)
     assert sorted(path.name for path in folder.iterdir()) == ["d"]
+
+
+async def test_a_still_is_the_key_frame_before_a_moment(house: House) -> None:
+    first = await house.client.get(
+        f"{CAM}/still.jpg?at={START_UTC_MS + 100}", headers=bearer(RECORDING)
+    )
+    later = await house.client.get(
+        f"{CAM}/still.jpg?at={START_UTC_MS + 8_100}", headers=bearer(RECORDING)
+    )
+    assert first.status_code == later.status_code == 200
+    assert later.headers["access-control-allow-origin"] == "*"
+    sizes = [
+        cv2.imdecode(np.frombuffer(row.content, np.uint8), 1).shape[1] for row in (first, later)
+    ]
+    assert sizes == [640, 640]
+    assert first.content != later.content  # the pictures count
+    missing = await house.client.get(
+        f"{CAM}/still.jpg?at={START_UTC_MS + 2 * LENGTH_MS + 500}", headers=bearer(RECORDING)
+    )
+    assert missing.status_code == 404
+    assert "camera_offline" in missing.json()["detail"]
+    assert (
+        await house.client.get(f"{CAM}/still.jpg?at=noon", headers=bearer(RECORDING))
+    ).status_code == 422
+    assert (
+        await house.client.get(f"{CAM}/still.jpg?at=1", headers=bearer(VIEW))
+    ).status_code == 403
