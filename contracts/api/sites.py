@@ -15,7 +15,7 @@ from contracts.api.alerts import Disposition, Handling
 from contracts.api.base import Sentence
 from contracts.api.record import RecordKind, RecordLine
 from contracts.api.report import HeadSeen
-from contracts.api.sessions import SessionState, SuspendReason
+from contracts.api.sessions import OverrideReason, SealDemand, SessionState, SuspendReason
 from contracts.devices import Named
 from contracts.envelope import Strict, Wire
 from contracts.evidence.lines import KeyId
@@ -429,6 +429,8 @@ class JointActBody(Strict):
     subject: str = Field(default="", max_length=80)
     reason: Note = ""
     suspension: SuspendReason = SuspendReason.FAULT
+    overrides: dict[SealDemand, OverrideReason] = Field(default_factory=dict, max_length=20)
+    """For a seal: demands that our own site goes on without; a guest overrides its own itself."""
 
 
 class GuestAlert(Strict):

@@ -283,7 +283,8 @@ def own_step(  # who does what to which of our sessions
     step, states = _FROM[verb]
     outputs: list[Output] = []
     suspension = body.suspension if verb is JointVerb.SUSPEND else None
-    extra = ActBody(reason=body.reason, suspension=suspension)
+    overrides = body.overrides if isinstance(body, JointActBody) else {}
+    extra = ActBody(reason=body.reason, suspension=suspension, overrides=overrides)
     for key in joint.parts[own_site(site)].bound:
         session = site.sessions.get(key)
         if session is None or session.state not in states:

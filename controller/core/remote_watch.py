@@ -384,7 +384,7 @@ def _link_alerts(site: SiteState, now: Now) -> SiteState:
     lost: dict[SiteId, Session] = {}
     for joint in site.remote.joints.values():
         own = joint.parts.get(own_site(site))
-        live = joint_state(joint) in (JointState.READY, JointState.SEALING, JointState.SEALED)
+        live = own is not None and part_state(own) in (PartState.READY, PartState.SEALED)
         rows = [site.sessions[key] for key in own.bound if key in site.sessions] if own else []
         for part in joint.parts.values():
             if part.fault_since_utc_ms is not None and rows and (live or joint.fault_suspended):

@@ -158,7 +158,9 @@ class JointSession:
     @property
     def ended(self) -> bool:
         """Nothing is left to do: over everywhere, and all evidence handed over."""
-        if joint_state(self) not in (JointState.RELEASED, JointState.CANCELLED):
+        here = [row for row in self.parts.values() if row.bound or not row.host]
+        over = (PartState.RELEASED, PartState.CANCELLED, PartState.DECLINED)
+        if not self.cancelled and not all(part_state(row) in over for row in here):
             return False
         guests = [row for row in self.parts.values() if not row.host and row.ever_sealed]
         return all(row.handover.complete for row in guests)

@@ -1,0 +1,1 @@
+"""Speaks with the controllers of other sites in a remote evaluation."""
