@@ -63,9 +63,10 @@ def due_utc_ms(record: AlertRecord, settings: EscalationSettings) -> UtcMs | Non
         return UtcMs(record.urged_utc_ms + settings.reply_min * MINUTE_MS)
     if rule.resolve_min == 0:
         return None
-    begun = _latest(record.acknowledged_utc_ms, record.received_utc_ms)
-    if record.history and record.history[-1].verb is HandlingVerb.REOPEN:
-        begun = record.history[-1].utc_ms
+    reopened = (
+        step.utc_ms for step in reversed(record.history) if step.verb is HandlingVerb.REOPEN
+    )
+    begun = _latest(record.acknowledged_utc_ms, record.received_utc_ms, next(reopened, None))
     return UtcMs(begun + rule.resolve_min * MINUTE_MS)
 
 
