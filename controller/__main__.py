@@ -9,7 +9,7 @@ import secrets
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -32,6 +32,7 @@ from controller.auth.accounts import Accounts, BootstrapError
 from controller.auth.factors import FactorKeyError
 from controller.auth.first_link import leave_first_link
 from controller.auth.oidc import CLIENT_SECRET_ENV
+from controller.auth.names import Names, open_vault
 from controller.auth.pins import SecretPins
 from controller.auth.security import Security, security_of
 from controller.core.ledger import Ledger, Notary
@@ -61,6 +62,7 @@ from controller.service import Service
 from controller.settings import ControllerSettings, Deployment
 from controller.store.account_tables import AccountTables, AuditTables
 from controller.store.database import Database, Loaded
+from controller.store.roster import NameStore
 from controller.store.reports import ReportStore
 from runtime import logs
 from runtime.clock import Clock, SystemClock
@@ -79,6 +81,7 @@ NODE_KEYS_ENV: Final = "ZEROENTRY_NODE_KEYS"
 EDGE_TOKEN_ENV: Final = "ZEROENTRY_EDGE_TOKEN"  # noqa: S105  # the name of a variable
 METRICS_PERIOD_MS: Final = 2_000
 EVIDENCE_KEY_FILE: Final = Path("keys") / "controller-evidence.pem"
+NAMES_KEY_FILE: Final = Path("keys") / "participant-names.key"
 
 
 class ControllerError(Exception):
@@ -248,6 +251,7 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
         ChannelFileError: the channels of notices cannot be read.
     """
     plan = plan_of(site, robot_map, settings.rules, settings.escalation)
+    plan = replace(plan, session_policy=settings.sessions)
     key, database = _opened(settings, clock)
     signing = keys.run_key if (demo := settings.deployment is Deployment.DEMO) else None
     commands = NodeCommands(
@@ -281,7 +285,9 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     api_urls.service = fetcher.service = service
     security = _security(settings, database, clock, hasher, key, client, keys, blocking)
     metrics = Metrics()
-    outside = Outside(keys.node_keys, base_url, broker_connected, settings.menu, key, demo=demo)
+    names = Names(NameStore(database), open_vault(settings.data_dir / NAMES_KEY_FILE))
+    around = (keys.node_keys, base_url, broker_connected, settings.menu, key, names)
+    outside = Outside(*around, demo=demo)
     reports = _reports(settings, database, pictures, service, clock, client, outside)
     context = _context(
         service, database, pictures, security, hub, clock, metrics, outside, duty, reports
@@ -356,6 +362,7 @@ class Outside:
     broker_connected: Callable[[], bool]
     menu: tuple[Dish, ...]
     evidence_key: SigningKey
+    names: Names
     demo: bool
 
 
@@ -398,6 +405,7 @@ def _kept_state(
         same_boot=loaded.boot_id == clock.boot_id,
         ledger=_ledger(plan, loaded, key),
         care=loaded.care,
+        care=loaded.care,
     )
 
 
@@ -420,6 +428,7 @@ def _context(  # noqa: PLR0913, PLR0917  # everything is passed by argument
         reader=database,
         finding=finding_in(database, clock),
         pictures=pictures,
+        names=outside.names,
         accounts=security.accounts,
         security=security,
         pins=SecretPins(),

@@ -209,6 +209,9 @@ class Service:
         match given:
             case core.EntryCame():
                 return await self._with_stored(state, given, filed)
+            case core.SessionActed() if given.session_id not in state.sessions:
+                known = await self._blocking(self._store.find_session, given.session_id)
+                return replace(given, known=known)
             case core.AlertCame():
                 alert_id = given.alert.alert_id
             case (
@@ -299,6 +302,7 @@ def _batch(
         sessions=_news(before.sessions, after.sessions),
         deliveries=_news(before.deliveries, after.deliveries),
         duties=_news(before.duties, after.duties),
+        care=_news(before.care, after.care),
         acts=_news(before.acts, after.acts),
         cursors=tuple(newest.values()),
         filed=tuple(filed),

@@ -7,6 +7,7 @@ from typing import Final, Self
 from pydantic import Field, model_validator
 
 from contracts.api import Dish
+from contracts.api.roster import SessionPolicy
 from contracts.api.duty import EscalationSettings
 from contracts.catalogue import JudgedBy
 from contracts.catalogue.settings import RuleChange, check_changes
@@ -77,6 +78,8 @@ class ControllerSettings(Strict):
     """Whom an alert that nobody takes is told to, after what time, and when it is quiet."""
     security: SecuritySettings = SecuritySettings()
     """How people log in, how long the audit log is kept, how many requests may come."""
+    sessions: SessionPolicy = SessionPolicy()
+    """Lateness by role, names after the result, whether a roster is required."""
     log_level: str = "INFO"
     log_json: bool = False
 

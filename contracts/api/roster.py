@@ -290,10 +290,13 @@ class NamesShown(StrEnum):
     NEVER = "never"
 
 
+LateMin = Annotated[int, Field(ge=0, le=240)]
+
+
 class SessionPolicy(Strict):
     """A site's rules on sessions, beside who may be where."""
 
-    late_after_min: dict[Role, Annotated[int, Field(ge=0, le=240)]] = Field(default_factory=lambda: {Role.EXPERT: 5})
+    late_after_min: dict[Role, LateMin] = Field(default_factory=lambda: {Role.EXPERT: 5})
     """Minutes after the start from which a role counts as late."""
     others_late_after_min: int = Field(default=10, ge=0, le=240)
     absent_after_min: int = Field(default=30, ge=0, le=1_440)

@@ -47,6 +47,7 @@ from controller.api import (
 from controller.api.context import Caller, Context, ContextNeeded, Needs
 from controller.api.guards import Audited, RateLimit
 from controller.api.login import LOGINS_PER_MINUTE_MAX
+from controller.api.sheets import FILE_MAX_BYTES
 from controller.auth.scopes import Scope
 from controller.core import views
 from runtime.clock import Clock
@@ -110,6 +111,14 @@ def build(context: Context) -> FastAPI:
     return app
 
 
+FORM_BYTES: Final = 4_096  # a form's boundaries and headers beside its file
+LIMIT_OF: Final = {
+    f"{BASE}/sessions/import": FILE_MAX_BYTES + FORM_BYTES,
+    f"{BASE}/sessions/batch": FILE_MAX_BYTES,
+}
+"""Routes that take more: a schedule of two months."""
+
+
 class BodyLimit:
     """Refuses a body that is larger than any of ours before it is read into memory."""
 
@@ -120,10 +129,9 @@ class BodyLimit:
         headers = dict(scope.get("headers") or ())
         length = headers.get(b"content-length", b"0")
         chunked = b"transfer-encoding" in headers
-        if scope["type"] == "http" and (
-            chunked or not length.isdigit() or int(length) > BODY_MAX_BYTES
-        ):
-            text = f"send at most {BODY_MAX_BYTES} bytes with a Content-Length"
+        limit = LIMIT_OF.get(str(scope.get("path", "")), BODY_MAX_BYTES)
+        if scope["type"] == "http" and (chunked or not length.isdigit() or int(length) > limit):
+            text = f"send at most {limit} bytes with a Content-Length"
             problem = Problem(title="Content Too Large", status=413, detail=text)
             response = Response(
                 problem.model_dump_json(), status_code=413, media_type=problems.CONTENT_TYPE

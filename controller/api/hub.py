@@ -136,7 +136,8 @@ class EventHub:
         for session in _news(before.sessions, after.sessions):
             body = views.session_view(session)
             self._last(StreamEvent(EventName.SESSION, session.id, body, room_id=session.room_id))
-            self._dirty[EventName.ROOM, session.room_id] = None
+            for room_id in session.rooms:
+                self._dirty[EventName.ROOM, room_id] = None
         for act in _news(before.acts, after.acts):
             body = outside_views.view_of(act)
             self._last(StreamEvent(EventName(act.kind), act.id, body, room_id=act.room_id))

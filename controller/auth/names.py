@@ -5,8 +5,9 @@ The key is in the data folder, apart from the database; without it no name can b
 
 import os
 import stat
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -37,6 +38,51 @@ class NameVault:
             return self._cipher.decrypt(nonce, text, _bound(session_id, number)).decode()
         except (InvalidTag, ValueError):
             return None
+
+
+class NameStore(Protocol):
+    """Where encrypted names are kept, by session and number. Methods block."""
+
+    def put(self, session_id: str, names: Mapping[int, bytes], keep: Iterable[int] | None) -> None:
+        """Keep these; ``keep``: and forget those of all others."""
+        ...
+
+    def drop(self, session_id: str, numbers: Iterable[int]) -> None:
+        """Forget these."""
+        ...
+
+    def read(self, session_id: str) -> Mapping[int, bytes]:
+        """All of a session."""
+        ...
+
+
+class Names:
+    """Participants' names: in clear in memory alone, and only while somebody asks. Blocks."""
+
+    def __init__(self, store: NameStore, vault: NameVault) -> None:
+        self._store = store
+        self._vault = vault
+
+    def put(
+        self, session_id: str, names: Mapping[int, str], keep: Iterable[int] | None = None
+    ) -> None:
+        """Keep names by number; ``keep``: forget those of all other participants."""
+        sealed = {
+            number: self._vault.seal(session_id, number, name) for number, name in names.items()
+        }
+        self._store.put(session_id, sealed, keep)
+
+    def drop(self, session_id: str, numbers: Iterable[int]) -> None:
+        """Forget the names of these participants."""
+        self._store.drop(session_id, numbers)
+
+    def read(self, session_id: str) -> Mapping[int, str]:
+        """The names of a session that the key can read."""
+        found = {
+            number: self._vault.read(session_id, number, sealed)
+            for number, sealed in self._store.read(session_id).items()
+        }
+        return {number: name for number, name in found.items() if name is not None}
 
 
 def _bound(session_id: str, number: int) -> bytes:

@@ -112,15 +112,15 @@ def watch(site: SiteState, now: Now) -> Result:
     return replace(site, ledger=book), (filed,)
 
 
-def concerned(site: SiteState, room_id: RoomId) -> tuple[Track, ...]:
-    """The tracks that prove what a session was like: its room's, and of where people pass by."""
-    rooms = dict.fromkeys((room_id, *site.plan.passages))
+def concerned(site: SiteState, *room_ids: RoomId) -> tuple[Track, ...]:
+    """The tracks that prove what a session was like: its rooms', and of where people pass by."""
+    rooms = dict.fromkeys((*room_ids, *site.plan.passages))
     return tuple(track for room in rooms for track in site.plan.tracks.get(room, ()))
 
 
-def heads_of(site: SiteState, room_id: RoomId) -> tuple[HeadSeen, ...]:
-    """The ends of the chains that a session in this room rests on, as they are known now."""
-    rows = (chain_of(site, track) for track in concerned(site, room_id))
+def heads_of(site: SiteState, *room_ids: RoomId) -> tuple[HeadSeen, ...]:
+    """The ends of the chains that a session in these rooms rests on, as they are known now."""
+    rows = (chain_of(site, track) for track in concerned(site, *room_ids))
     return tuple(
         HeadSeen(
             node_id=row.node_id,
@@ -149,12 +149,13 @@ def _due(site: SiteState) -> Iterator[tuple[NodeId, Track, Session]]:
     A node that never said a word of recording is older than recording; one that is lost has an
     alert of its own, and says what it recorded meanwhile when it is back.
     """
-    for session in site.sessions.values():
-        node_id = site.plan.watcher.get(session.room_id)
+    sealed = (row for row in site.sessions.values() if row.state is SessionState.SEALED)
+    for session, room_id in ((row, room) for row in sealed for room in row.rooms):
+        node_id = site.plan.watcher.get(room_id)
         node = site.nodes.get(node_id or "")
-        if session.state is not SessionState.SEALED or node_id is None or node is None or node.lost:
+        if node_id is None or node is None or node.lost:
             continue
-        for track in site.plan.tracks.get(session.room_id, ()):
+        for track in site.plan.tracks.get(room_id, ()):
             known = chain_id(node_id, track.id) in site.ledger.chains
             if known or node.health.recording is not None:
                 yield node_id, track, session
@@ -166,7 +167,8 @@ def _no_longer_due(site: SiteState, now: Now) -> SiteState:
         track.id
         for row in site.sessions.values()
         if row.state is SessionState.SEALED
-        for track in site.plan.tracks.get(row.room_id, ())
+        for room_id in row.rooms
+        for track in site.plan.tracks.get(room_id, ())
     }
     for mark in tuple(site.marks):
         rule, _, track_id = mark.partition("|")
@@ -269,7 +271,7 @@ def _broken(
         (
             row
             for row in site.sessions.values()
-            if row.room_id == room_id and row.state is SessionState.SEALED
+            if room_id in row.rooms and row.state is SessionState.SEALED
         ),
         None,
     )
@@ -328,7 +330,7 @@ def _concerning(
 def _sealed_during(site: SiteState, room_id: RoomId, since: UtcMs, until: UtcMs) -> Session | None:
     """The session that had a room sealed in some part of an interval."""
     for session in site.sessions.values():
-        if session.room_id != room_id or session.sealed_utc_ms is None:
+        if room_id not in session.rooms or session.sealed_utc_ms is None:
             continue
         ended = session.released_utc_ms
         over = session.ended and ended is None  # called off: nobody says when

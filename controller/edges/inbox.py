@@ -8,9 +8,11 @@ from typing import Final
 import structlog
 
 from contracts import topics
+from contracts.api.roster import CheckInBody
 from contracts.codec import Message, decode, encode_ack
 from contracts.envelope import Rejected
 from contracts.observations import (
+    AccessEvent,
     Alert,
     CheckpointTaken,
     EntryAppended,
@@ -22,6 +24,7 @@ from contracts.observations import (
 from contracts.topics import Kind
 from contracts.units import SiteId
 from controller.core.outside import VoiceCame
+from controller.core.session_inputs import CheckedIn
 from controller.core.state import (
     AlertCame,
     CheckpointCame,
@@ -204,6 +207,18 @@ class EdgeInbox:
             log.warning("mqtt_rejected", reason=reason, topic=topic, detail=detail, times=times)
 
 
+def _checked_in(said: AccessEvent) -> CheckedIn:
+    body = CheckInBody(
+        event_id=said.event_id,
+        kind=said.kind,
+        utc_ms=said.utc_ms,
+        room_id=said.room_id,
+        seat=(said.seat or "").strip() or None,
+        expert_code=(said.expert_code or "").strip() or None,
+    )
+    return CheckedIn(said.event_id, body, f"terminal:{said.room_id}")
+
+
 def _input(message: Message | Rejected) -> Input:
     if isinstance(message, Rejected):
         return Noted(f"refused: {message.reason}")
@@ -214,6 +229,8 @@ def _input(message: Message | Rejected) -> Input:
             return SealWasApplied(message.body)
         case EntryAppended():
             return EntryCame(message.body)
+        case AccessEvent():
+            return _checked_in(message.body)
         case VoiceTold():
             return VoiceCame(message.body)
         case _:

@@ -46,7 +46,9 @@ from controller.core.outside import OutsideAct
 from controller.core.sessions import Session
 from controller.core.state import ENDED_KEPT, Input
 from controller.core.sweeps import RoomCare
+from controller.core.sweeps import RoomCare
 from controller.ports import (
+    ALL_SESSIONS,
     ALL_SESSIONS,
     Batch,
     Journaled,
@@ -55,7 +57,7 @@ from controller.ports import (
     SessionFilter,
     StoreLost,
 )
-from controller.store import evidence, outside, record, reports, schema, search, sites
+from controller.store import evidence, outside, record, reports, roster, schema, search, sites
 from controller.store.evidence import KnownEvidence
 from controller.store.schema_sites import JOINT, LOG
 from controller.store.sites import KnownSites
@@ -89,6 +91,7 @@ class Loaded:
     next_number: int
     boot_id: str | None
     evidence: KnownEvidence
+    care: Mapping[str, RoomCare]
     care: Mapping[str, RoomCare]
     sites: KnownSites
 
@@ -221,6 +224,7 @@ class Database:
                 next_number=_highest(connection, schema.ALERT, "number") + 1,
                 boot_id=last,
                 evidence=evidence.load(connection),
+                care=roster.care(connection),
                 care=roster.care(connection),
                 sites=sites.load(connection),
             )
