@@ -41,6 +41,7 @@ from edge.capture.rtsp import CameraLink
 from edge.capture.stream_meter import StreamMeter
 from edge.core.attention import LookTimes
 from edge.core.hearing import SourceId
+from edge.core.levels import Samples
 from edge.core.people import Instant
 from edge.core.state import CameraSetup, RoomSetup, RoomState, restore
 from edge.core.streams import StreamDeclared
@@ -49,6 +50,7 @@ from edge.evidence.moments import AlertMoments
 from edge.evidence.pictures import Pictures, jpeg
 from edge.evidence.sounds import Sounds
 from edge.freezing import devices_document
+from edge.live_sound import LiveSound
 from edge.node_settings import NodeError, own_config
 from edge.perception.alert_picture import with_boxes
 from edge.perception.detector import SHIPPED_MODEL, ModelFile, OnnxDetector, shipped_hash
@@ -67,6 +69,7 @@ from edge.sights import Sights
 from edge.store import EdgeStore
 from edge.stream_watch import StreamWatch, WatchedStream
 from edge.version import product_version
+from edge.voices import Voices, live_sound, open_voices
 from edge.zone_book import ZoneBook
 from runtime import logs, settings
 from runtime.clock import Clock, SystemClock
@@ -213,6 +216,7 @@ class Node:
     zones: ZoneDesk
     views: Mapping[CameraId, LearnedView]
     streams: StreamWatch
+    voices: Voices
 
     @property
     def port(self) -> int:
@@ -244,7 +248,8 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
     index = open_index(config, stack)
     moments = open_moments(config, stack) if index else None
     sounds = _sounds(config)
-    ports = Ports(clock, session, pictures, hub, video, moments, sounds)
+    live = live_sound(config, site, clock)
+    ports = Ports(clock, session, pictures, hub, video, moments, sounds, live)
     wiring = _shared(config, site, environ, stack, ports)
     recordings = open_recordings(config, site, wiring, index, environ, stack) if index else None
     book = RuleBook(config.rules, wiring.store, wiring.disk, clock)
@@ -279,6 +284,7 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
         RuleDesk(book, service.rooms, clock, wiring.store.frozen_text),
         zone_desk(site, zones, service, clock),
         *watching,
+        open_voices(config, site, wiring, live, environ),
     )
 
 
@@ -331,6 +337,7 @@ class Ports:
     video: LiveVideo
     moments: AlertMoments | None
     sounds: Sounds
+    live_sound: LiveSound
 
 
 def _pump(config: EdgeSettings, site: Site, wiring: Wiring, ports: Ports) -> OutboxPump:
@@ -455,7 +462,7 @@ def _add_cameras(
                 service.report,
                 Latest(loop),
                 recorders=(ports.video.tap(camera.id), meter),
-                ear=new_ear(camera.id, ports.sounds) if camera.sound != "none" else None,
+                ear=new_ear(camera.id, ports) if camera.sound != "none" else None,
             )
             sight = sights.of(camera.id, camera.tiles)
             service.add_camera(link, sight)
@@ -464,16 +471,21 @@ def _add_cameras(
     return views, StreamWatch(tuple(streams), ports.clock)
 
 
-def new_ear(source_id: SourceId, sounds: Sounds) -> Ear:
-    """An ear for a camera's or a pickup's sound."""
-    return Ear(source_id, SileroSpeech(), keep=sounds.hear)
+def new_ear(source_id: SourceId, ports: Ports) -> Ear:
+    """An ear for a camera's or a pickup's sound; what it hears is remembered, and heard live."""
+
+    def keep(source_id: SourceId, samples: Samples, at: Instant) -> None:
+        ports.sounds.hear(source_id, samples, at)
+        ports.live_sound.hear(source_id, samples, at)
+
+    return Ear(source_id, SileroSpeech(), keep=keep)
 
 
 def _listen_to_pickups(
     site: Site, service: NodeService, recordings: Recordings, stack: ExitStack, ports: Ports
 ) -> None:
     ears = {
-        one.id: new_ear(one.id, ports.sounds) for one in site.pickups if one.area in service.rooms
+        one.id: new_ear(one.id, ports) for one in site.pickups if one.area in service.rooms
     }
     if ears:
         pool = _pool(stack, "ears", 1)
@@ -510,6 +522,7 @@ def application(node: Node) -> FastAPI:
     )
     add_explanations(app, desk)
     add_sounds(app, node.sounds)
+    node.voices.add_to(app, node.gate)
     add_camera_view(app, node.views)
     return app
 

@@ -20,7 +20,8 @@ def _mu_table() -> Table:
     exponent = np.floor(np.log2(magnitude)).astype(np.int32) - 7
     mantissa = (magnitude >> (exponent + 3)) & 0x0F
     sign = np.where(samples < 0, 0x80, 0)
-    return (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
+    code: Table = (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
+    return code
 
 
 def _a_table() -> Table:
@@ -28,8 +29,9 @@ def _a_table() -> Table:
     level = np.where(samples < 0, ~samples, samples) >> 4
     exponent = np.maximum(np.floor(np.log2(np.maximum(level, 1))).astype(np.int32) - 3, 0)
     mantissa = np.where(exponent > 0, (level >> np.maximum(exponent - 1, 0)) - 16, level)
-    code = mantissa + (exponent << 4)
-    return ((code | np.where(samples >= 0, 0x80, 0)) ^ 0x55).astype(np.uint8)
+    signed = (mantissa + (exponent << 4)) | np.where(samples >= 0, 0x80, 0)
+    code: Table = (signed ^ 0x55).astype(np.uint8)
+    return code
 
 
 _TABLES: Final[Mapping[str, Table]] = {"PCMU": _mu_table(), "PCMA": _a_table()}

@@ -160,7 +160,9 @@ def mouth_of(sdp: str, base: str) -> Mouth:
     Raises:
         BackChannelLost: there is none, or none with a codec of ours.
     """
-    found = [medium for medium in _media(sdp) if medium[0][0] == "audio" and "sendonly" in medium[1]]
+    found = [
+        medium for medium in _media(sdp) if medium[0][0] == "audio" and "sendonly" in medium[1]
+    ]
     if not found:
         raise BackChannelLost(TalkRefusal.NO_BACK_CHANNEL, "its SDP has no sendonly audio")
     for (_, *formats), attributes in found:

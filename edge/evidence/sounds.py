@@ -99,15 +99,15 @@ class Sounds:
         self._shelf.mark_fetched(sha256)
 
 
-def flac(samples: NDArray[np.int16]) -> bytes:
-    """16-bit mono samples at ``RATE_HZ`` as a FLAC file."""
+def flac(samples: NDArray[np.int16], rate_hz: int = RATE_HZ) -> bytes:
+    """16-bit mono samples as a FLAC file."""
     out = io.BytesIO()
     with av.open(out, "w", format="flac") as container:
-        stream = container.add_stream("flac", rate=RATE_HZ, layout="mono")
+        stream = container.add_stream("flac", rate=rate_hz, layout="mono")
         stream.codec_context.format = "s16"
         frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
-        frame.sample_rate = RATE_HZ
-        frame.time_base = Fraction(1, RATE_HZ)
+        frame.sample_rate = rate_hz
+        frame.time_base = Fraction(1, rate_hz)
         frame.pts = 0
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
