@@ -405,7 +405,6 @@ def _kept_state(
         same_boot=loaded.boot_id == clock.boot_id,
         ledger=_ledger(plan, loaded, key),
         care=loaded.care,
-        care=loaded.care,
     )
 
 

@@ -20,7 +20,6 @@ from controller.core.sessions import Session
 from controller.core.sites import JointSession, PeerLog
 from controller.core.state import Input, Now, SiteState
 from controller.core.sweeps import RoomCare
-from controller.core.sweeps import RoomCare
 from runtime.outbox import InboxCursor
 
 P = ParamSpec("P")
@@ -70,7 +69,6 @@ class Batch:
     deliveries: tuple[Delivery, ...] = ()
     duties: tuple[Duty, ...] = ()
     care: tuple[RoomCare, ...] = ()
-    care: tuple[RoomCare, ...] = ()
     acts: tuple[OutsideAct, ...] = ()
     cursors: tuple[InboxCursor, ...] = ()
     filed: tuple[Filed, ...] = ()
@@ -83,25 +81,6 @@ class Batch:
     def empty(self) -> bool:
         """Nothing in it needs the disk."""
         return not (self.journal or self.cursors or self.filed or self.chains or self.keys)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionFilter:
-    """Which sessions of a list. ``seen_rooms``, ``sectors``: what the asker may see at all.
-
-    ``before``: start and id of the last one that the asker has.
-    """
-
-    before: tuple[int, str] | None = None
-    states: tuple[SessionState, ...] = ()
-    from_utc_ms: UtcMs | None = None
-    to_utc_ms: UtcMs | None = None
-    rooms: tuple[RoomId, ...] | None = None
-    seen_rooms: tuple[RoomId, ...] | None = None
-    sectors: tuple[Sector, ...] | None = None
-
-
-ALL_SESSIONS: Final = SessionFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,10 +300,6 @@ class StateStore(Protocol):
 
     def find_alert(self, alert_id: str) -> AlertRecord | None:
         """An alert that is no longer in memory."""
-        ...
-
-    def find_session(self, session_id: str) -> Session | None:
-        """A session that is no longer in memory."""
         ...
 
     def find_session(self, session_id: str) -> Session | None:

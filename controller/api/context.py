@@ -18,7 +18,6 @@ from controller.api.hub import EventHub
 from controller.api.problems import ProblemError, forbidden
 from controller.auth.accounts import Accounts
 from controller.auth.names import Names
-from controller.auth.names import Names
 from controller.auth.pins import PinSource
 from controller.auth.scopes import Scope
 from controller.auth.security import Security

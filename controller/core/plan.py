@@ -10,7 +10,6 @@ from typing import Final
 
 from contracts.admission import AreaKind
 from contracts.api import TrackKind
-from contracts.api.roster import SessionPolicy
 from contracts.api.duty import EscalationSettings
 from contracts.api.roster import SessionPolicy
 from contracts.catalogue import CATALOGUE, JudgedBy
@@ -67,8 +66,6 @@ class SitePlan:
     """Area -> what is recorded there."""
     rules: Mapping[RuleCode, RuleSettings] = field(default_factory=lambda: controller_rules({}))
     """How the rules that the controller judges are set."""
-    session_policy: SessionPolicy = field(default_factory=SessionPolicy)
-    """Lateness, who may be named, whether a roster is required."""
     session_policy: SessionPolicy = field(default_factory=SessionPolicy)
     """Lateness, who may be named, whether a roster is required."""
     escalation: EscalationSettings = field(default_factory=EscalationSettings)

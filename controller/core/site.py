@@ -51,7 +51,6 @@ from controller.core.sessions import Session, SessionVerb
 from controller.core.sites import SitesInput
 from controller.core.state import Input, NodeLive, Now, RoomLive, SiteState, changed
 from controller.core.state import kept as _kept
-from controller.core.state import kept as _kept
 
 NODE_SILENT_MS: Final = 20_000
 # Health comes every few seconds. A broker killed with -9 sends no last will, so silence must count
@@ -82,8 +81,6 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  # one a kind
         return remote_watch.step(site, given, _act, now)
     if isinstance(given, OutsideInput):
         return acting.step(site, given, now)
-    if isinstance(given, RosterInput):
-        return session_steps.step(site, given, now)
     if isinstance(given, RosterInput):
         return session_steps.step(site, given, now)
     match given:

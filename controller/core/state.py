@@ -11,7 +11,6 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
 from contracts.api import DeliveryBody, Pose, ResolveBody, SessionBody
 from contracts.api.sessions import ActBody
-from contracts.api.sessions import ActBody
 from contracts.evidence.lines import KeyId
 from contracts.observations import (
     Alert,
@@ -37,7 +36,6 @@ from controller.core.plan import SitePlan
 from controller.core.robot_watch import RobotWatch
 from controller.core.session_inputs import RosterInput
 from controller.core.sessions import NOTHING_SAID, Session, SessionVerb
-from controller.core.sweeps import RoomCare
 from controller.core.sites import Remote, SitesInput, begun
 from controller.core.sweeps import RoomCare
 
@@ -120,10 +118,6 @@ class SiteState:
     """Room -> whether it was swept since a session was there. Lasting."""
     strangers: tuple[str, ...] = ()
     """Events of terminals that fitted no session, newest last: one that comes again is no news."""
-    care: Mapping[RoomId, RoomCare] = field(default_factory=dict)
-    """Room -> whether it was swept since a session was there. Lasting."""
-    strangers: tuple[str, ...] = ()
-    """Events of terminals that fitted no session, newest last: one that comes again is no news."""
     acts: Mapping[str, OutsideAct] = field(default_factory=dict)
     """What is done to rooms from outside, by id (core.outside)."""
     leases: Mapping[str, MonoMs] = field(default_factory=dict)
@@ -157,24 +151,6 @@ def kept(rows: Mapping[str, _E], key: str, row: _E) -> Mapping[str, _E]:
     return after
 
 
-class _Entity(Protocol):
-    @property
-    def ended(self) -> bool: ...
-
-
-_E = TypeVar("_E", bound=_Entity)
-
-
-def kept(rows: Mapping[str, _E], key: str, row: _E) -> Mapping[str, _E]:
-    """The entities with one set; the oldest ended ones leave memory, the store has them all."""
-    after = {**rows, key: row}
-    ended = [name for name, one in after.items() if one.ended]
-    for name in ended[: max(0, len(ended) - ENDED_KEPT)]:
-        if name != key:
-            del after[name]
-    return after
-
-
 def lasting_equal(one: SiteState, other: SiteState) -> bool:
     """Whether two states are the same on disk, the ledger excepted: its lines are its journal."""
     return (
@@ -182,7 +158,6 @@ def lasting_equal(one: SiteState, other: SiteState) -> bool:
         and one.alerts is other.alerts
         and one.deliveries is other.deliveries
         and one.duties is other.duties
-        and one.care is other.care
         and one.care is other.care
         and one.acts is other.acts
         and one.remote.joints is other.remote.joints
@@ -201,7 +176,6 @@ def restored(  # noqa: PLR0913  # what a store holds, by name
     now: Now,
     same_boot: bool,
     ledger: Ledger | None = None,
-    care: Mapping[RoomId, RoomCare] | None = None,
     care: Mapping[RoomId, RoomCare] | None = None,
     remote: Remote | None = None,
     acts: Mapping[str, OutsideAct] | None = None,
@@ -223,7 +197,6 @@ def restored(  # noqa: PLR0913  # what a store holds, by name
         duties={robot: duties.get(robot, Duty(robot)) for robot in plan.robots},
         next_number=next_number,
         marks=_marks(alerts),
-        care=dict(care or {}),
         care=dict(care or {}),
         robots={robot: RobotLive(silent_since_mono_ms=now.mono_ms) for robot in plan.robots},
         ledger=with_declared(ledger or Ledger(), now.utc_ms),
@@ -352,7 +325,6 @@ class SessionScheduled:
     session_id: SessionId
     body: SessionBody
     by: str
-    idempotency_key: str | None = None
     idempotency_key: str | None = None
     kind: Literal["session_scheduled"] = "session_scheduled"
 
@@ -494,7 +466,6 @@ Input = (
     | RecordNoted
     | SessionScheduled
     | SessionActed
-    | RosterInput
     | RosterInput
     | AlertAcknowledged
     | AlertResolved

@@ -46,9 +46,7 @@ from controller.core.outside import OutsideAct
 from controller.core.sessions import Session
 from controller.core.state import ENDED_KEPT, Input
 from controller.core.sweeps import RoomCare
-from controller.core.sweeps import RoomCare
 from controller.ports import (
-    ALL_SESSIONS,
     ALL_SESSIONS,
     Batch,
     Journaled,
@@ -91,7 +89,6 @@ class Loaded:
     next_number: int
     boot_id: str | None
     evidence: KnownEvidence
-    care: Mapping[str, RoomCare]
     care: Mapping[str, RoomCare]
     sites: KnownSites
 
@@ -225,7 +222,6 @@ class Database:
                 boot_id=last,
                 evidence=evidence.load(connection),
                 care=roster.care(connection),
-                care=roster.care(connection),
                 sites=sites.load(connection),
             )
 
@@ -322,25 +318,6 @@ class Database:
         """The session that was scheduled with this idempotency key."""
         with _reachable(), self._engine.connect() as connection:
             return roster.by_key(connection, key)
-
-    def put_names(
-        self, session_id: str, names: Mapping[int, bytes], keep: Iterable[int] | None = None
-    ) -> None:
-        """Keep encrypted names; ``keep``: forget those of all other participants."""
-        with self._writing, _reachable(), self._engine.begin() as connection:
-            if keep is not None:
-                roster.keep_names_of(connection, session_id, keep)
-            roster.put_names(connection, session_id, names)
-
-    def drop_names(self, session_id: str, numbers: Iterable[int]) -> None:
-        """Forget the names of these participants."""
-        with self._writing, _reachable(), self._engine.begin() as connection:
-            roster.drop_names(connection, session_id, numbers)
-
-    def names(self, session_id: str) -> Mapping[int, bytes]:
-        """The encrypted names of a session, by participant."""
-        with _reachable(), self._engine.connect() as connection:
-            return roster.names(connection, session_id)
 
     def deliveries(
         self, *, limit: int, room_id: str | None = None, session_id: str | None = None
