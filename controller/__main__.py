@@ -9,7 +9,7 @@ import secrets
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -31,8 +31,8 @@ from controller.api.hub import EventHub
 from controller.auth.accounts import Accounts, BootstrapError
 from controller.auth.factors import FactorKeyError
 from controller.auth.first_link import leave_first_link
-from controller.auth.oidc import CLIENT_SECRET_ENV
 from controller.auth.names import Names, open_vault
+from controller.auth.oidc import CLIENT_SECRET_ENV
 from controller.auth.pins import SecretPins
 from controller.auth.security import Security, security_of
 from controller.core.ledger import Ledger, Notary
@@ -60,10 +60,14 @@ from controller.reports.office import ReportOffice, open_office
 from controller.reports.versions import Signer
 from controller.service import Service
 from controller.settings import ControllerSettings, Deployment
+from controller.sites.feed import FeedBell
+from controller.sites.link import tokens_from
+from controller.sites.office import SiteOffice, open_sites, remote_of
+from controller.sites.settings import SitesSettings
 from controller.store.account_tables import AccountTables, AuditTables
 from controller.store.database import Database, Loaded
-from controller.store.roster import NameStore
 from controller.store.reports import ReportStore
+from controller.store.roster import NameStore
 from runtime import logs
 from runtime.clock import Clock, SystemClock
 from runtime.http import PortTakenError, listen, serve
@@ -111,6 +115,7 @@ class Keys:
     edge_token: str | None
     run_key: bytes | None
     oidc_secret: str = ""
+    site_tokens: Mapping[str, str] = field(default_factory=dict)
 
 
 def keys_from(environ: Mapping[str, str]) -> Keys:
@@ -132,7 +137,11 @@ def keys_from(environ: Mapping[str, str]) -> Keys:
     except KeyFormatError as error:
         raise ControllerError(str(error)) from None
     secret = environ.get(CLIENT_SECRET_ENV, "")
-    return Keys(node_keys, environ.get(EDGE_TOKEN_ENV) or None, key, secret)
+    try:
+        tokens = tokens_from(environ)
+    except ValueError as error:
+        raise ControllerError(str(error)) from None
+    return Keys(node_keys, environ.get(EDGE_TOKEN_ENV) or None, key, secret, tokens)
 
 
 class Hands:
@@ -181,6 +190,7 @@ class Controller:
     clock: Clock
     client: httpx.AsyncClient
     reports: ReportOffice
+    sites: SiteOffice
 
     async def run(self) -> None:
         """All parts but the bus and the web server."""
@@ -195,6 +205,7 @@ class Controller:
                 group.create_task(self.notices.run())
                 group.create_task(self.security.run())
                 group.create_task(self.reports.run())
+                group.create_task(self.sites.run())
                 group.create_task(self._measure())
         finally:
             await self.client.aclose()
@@ -272,13 +283,14 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
         pictures, client, clock, rng=rng, edge_token=keys.edge_token, api_url=api_urls
     )
     hub, witnesses = EventHub(clock), WitnessPublisher(bus, clock, site.config.id)
+    bell = FeedBell()
     duty = duty_desk(database, clock, site.config, settings.data_dir, blocking)
     service = Service(
-        _kept_state(plan, database, clock, key, witnesses),
+        _kept_state(plan, database, clock, key, witnesses, settings.sites),
         database,
         clock,
         Hands(commands, fetcher, fleet, duty.notices),
-        (hub, witnesses),
+        (hub, witnesses, bell),
         open_outputs=database.open_outputs(),
         blocking=blocking,
     )
@@ -289,13 +301,24 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     around = (keys.node_keys, base_url, broker_connected, settings.menu, key, names)
     outside = Outside(*around, demo=demo)
     reports = _reports(settings, database, pictures, service, clock, client, outside)
+    sites = open_sites(
+        settings.sites,
+        keys.site_tokens,
+        intake=service,
+        state=lambda: service.state,
+        database=database,
+        bell=bell,
+        clock=clock,
+        rng=rng,
+        blocking=blocking,
+    )
     context = _context(
-        service, database, pictures, security, hub, clock, metrics, outside, duty, reports
+        service, database, pictures, security, hub, clock, metrics, outside, duty, reports, sites
     )
     inbox, app = EdgeInbox(bus, service, clock, site.config.id, database.cursors()), build(context)
     edges = (inbox, commands, witnesses, duty.notices)
     return Controller(
-        service, *edges, fleet, hub, app, database, security, metrics, clock, client, reports
+        service, *edges, fleet, hub, app, database, security, metrics, clock, client, reports, sites
     )
 
 
@@ -389,7 +412,12 @@ def _check(public: bytes, data: bytes, signature: bytes) -> bool:
 
 
 def _kept_state(
-    plan: SitePlan, database: Database, clock: Clock, key: SigningKey, witnesses: WitnessPublisher
+    plan: SitePlan,
+    database: Database,
+    clock: Clock,
+    key: SigningKey,
+    witnesses: WitnessPublisher,
+    sites: SitesSettings,
 ) -> SiteState:
     loaded = database.load()
     witnesses.know(loaded.evidence.chains.values())
@@ -405,6 +433,7 @@ def _kept_state(
         same_boot=loaded.boot_id == clock.boot_id,
         ledger=_ledger(plan, loaded, key),
         care=loaded.care,
+        remote=remote_of(sites, loaded.sites),
     )
 
 
@@ -419,6 +448,7 @@ def _context(  # noqa: PLR0913, PLR0917  # everything is passed by argument
     outside: Outside,
     duty: DutyDesk,
     reports: ReportOffice,
+    sites: SiteOffice,
 ) -> Context:
     return Context(
         intake=service,
@@ -434,6 +464,7 @@ def _context(  # noqa: PLR0913, PLR0917  # everything is passed by argument
         hub=hub,
         duty=duty,
         reports=reports,
+        sites=sites.desk,
         clock=clock,
         metrics=metrics,
         menu=outside.menu,

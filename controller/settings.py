@@ -7,14 +7,15 @@ from typing import Final, Self
 from pydantic import Field, model_validator
 
 from contracts.api import Dish
-from contracts.api.roster import SessionPolicy
 from contracts.api.duty import EscalationSettings
+from contracts.api.roster import SessionPolicy
 from contracts.catalogue import JudgedBy
 from contracts.catalogue.settings import RuleChange, check_changes
 from contracts.devices import Named
 from contracts.envelope import Strict
 from contracts.units import RuleCode
 from controller.auth.policy import SecuritySettings
+from controller.sites.settings import SitesSettings
 from runtime.mqtt import MqttSettings
 
 DATABASE_FILE: Final = "controller.db"
@@ -78,6 +79,8 @@ class ControllerSettings(Strict):
     """Whom an alert that nobody takes is told to, after what time, and when it is quiet."""
     security: SecuritySettings = SecuritySettings()
     """How people log in, how long the audit log is kept, how many requests may come."""
+    sites: SitesSettings = SitesSettings()
+    """Other sites of a remote evaluation: who they are, and what is waited for."""
     sessions: SessionPolicy = SessionPolicy()
     """Lateness by role, names after the result, whether a roster is required."""
     log_level: str = "INFO"

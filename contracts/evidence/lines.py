@@ -66,28 +66,28 @@ def canonical(document: BaseModel) -> bytes:
     return json.dumps(members, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def sign_line(document: BaseModel, sign: Sign) -> bytes:
+def sign_line(document: BaseModel, sign: Sign, limit: int = LINE_MAX_BYTES) -> bytes:
     """The line of a document, signed; without a line feed.
 
     Raises:
-        LineError: it would be above ``LINE_MAX_BYTES``.
+        LineError: it would be above ``limit`` bytes.
     """
     signed = canonical(document)
     signature = base64.b64encode(sign(signed))
     line = signed[:-1] + b',"signature":"' + signature + b'"}'
-    if len(line) > LINE_MAX_BYTES:
-        raise LineError(f"the line has {len(line)} bytes; limit {LINE_MAX_BYTES}")
+    if len(line) > limit:
+        raise LineError(f"the line has {len(line)} bytes; limit {limit}")
     return line
 
 
-def split_line(raw: bytes) -> SignedLine:
+def split_line(raw: bytes, limit: int = LINE_MAX_BYTES) -> SignedLine:
     """Take a line apart, without its line feed.
 
     Raises:
         LineError: too long, or its last member is no signature.
     """
-    if len(raw) > LINE_MAX_BYTES:
-        raise LineError(f"has {len(raw)} bytes; limit {LINE_MAX_BYTES}")
+    if len(raw) > limit:
+        raise LineError(f"has {len(raw)} bytes; limit {limit}")
     found = SIGNATURE_MEMBER.search(raw)
     if found is None:
         raise LineError("does not end in a signature")

@@ -30,6 +30,7 @@ from controller.core.sessions import Session
 from controller.core.state import SiteState
 from controller.ports import ALL_SESSIONS, Intake, SessionFilter, Token, TokenKind
 from controller.reports.office import ReportOffice
+from controller.sites.desk import SiteDesk
 from runtime.clock import Clock
 from runtime.metrics import Metrics
 from runtime.tokens import issue_ticket
@@ -128,6 +129,7 @@ class Context:
     hub: EventHub
     duty: DutyDesk
     reports: ReportOffice
+    sites: SiteDesk
     clock: Clock
     metrics: Metrics
     menu: tuple[Dish, ...]

@@ -90,7 +90,7 @@ class SiteLinks:
     def __init__(  # everything is passed by argument
         self,
         settings: SitesSettings,
-        environ: Mapping[str, str],
+        tokens: Mapping[SiteId, str],
         intake: Intake,
         state: Callable[[], SiteState],
         store: SiteStore,
@@ -99,17 +99,11 @@ class SiteLinks:
         rng: random.Random,
         blocking: Blocking = asyncio.to_thread,
     ) -> None:
-        """Read the tokens of the environment.
-
-        Raises:
-            ValueError: they are malformed.
-        """
-        given = tokens_from(environ)
         self._readers = tuple(
             _Reader(
                 site,
                 peer,
-                _Token(site, peer.token_file, given.get(site)),
+                _Token(site, peer.token_file, tokens.get(site)),
                 intake,
                 state,
                 _Tools(store, clock, rng, blocking),
@@ -199,6 +193,13 @@ class _Reader:
             text = Sentence(
                 zh=f"对方自称 {page.site}，与设置不符。",
                 en=f"It calls itself {page.site}, which is not what is set.",
+            )
+            await self._trouble(text, refused=True)
+            raise _LineRefused
+        if page.head < self._state().remote.log(self._site).got:
+            text = Sentence(
+                zh=f"对方日志只到第 {page.head} 行，少于已收到的行；其数据库可能已重建。",
+                en=f"Its log ends at line {page.head}, before ours of it; it may have begun anew.",
             )
             await self._trouble(text, refused=True)
             raise _LineRefused
