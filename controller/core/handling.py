@@ -29,9 +29,9 @@ VERB_NAMES: Final[Mapping[HandlingVerb, tuple[str, str]]] = {
     HandlingVerb.NOTE: ("备注", "noted on"),
     HandlingVerb.URGE: ("督办", "urged"),
     HandlingVerb.REPLY: ("反馈", "replied on"),
-    HandlingVerb.RESOLVE: ("处置完毕", "resolved"),
+    HandlingVerb.RESOLVE: ("办结", "resolved"),
     HandlingVerb.STATEMENT: ("记录专家陈述", "recorded the expert's statement on"),
-    HandlingVerb.CLOSE: ("办结", "closed"),
+    HandlingVerb.CLOSE: ("关闭", "closed"),
     HandlingVerb.REOPEN: ("重新打开", "reopened"),
     HandlingVerb.RETURN: ("再次出现", "saw the return of"),
     HandlingVerb.TELL: ("通知", "told people on duty of"),
@@ -84,7 +84,7 @@ def act(
     if full and asked.verb not in {HandlingVerb.RESOLVE, HandlingVerb.CLOSE}:
         return _refused(
             Refusal.CONFLICT,
-            f"预警 {record.number} 的处置记录已满（{STEPS_MAX} 条），只能处置完毕或办结。",
+            f"预警 {record.number} 的处置记录已满（{STEPS_MAX} 条），只能办结或关闭。",
             f"Alert {record.number} has {STEPS_MAX} steps, which is the limit; resolve it.",
         )
     return with_step(after, asked, utc_ms, by_person=True)
@@ -296,13 +296,13 @@ def _close(record: AlertRecord, asked: Act, utc_ms: UtcMs) -> AlertRecord | Refu
     if record.handling is not Handling.RESOLVED:
         return _refused(
             Refusal.CONFLICT,
-            f"预警 {record.number} 尚未处置完毕，不能办结。",
+            f"预警 {record.number} 尚未办结，不能关闭。",
             f"Alert {record.number} is {record.handling}; resolve it before it is closed.",
         )
     if record.alert.condition is Condition.ACTIVE:
         return _refused(
             Refusal.CONFLICT,
-            f"预警 {record.number} 的情况仍在持续，消除后才能办结。",
+            f"预警 {record.number} 的情况仍在持续，消除后才能关闭。",
             f"What alert {record.number} tells of still lasts; close it when it is over.",
         )
     return replace(
@@ -318,7 +318,7 @@ def _reopen(record: AlertRecord, asked: Act, utc_ms: UtcMs) -> AlertRecord | Ref
     if record.handling not in ENDED:
         return _refused(
             Refusal.CONFLICT,
-            f"预警 {record.number} 尚未处置完毕，无需重新打开。",
+            f"预警 {record.number} 尚未办结，无需重新打开。",
             f"Alert {record.number} is {record.handling}; only a resolved one is reopened.",
         )
     if not asked.text.strip():
@@ -369,7 +369,7 @@ def _past(asked: Act, utc_ms: UtcMs) -> Refused | None:
 def _ended(record: AlertRecord, zh: str, en: str) -> Refused:
     return _refused(
         Refusal.CONFLICT,
-        f"预警 {record.number} 已处置完毕，无需{zh}；如有新情况，请重新打开。",
+        f"预警 {record.number} 已办结，无需{zh}；如有新情况，请重新打开。",
         f"Alert {record.number} is {record.handling}; nothing is left to {en}.",
     )
 
