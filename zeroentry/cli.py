@@ -15,6 +15,7 @@ from zeroentry.cameras import app as camera_app
 from zeroentry.complaints import EXIT_USAGE, fail, print_problems
 from zeroentry.evidence.app import app as evidence_app
 from zeroentry.pickups import app as pickup_app
+from zeroentry.reports.app import app as report_app
 
 if TYPE_CHECKING:
     from runtime.secrets import CredentialStore
@@ -41,6 +42,7 @@ app.add_typer(credential_app, rich_help_panel="Configuration")
 app.add_typer(camera_app, rich_help_panel="Configuration")
 app.add_typer(pickup_app, rich_help_panel="Configuration")
 app.add_typer(evidence_app, rich_help_panel="Evidence")
+app.add_typer(report_app, rich_help_panel="Evidence")
 
 ConfigFile = Annotated[
     Path,

@@ -5,9 +5,11 @@ What comes from people and machines reaches Typst as data, never as markup: a ti
 """
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
+from pathlib import Path
 from typing import Final, Literal
 
 import typst
@@ -159,12 +161,18 @@ def render(document: Document, made_utc_ms: int) -> bytes:
         **document.files,
         **document.attached,
     }
-    try:
-        made, warnings = typst.compile_with_warnings(
-            sources, format="pdf", timestamp=made_utc_ms // 1_000
-        )
-    except typst.TypstError as error:
-        raise DocumentError(f"the document cannot be set: {error}") from error
+    with tempfile.TemporaryDirectory(prefix="zeroentry-document-") as folder:
+        for name, content in sources.items():
+            (Path(folder) / name).write_bytes(content)
+        try:
+            made, warnings = typst.compile_with_warnings(
+                str(Path(folder) / "main.typ"),
+                root=folder,
+                format="pdf",
+                timestamp=made_utc_ms // 1_000,
+            )
+        except (typst.TypstError, RuntimeError) as error:
+            raise DocumentError(f"the document cannot be set: {error}") from error
     missing = sorted({str(row.message) for row in warnings if "font" in str(row.message)})
     if missing:
         raise DocumentError(

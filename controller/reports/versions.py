@@ -2,10 +2,8 @@
 
 import base64
 import hashlib
-import io
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from contracts.api.report import (
     SignedFile,
 )
 from contracts.evidence.lines import KeyId, Sign, sign_line
+from contracts.evidence.report_bundle import pack
 from contracts.units import UtcMs
 from controller.reports.witness_pdf import Signing, witness_pdf
 
@@ -28,7 +27,6 @@ SIGNATURES: Final[Mapping[ReportFile, ReportFile]] = {
     ReportFile.PDF_ZH_SIGNATURE: ReportFile.PDF_ZH,
     ReportFile.PDF_EN_SIGNATURE: ReportFile.PDF_EN,
 }
-ZIP_TIME: Final = (2020, 1, 1, 0, 0, 0)  # a fixed one: the same version gives the same ZIP
 NOT_CONTENT: Final = frozenset(
     {"made_utc_ms", "made_by", "version", "previous_sha256", "reason", "draft", "sealed_for_ms"}
 )
@@ -182,16 +180,14 @@ def file_of(
 def _bundle(
     version: ReportVersion, statement: str, shelf: ReportShelf, key_pem: bytes
 ) -> bytes | None:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for name in ReportFile:
-            if name is ReportFile.BUNDLE:
-                continue
+    files: dict[str, bytes] = {}
+    for name in ReportFile:
+        if name is not ReportFile.BUNDLE:
             data = file_of(name, version, statement, shelf, key_pem)
             if data is None:
                 return None
-            archive.writestr(zipfile.ZipInfo(name.value, ZIP_TIME), data)
-    return target.getvalue()
+            files[name.value] = data
+    return pack(files)
 
 
 assert set(SIGNATURES.values()) == set(SIGNED_FILES)  # noqa: S101  # two tables of one thing

@@ -1,0 +1,1 @@
+"""Holds what is done with witness reports from the command line."""
