@@ -86,6 +86,11 @@ def menu(user: User, here: str, panels: dict[str, str], label: Callable[[str], s
     return drawn
 
 
+def roles_of(entry_id: str) -> tuple[Role, ...]:
+    """Who is offered a page; KeyError when the menu has none of this name."""
+    return tuple({entry.id: entry.roles for entry in ENTRIES}[entry_id])
+
+
 def home_of(user: User) -> str | None:
     """Where an account begins that has no wall; None for those who have one, or nothing at all."""
     roles = set(user.roles)

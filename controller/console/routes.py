@@ -10,11 +10,13 @@ from nicegui.events import GenericEventArguments
 from client import ControllerLost, RefusedError
 from contracts.api import Role
 from controller.console import node_pages
+from controller.console.evidence_page import EvidencePage
 from controller.console.logins import Login
-from controller.console.nav import WALL_ROLES, home_of
+from controller.console.nav import WALL_ROLES, home_of, roles_of
 from controller.console.page import Page, Shared, browser_id, keep_language, language_of
 from controller.console.panels import DoorPage, KitchenPage, ReportView, TabletPage
 from controller.console.parts import ASSETS, LoginForm, Notice
+from controller.console.statistics_page import StatisticsPage
 from controller.console.texts import Language, group, say
 from controller.console.wall import Wall
 
@@ -36,6 +38,16 @@ def register(shared: Shared) -> None:
         if home is not None:
             return RedirectResponse(home)
         return guard.open(request, WALL_ROLES, lambda login: Wall(shared, login, request))
+
+    @ui.page("/evidence")
+    def evidence(request: Request) -> Response | None:
+        roles = roles_of("evidence")
+        return guard.open(request, roles, lambda login: EvidencePage(shared, login, request))
+
+    @ui.page("/statistics")
+    def statistics(request: Request) -> Response | None:
+        roles = roles_of("statistics")
+        return guard.open(request, roles, lambda login: StatisticsPage(shared, login, request))
 
     @ui.page("/tablet/{room_id}")
     def tablet(request: Request, room_id: str) -> Response | None:
