@@ -2,8 +2,10 @@
 
 import asyncio
 import random
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -46,7 +48,8 @@ from controller.auth.policy import RateSettings, SecuritySettings
 from controller.core.plan import SitePlan, plan_of
 from controller.core.state import Now, SiteState, restored
 from controller.ports import Blocking, P, T
-from controller.settings import ControllerSettings, Deployment
+from controller.settings import DATABASE_FILE, ControllerSettings, Deployment
+from controller.store.database import Database
 from runtime.clock import SimulatedClock
 from runtime.mqtt import Outgoing
 from tests.fakes.bus import MemoryBroker, MemoryBus
@@ -284,6 +287,22 @@ class Bench:
     clock: SimulatedClock
 
 
+@cache
+def _migrated() -> bytes:
+    """An empty database of this version: migrating takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / DATABASE_FILE
+        Database(f"sqlite:///{file}", "boot").close()
+        return file.read_bytes()
+
+
+def _with_database(data_dir: Path) -> None:
+    file = data_dir / DATABASE_FILE
+    if not file.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(_migrated())
+
+
 def bench(
     data_dir: Path,
     *,
@@ -304,6 +323,7 @@ def bench(
         deployment=Deployment.DEMO,
         security=security or SecuritySettings(rate=NO_LIMITS),
     )
+    _with_database(settings.data_dir)
     controller = wire(
         settings,
         small_site(policy=policy, robots=robots),

@@ -1,4 +1,4 @@
-"""An identity provider on loopback, true to OpenID Connect: discovery, keys, code flow with PKCE."""
+"""An identity provider on loopback, true to OpenID Connect: discovery, keys, code flow, PKCE."""
 
 import base64
 import hashlib
@@ -108,7 +108,7 @@ class Provider:
 
 def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  # the library's name
+        def do_GET(self) -> None:  # the library's name
             path = urlsplit(self.path).path
             provider.asked.append(path)
             if path == "/.well-known/openid-configuration":
@@ -124,7 +124,7 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
             else:
                 self._say(404, {"error": "not_found"})
 
-        def do_POST(self) -> None:  # noqa: N802  # the library's name
+        def do_POST(self) -> None:  # the library's name
             provider.asked.append(urlsplit(self.path).path)
             length = int(self.headers.get("Content-Length", "0"))
             form = {k: v[0] for k, v in parse_qs(self.rfile.read(length).decode()).items()}
