@@ -110,6 +110,33 @@ class Asking:
             raise RefusedError(problem(answer))
         return answer
 
+    async def upload(
+        self,
+        model: type[ModelT],
+        path: str,
+        *,
+        file: tuple[str, bytes],
+        fields: Mapping[str, str],
+    ) -> ModelT:
+        """Send a file as a form; raises as ``ask``."""
+        try:
+            answer = await self._http.post(
+                self._base + path,
+                files={"file": file},
+                data=dict(fields),
+                headers=self.headers(),
+                timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            )
+        except httpx.HTTPError as error:
+            raise ControllerLost(f"POST {self._base}{path}: {error!r}") from error
+        if answer.is_error:
+            raise RefusedError(problem(answer))
+        try:
+            return model.model_validate_json(answer.content)
+        except ValidationError as error:
+            what = f"POST {path}: answer is not a {model.__name__}"
+            raise ControllerLost(f"{what}: {error}") from error
+
     def headers(self) -> dict[str, str]:
         """What each request carries."""
         headers = {"Accept-Language": self._language}

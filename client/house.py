@@ -17,6 +17,7 @@ from contracts.api import (
     SiteView,
     ZoneView,
 )
+from contracts.api.sessions import SessionPage
 
 
 class HouseCalls(OutsideCalls):
@@ -44,9 +45,17 @@ class HouseCalls(OutsideCalls):
             robots=await self.rows("/robots", RobotView),
             alerts=await self._alerts(),
             deliveries=await self.rows("/deliveries", DeliveryView),
-            sessions=await self.rows("/sessions", SessionView),
+            sessions=await self._sessions(),
             outside=await self.outside(),
         )
+
+    async def _sessions(self) -> tuple[SessionView, ...]:
+        try:
+            return (await self.ask(SessionPage, "GET", "/sessions")).items
+        except RefusedError as error:
+            if error.problem.status == FORBIDDEN:
+                return ()
+            raise
 
     async def _alerts(self) -> tuple[AlertView, ...]:
         try:

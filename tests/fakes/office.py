@@ -24,6 +24,8 @@ from playwright.async_api import Browser, BrowserContext, Page, StorageState
 from client import ApiClient, ControllerLost
 from contracts.admission import AreaKind
 from contracts.api import Role, SessionBody, SessionState, SessionView
+from contracts.api.roster import SweepBody
+from contracts.api.sessions import ActBody, CheckState
 from contracts.units import RoomId
 from runtime import broker
 from runtime.clock import Clock, SystemClock
@@ -138,7 +140,11 @@ class Office:
         for session in (await api.overview()).sessions:
             if session.room_id == room_id and session.state not in OVER:
                 sealed = session.state in {SessionState.SEALED, SessionState.SUSPENDED}
-                await api.session_step(session.id, "release" if sealed else "cancel")
+                said = ActBody(reason="the test is over")
+                await api.session_step(session.id, "release" if sealed else "cancel", said)
+        if (await api.room_sweep(room_id)).needed:
+            clean = SweepBody(empty=True, phones_cleared=True, papers_cleared=True)
+            await api.sweep(room_id, clean)
 
     async def gathered(
         self, room_id: RoomId, *, title: str = "城北污水管网工程施工 1 标段", admitted: int = 5
@@ -155,7 +161,10 @@ class Office:
         """A new session of a room, sealed and confirmed by its node."""
         session = await self.gathered(room_id, **how)  # type: ignore[arg-type]
         api = await self.client()
-        await api.session_step(session.id, "seal")
+        check = await api.seal_check(session.id)
+        open_ = [row.demand for row in check.items if row.state is not CheckState.OK]
+        said = ActBody(overrides=dict.fromkeys(open_, "a stand-in has none of it"))
+        await api.session_step(session.id, "seal", said)
         found = session
 
         async def confirmed() -> bool:

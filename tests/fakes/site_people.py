@@ -19,6 +19,7 @@ from controller.core.state import (
     SessionScheduled,
 )
 from runtime.clock import SimulatedClock
+from tests.fakes.sealing import SUSPENDED
 from tests.fakes.site_controller import ControllerMachine
 from tests.fakes.site_truth import Truth
 
@@ -101,7 +102,7 @@ class People:
 
     async def _act(self, session_id: str, verb: SessionVerb, wanted: SessionState) -> None:
         while self._session(session_id) is not wanted:
-            answer = await self.controller.ask(SessionActed(session_id, verb, "sup"))
+            answer = await self.controller.ask(SessionActed(session_id, verb, "sup", SUSPENDED))
             ended = self._session(session_id) in SESSION_ENDED
             if isinstance(answer, Refused) and self._session(session_id) is not wanted and ended:
                 self.truth.break_(f"{session_id} cannot {verb}: {answer.detail.en}")

@@ -31,6 +31,7 @@ from contracts.units import CameraId, RoomId, UtcMs
 from runtime.clock import Clock
 from zeroentry.demo.feed import Account, DeadlineError, Feed
 from zeroentry.demo.proof import Proof
+from zeroentry.demo.seal import said_with
 from zeroentry.demo.sight import Sight
 from zeroentry.demo.stage import (
     CORRIDOR_CAMERA,
@@ -212,7 +213,8 @@ class Director:
 
     async def session_step(self, session_id: str, step: str) -> SessionView:
         """Gather, seal, release or cancel a session as the supervisor."""
-        return await self.supervisor.ask(step, lambda api: api.session_step(session_id, step))
+        said = await said_with(self.supervisor, self.clock, session_id, step)
+        return await self.supervisor.ask(step, lambda api: api.session_step(session_id, step, said))
 
     async def _cancel(self, delivery_id: str) -> DeliveryView:
         reason = "demo: the next day begins"

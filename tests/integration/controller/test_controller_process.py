@@ -41,6 +41,7 @@ from runtime.mqtt import Inbox, MqttSession, MqttSettings, Outgoing
 from runtime.outbox import Outbox, OutboxPump
 from runtime.signing import PublicKeys, SigningKey
 from tests.fakes.node_chain import NodeChain
+from tests.fakes.sealing import OVERRIDES
 from tests.fakes.waiting import until
 
 REPO = Path(__file__).parents[3]
@@ -237,7 +238,8 @@ async def seal_is_confirmed(client: httpx.AsyncClient, edge: Edge) -> None:
     made = await client.post("/sessions", json={"room_id": ROOM, "title": "T", "admitted": 5})
     session = made.json()["id"]
     await client.post(f"/sessions/{session}/gather")
-    assert (await client.post(f"/sessions/{session}/seal")).status_code == 200
+    sealed = await client.post(f"/sessions/{session}/seal", json=OVERRIDES)
+    assert sealed.status_code == 200, sealed.text
     inbound = await asyncio.wait_for(inbox.get(), 10)
     envelope = json.loads(inbound.payload)
     assert envelope["signature"]

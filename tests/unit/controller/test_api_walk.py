@@ -11,6 +11,7 @@ import pytest
 from contracts.observations import Mode
 from contracts.topics import Kind
 from tests.fakes.controller_site import Bench, an_alert, bench, durable, health
+from tests.fakes.sealing import OVERRIDES
 from tests.fakes.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -49,7 +50,7 @@ async def test_a_session_is_sealed_and_an_alert_is_handled(running: Bench) -> No
     assert early.headers["content-type"] == "application/problem+json"
     assert "gather" in early.json()["detail"]
     assert (await client.post(f"/sessions/{session}/gather")).status_code == 200
-    sealed = await client.post(f"/sessions/{session}/seal")
+    sealed = await client.post(f"/sessions/{session}/seal", json=OVERRIDES)
     assert sealed.json()["state"] == "sealed"
     assert sealed.json()["sealed_by"] == "sup"
 

@@ -32,6 +32,7 @@ from controller.core.outputs import Refusal, Refused
 from controller.core.plan import route
 from controller.core.sessions import SessionVerb
 from tests.fakes.controller_site import an_alert, observation, person, small_plan
+from tests.fakes.sealing import SUSPENDED
 
 PLAN = small_plan()
 ZONE = PLAN.zones["corridor"]
@@ -47,7 +48,7 @@ def session_in(state: SessionState) -> sessions.Session:
 def test_every_session_transition_is_in_the_table_or_says_what_is_possible(
     state: SessionState, verb: SessionVerb
 ) -> None:
-    result = sessions.act(session_in(state), verb, "sup", (), UtcMs(9))
+    result = sessions.act(session_in(state), verb, "sup", (), UtcMs(9), SUSPENDED)
     wanted = sessions.TRANSITIONS.get((state, verb))
     if wanted is None:
         assert isinstance(result, Refused)
@@ -61,7 +62,7 @@ def test_every_session_transition_is_in_the_table_or_says_what_is_possible(
 def test_sealing_orders_the_node_and_only_its_answer_to_that_order_confirms() -> None:
     result = sessions.act(session_in(SessionState.GATHERING), SessionVerb.SEAL, "sup", (), UtcMs(9))
     assert not isinstance(result, Refused)
-    sealed, command = result
+    sealed, (command,) = result
     assert isinstance(command, Seal)
     assert (command.admitted, command.session_id) == (5, "s-1")
     old = SealApplied(
@@ -77,8 +78,9 @@ def test_sealing_orders_the_node_and_only_its_answer_to_that_order_confirms() ->
     assert sessions.confirm(sealed, now).seal_confirmed
     released = sessions.act(sealed, SessionVerb.RELEASE, "sup", (), UtcMs(10))
     assert not isinstance(released, Refused)
-    assert isinstance(released[1], Release)
-    assert released[1].command_id != command.command_id
+    (freed,) = released[1]
+    assert isinstance(freed, Release)
+    assert freed.command_id != command.command_id
 
 
 def test_a_room_belongs_to_one_session_at_a_time() -> None:
@@ -87,7 +89,7 @@ def test_a_room_belongs_to_one_session_at_a_time() -> None:
         session_in(SessionState.SCHEDULED), SessionVerb.GATHER, "sup", (other,), UtcMs(9)
     )
     assert isinstance(result, Refused)
-    assert "s-2" in result.detail.en
+    assert other.public_code in result.detail.en
 
 
 def test_an_alert_that_comes_twice_and_late_is_one_alert() -> None:

@@ -43,6 +43,7 @@ from controller.core.state import (
 from runtime.signing import SigningKey
 from tests.fakes.controller_site import small_plan
 from tests.fakes.node_chain import NodeChain, check
+from tests.fakes.sealing import ALL_OVERRIDDEN, SUSPENDED
 
 OURS = SigningKey.generate()
 START = 1_000_000
@@ -117,10 +118,10 @@ class Site:
         body = SessionBody(room_id="room-1", title="T", admitted=5, keep_days=keep_days)
         self.give(SessionScheduled(session, body, "sup"))
         for verb in (SessionVerb.GATHER, SessionVerb.SEAL):
-            self.give(SessionActed(session, verb, "sup"))
+            self.give(SessionActed(session, verb, "sup", ALL_OVERRIDDEN))
 
     def act(self, verb: SessionVerb, session: str = "s-1") -> tuple[Output, ...]:
-        return self.give(SessionActed(session, verb, "sup"))
+        return self.give(SessionActed(session, verb, "sup", SUSPENDED))
 
     def alerts(self, rule: str) -> list[AlertRecord]:
         return [row for row in self.state.alerts.values() if row.alert.rule == rule]
