@@ -10,6 +10,9 @@ from nicegui.events import GenericEventArguments
 from client import ControllerLost, RefusedError
 from contracts.api import Role
 from controller.console import node_pages
+from controller.console.alert_view import AlertPage
+from controller.console.alerts_page import AlertsPage
+from controller.console.duty_page import DUTY_ROLES, DutyPage
 from controller.console.evidence_page import EvidencePage
 from controller.console.logins import Login
 from controller.console.nav import WALL_ROLES, home_of, roles_of
@@ -38,6 +41,14 @@ def register(shared: Shared) -> None:
         if home is not None:
             return RedirectResponse(home)
         return guard.open(request, WALL_ROLES, lambda login: Wall(shared, login, request))
+
+    _register_handling(shared, guard)
+
+    @ui.page("/alerts/{alert_id}")
+    def alert(request: Request, alert_id: str) -> Response | None:
+        return guard.open(
+            request, WALL_ROLES, lambda login: AlertPage(shared, login, request, alert_id)
+        )
 
     @ui.page("/evidence")
     def evidence(request: Request) -> Response | None:
@@ -79,6 +90,16 @@ def register(shared: Shared) -> None:
     def nowhere(request: Request) -> None:
         ui.context.client.status_code = 404
         _notice("state.not_found", language_of(request))
+
+
+def _register_handling(shared: Shared, guard: "_Guard") -> None:
+    @ui.page("/alerts")
+    def all_alerts(request: Request) -> Response | None:
+        return guard.open(request, WALL_ROLES, lambda login: AlertsPage(shared, login, request))
+
+    @ui.page("/duty")
+    def duty(request: Request) -> Response | None:
+        return guard.open(request, DUTY_ROLES, lambda login: DutyPage(shared, login, request))
 
 
 class _Guard:

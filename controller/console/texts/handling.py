@@ -109,8 +109,8 @@ _ALERTS: Final[dict[str, tuple[str, str]]] = {
     "rules.lead": (
         "误报率为 95 % 置信区间；依据人员的处置结论计算。规则状态在边缘节点设置。",
         (
-            "The share of false alerts with its 95 % interval, by what people found. A rule's mode is "
-            "set at its edge node."
+            "The share of false alerts with its 95 % interval, by what people found. A rule's "
+            "mode is set at its edge node."
         ),
     ),
     "rules.rule": ("规则", "Rule"),
@@ -187,8 +187,8 @@ _DUTY: Final[dict[str, tuple[str, str]]] = {
     "duty.escalation_text": (
         "预警在多少分钟内无人确认，就通知到哪一级；在控制器配置 escalation 中设定。",
         (
-            "After how many minutes unacknowledged each level is told; set under `escalation` in the "
-            "controller's file."
+            "After how many minutes unacknowledged each level is told; set under `escalation` "
+            "in the controller's file."
         ),
     ),
     "duty.at_once": ("立即", "at once"),
