@@ -21,6 +21,10 @@ class AlertCalls(Asking):
         """Where a browser hears what belongs to an alert; the controller logs who asked."""
         return await self.ask(SoundLink, "GET", f"/alerts/{part(alert_id)}/sound")
 
+    async def alert(self, alert_id: str) -> AlertView:
+        """One alert, however old."""
+        return await self.ask(AlertView, "GET", f"/alerts/{part(alert_id)}")
+
     async def acknowledge(self, alert_id: str) -> AlertView:
         """Say that a person has seen the alert."""
         return await self.ask(AlertView, "POST", f"/alerts/{part(alert_id)}/acknowledge")

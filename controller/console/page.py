@@ -248,11 +248,7 @@ class Page:
             nav=self._nav(),
             link=feed.link.value,
             waiting=len(new),
-            ringing=[
-                {"id": alert.id, "severity": alert.severity.value}
-                for alert in new
-                if alert.severity is not Severity.NOTICE
-            ],
+            ringing=self._ringing(new),
             server_ms=self._server_ms(),
             zone=words.zone.key,
             lang=self.language.value,
@@ -272,6 +268,18 @@ class Page:
             return []
         rows = house.alerts.values()
         return [row for row in rows if row.handling == "new" and row.mode is Mode.ON]
+
+    def _ringing(self, new: list[AlertView]) -> list[Drawn]:
+        """What the alarm sounds for: new alerts above a notice, and calls nobody has answered."""
+        house = self.login.feed.house
+        calls = house.open_calls() if house is not None and self.has(*WALL_ROLES) else ()
+        rows: list[Drawn] = [{"id": call.id, "severity": "call"} for call in calls]
+        rows += [
+            {"id": alert.id, "severity": alert.severity.value}
+            for alert in new
+            if alert.severity is not Severity.NOTICE
+        ]
+        return rows
 
     def _server_ms(self) -> int:
         """The time, told anew each minute: enough to keep the browser's clock right."""

@@ -23,6 +23,11 @@ class Part(ui.element):
                 self._props.update(changed)
             self.update()
 
+    def keep(self, **values: object) -> None:
+        """Know these values as shown: the browser has them already, or is told by a method."""
+        with self._props.suspend_updates():
+            self._props.update(values)
+
 
 class LoginForm(Part, component=ASSETS / "ze_login.js", esm=_LIB):
     """Name and password."""
@@ -45,7 +50,11 @@ class Rooms(Part, component=ASSETS / "ze_rooms.js"):
 
 
 class Rail(Part, component=ASSETS / "ze_rail.js"):
-    """Alerts as they come, and the dialog of one."""
+    """Alerts as they come."""
+
+
+class AlertCard(Part, component=ASSETS / "ze_alert.js"):
+    """One alert with all that explains it, as a dialog or a page; handling stands in its slot."""
 
 
 class Floor(Part, component=ASSETS / "ze_floor.js"):

@@ -7,31 +7,27 @@ from nicegui.events import GenericEventArguments
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from client import FORBIDDEN, ControllerLost, RefusedError
-from contracts.api import Disposition, MediaLink, ResolveBody, Role, SessionBody
-from contracts.units import MonoMs, Note
-from controller.console.clips import OpenedClip
+from contracts.api import MediaLink, Role, SessionBody
+from contracts.units import MonoMs
+from controller.console.alert_view import RECORDING_ROLES, AlertDesk
+from controller.console.alert_view import TEXTS as ALERT_TEXTS
 from controller.console.feed import Link
 from controller.console.house import House
 from controller.console.page import Page
 from controller.console.parts import Deliveries, Floor, Rail, Rooms, Sessions
 from controller.console.present import alerts, deliveries, floor, rooms, sessions
-from controller.console.present.words import Drawn
+from controller.console.present.words import Drawn, Words
 
-MEDIA_LOOK_MS = 2_000  # how often it is looked whether a room's links are past half of their life
+MEDIA_LOOK_MS = 2_000  # a room's links are not asked for more often than this
+SEEN_LOOK_MS = 200  # a page of tiles that is turned shows its pictures at once
 MEDIA_RETRY_MS = 4_000  # a refused or failed link is asked for again
-_RECORDING_ROLES = (Role.SUPERVISOR, Role.AUDITOR)
+ROOMS_MAX = 256  # four times what a wall of this product holds
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class _Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Resolve(_Asked):
-    id: str
-    disposition: Disposition
-    note: Note = ""
 
 
 class _Step(_Asked):
@@ -46,6 +42,8 @@ class Media:
         self._page = page
         self.links: dict[str, tuple[MediaLink, ...]] = {}
         self.denied: set[str] = set()
+        self.visible: frozenset[str] = frozenset()
+        """The rooms that the browser shows now: only their pictures are asked for."""
         self._due: dict[str, MonoMs] = {}
 
     async def run(self) -> None:
@@ -54,10 +52,10 @@ class Media:
         while not self._page.client.is_deleted:
             feed = self._page.login.feed
             if feed.house is not None and feed.link is Link.LIVE:
-                for room_id in tuple(feed.house.rooms):
+                for room_id in sorted(self.visible & set(feed.house.rooms)):
                     if clock.mono_ms() >= self._due.get(room_id, 0):
                         await self._fetch(room_id)
-            await clock.sleep_ms(MEDIA_LOOK_MS if self.links else MEDIA_LOOK_MS // 10)
+            await clock.sleep_ms(SEEN_LOOK_MS)
 
     def failed(self, room_id: str) -> None:
         """A browser could not fetch the picture: ask for new links soon."""
@@ -87,16 +85,18 @@ class Wall(Page):
     """``/``."""
 
     texts = (
-        "room", "camera", "sound", "track", "session", "alert", "clip", "map", "robot", "delivery"
-    )  # fmt: skip
+        *ALERT_TEXTS,
+        *("room", "camera", "sound", "session", "map", "robot", "delivery"),
+        *("wall", "keys", "listen"),
+    )
     here = "wall"
 
     def build(self) -> None:
-        self._opened: str | None = None
         self._plan: Drawn = {}
         self._robots: list[Drawn] = []
+        self._tiles = rooms.Tiles(self.login.user.username)
+        self._drawn_words: Words | None = None
         self.media = Media(self)
-        self.clip = OpenedClip(self)
         with ui.element("main").classes("ze-wall"):
             with ui.element("div").classes("ze-wall-main"):
                 self.rooms = Rooms()
@@ -105,13 +105,11 @@ class Wall(Page):
             with ui.element("div").classes("ze-wall-side"):
                 self.rail = Rail()
                 self.sessions = Sessions()
+        self.desk = AlertDesk(self, modal=True)
+        self.rooms.on("visible", self._look)
         self.rooms.on("failed", lambda event: self.media.failed(str(event.args)))
         self.rail.on("acknowledge", self._acknowledge)
-        self.rail.on("resolve", self._resolve)
-        self.rail.on("open", self._open_alert)
-        self.rail.on("close", self._close_alert)
-        self.rail.on("clip", self._open_clip)
-        self.rail.on("listen", self._listen)
+        self.rail.on("open", lambda event: self.desk.open(str(event.args)))
         self.sessions.on("step", self._step)
         self.sessions.on("schedule", self._schedule)
         background_tasks.create(self.media.run(), name="console-media")
@@ -122,21 +120,15 @@ class Wall(Page):
             self._draw_waiting(t)
             return
         words = self.words
-        drawn = rooms.tiles(house, self.media.links, self.media.denied, words)
-        self.rooms.show(
-            t=t, rooms=drawn, loading=False, tablets=self.has(Role.TABLET), **self._may()
-        )
-        opened = house.alerts.get(self._opened or "")
+        drawn = self._draw_rooms(house, t)
         self.rail.show(
             t=t,
             alerts=alerts.rail(house, words),
-            detail=alerts.detail(opened, house, words) if opened else None,
-            clip=self.clip.drawn(words) if opened else None,
-            sound=self.clip.heard(words) if opened else None,
-            may_hear=self.has(*_RECORDING_ROLES),
-            may=self.has(Role.SUPERVISOR, Role.OPS),
+            opened=self.desk.alert_id or "",
+            may=self.has(Role.SUPERVISOR, Role.SECTOR_SUPERVISOR, Role.DUTY_OFFICER, Role.OPS),
             loading=False,
         )
+        self.desk.draw()
         self._draw_floor(house, t)
         may_control = self.has(Role.SUPERVISOR)
         self.sessions.show(
@@ -151,17 +143,42 @@ class Wall(Page):
             loading=False,
         )
 
+    def _draw_rooms(self, house: House, t: dict[str, str]) -> list[Drawn]:
+        """Send the tiles that changed; all of them only where nothing else will do."""
+        words = self.words
+        drawn, fresh = self._tiles.draw(house, self.media.links, self.media.denied, words)
+        known = self.rooms.props.get("rooms")
+        same = (
+            words == self._drawn_words
+            and isinstance(known, list)
+            and [row["id"] for row in known] == [row["id"] for row in drawn]
+        )
+        self._drawn_words = words
+        if same:
+            self.rooms.keep(rooms=drawn)
+            if fresh:
+                self.rooms.run_method("patch", fresh)
+        self.rooms.show(
+            t=t, rooms=drawn, loading=False, tablets=self.has(Role.TABLET), **self._may()
+        )
+        return drawn
+
+    def _look(self, event: GenericEventArguments) -> None:
+        """The browser shows these rooms now."""
+        if isinstance(event.args, list):
+            self.media.visible = frozenset(str(one) for one in event.args[:ROOMS_MAX])
+
     def _may(self) -> Drawn:
         """Which links to an edge node's pages this user is offered; the controller decides."""
         return {
-            "live": self.has(Role.SUPERVISOR, Role.OPS),
-            "recordings": self.has(*_RECORDING_ROLES),
+            "live": self.has(Role.SUPERVISOR, Role.SECTOR_SUPERVISOR, Role.OPS),
+            "recordings": self.has(*RECORDING_ROLES),
             "zones": self.has(Role.SUPERVISOR, Role.OPS),
         }
 
     def _draw_waiting(self, t: dict[str, str]) -> None:
         self.rooms.show(t=t, rooms=[], loading=True, tablets=False)
-        self.rail.show(t=t, alerts=[], detail=None, clip=None, sound=None, may=False, loading=True)
+        self.rail.show(t=t, alerts=[], opened="", may=False, loading=True)
         self.floor.show(t=t, plan={}, robots=[])
         self.deliveries.show(t=t, deliveries=[], order_href="", loading=True)
         self.sessions.show(t=t, sessions=[], rooms=[], may=False, loading=True)
@@ -187,32 +204,6 @@ class Wall(Page):
 
     async def _acknowledge(self, event: GenericEventArguments) -> None:
         await self.attempt(self.api.acknowledge(str(event.args)))
-
-    async def _resolve(self, event: GenericEventArguments) -> None:
-        asked = _parsed(_Resolve, event.args)
-        if asked is not None:
-            body = ResolveBody(disposition=asked.disposition, note=asked.note)
-            await self.attempt(self.api.resolve(asked.id, body))
-
-    async def _open_alert(self, event: GenericEventArguments) -> None:
-        self._opened = str(event.args)
-        self.clip.close()
-        self.redraw()
-        if self.has(*_RECORDING_ROLES):
-            await self.clip.open(self._opened)
-
-    async def _open_clip(self, event: GenericEventArguments) -> None:
-        if self._opened is not None and self.has(*_RECORDING_ROLES):
-            await self.clip.open(self._opened, early=event.args is True)
-
-    async def _listen(self) -> None:
-        if self._opened is not None and self.has(*_RECORDING_ROLES):
-            await self.clip.listen(self._opened)
-
-    def _close_alert(self) -> None:
-        self._opened = None
-        self.clip.close()
-        self.redraw()
 
     async def _step(self, event: GenericEventArguments) -> None:
         asked = _parsed(_Step, event.args)

@@ -33,6 +33,7 @@ def line(alert: AlertView, house: House, words: Words) -> Drawn:
         "severity": alert.severity.value,
         "severity_label": words.say(f"severity.{alert.severity.value}"),
         "room": room_name(alert.room_id, house, words),
+        "room_id": alert.room_id,
         "active": alert.condition is Condition.ACTIVE,
         "condition_label": words.say(f"alert.{alert.condition.value}"),
         "handling": alert.handling.value,
@@ -75,6 +76,7 @@ def detail(alert: AlertView, house: House, words: Words) -> Drawn:
             for person in alert.boxes
         ],
         "rule": alert.rule,
+        "session": _session(alert, house),
         "why": spec.text.pick(words.language) if spec else "",
         "found": _found(alert, words),
         "risk": alert.risk_code,
@@ -102,6 +104,15 @@ def detail(alert: AlertView, house: House, words: Words) -> Drawn:
             for choice in Disposition
         ],
     }
+
+
+def _session(alert: AlertView, house: House) -> Drawn | None:
+    """The session that the alert fell into, with its name where this user knows it."""
+    if alert.session_id is None:
+        return None
+    session = house.sessions.get(alert.session_id)
+    title = session.title if session else alert.session_id
+    return {"id": alert.session_id, "title": title}
 
 
 def room_name(room_id: str, house: House, words: Words) -> str:

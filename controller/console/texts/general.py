@@ -173,7 +173,10 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "alert.all": ("全部", "All"),
     "alert.empty": ("没有需要处理的预警", "Nothing needs you"),
     "alert.empty_text": ("新的预警会出现在这里。", "New alerts appear here."),
-    "alert.keys": ("空格 确认 · ↑↓ 选择 · 回车 打开", "Space acknowledge · ↑↓ select · Enter open"),
+    "alert.keys": (
+        "空格 确认 · 方向键 移动 · 回车 打开 · ? 全部按键",
+        "Space acknowledge · arrows move · Enter open · ? all keys",
+    ),
     "alert.space": ("空格", "Space"),
     "alert.acknowledge": ("确认", "Acknowledge"),
     "alert.acknowledged_by": ("已由", "Acknowledged by"),
