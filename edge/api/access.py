@@ -28,6 +28,8 @@ TOKENS_FILE: Final = "tokens.json"
 PICTURE_TICKET: Final = "picture"
 RECORDING_TICKET: Final = "recording"
 SOUND_TICKET: Final = "sound"
+WATERMARK_TICKET: Final = "watermark"
+"""For a clip with the ticket's own subject burnt in: whoever holds it cannot change whose it is."""
 ZONES_TICKET: Final = "zones"
 """For whoever may see a camera's picture and draw zones on it."""
 CAMERAS: Final = "/api/v1/cameras/"
@@ -255,6 +257,14 @@ def recording_caller(request: Request, sent: Bearer, ticket: TicketText) -> Call
         resources = resources_of(request.url.path)
         return gate.by_ticket(ticket, resources, scope=RECORDING_TICKET)
     return gate.by_token(sent.credentials if sent else None, Scope.RECORDING)
+
+
+def watermark_caller(request: Request, ticket: TicketText) -> Caller:
+    """Dependency: a ticket for watermarked video of this camera, from the controller alone."""
+    if ticket is None:
+        raise ProblemError(401, "Ticket missing", "ask the controller for a retrieval")
+    resources = resources_of(request.url.path)
+    return gate_of(request).by_ticket(ticket, resources, scope=WATERMARK_TICKET)
 
 
 def resources_of(path: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Answers for recordings: lists, files by range, thumbnails, clips, slices of the manifest."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -23,6 +24,7 @@ from edge.api.access import (
     camera_resource,
     gate_of,
     recording_caller,
+    watermark_caller,
 )
 from edge.api.intervals import Interval, read_interval, read_time
 from edge.api.problems import ProblemError
@@ -34,6 +36,7 @@ from edge.evidence.derived import DerivedFiles
 from edge.evidence.index import RecordingIndex
 from edge.evidence.moments import AlertMoment, AlertMoments
 from edge.evidence.thumbnails import NoPictureInFileError, thumbnail
+from edge.evidence.watermark import watermark
 from runtime.clock import Clock
 
 log = structlog.get_logger(__name__)
@@ -57,6 +60,8 @@ ANY_ORIGIN: Final = {"Access-Control-Allow-Origin": "*"}
 NUMBER_MAX: Final = 99_999_999  # eight digits, as in the file's name
 CLIPS_MAX_BYTES: Final = 2 * 1024**3  # two of the largest; the disk is there to record
 CLIP_IDLE_MS: Final = 15 * 60_000  # as long as one looks at a clip, and a page's ticket lives
+MARKED_MAX_BYTES: Final = 512 * 1024**2  # some twenty minutes; the controller fetches at once
+WATERMARKED_MAX_MS: Final = 120_000  # encoding a minute takes a core some twenty seconds
 THUMBNAILS_MAX_BYTES: Final = 256 * 1024**2  # some 20,000: two weeks of one camera
 THUMBNAIL_IDLE_MS: Final = 7 * DAY_MS
 FILE_CACHE: Final = "private, max-age=3600, immutable"
@@ -72,6 +77,8 @@ class Playback:
     thumbnails: DerivedFiles
     moments: AlertMoments
     clock: Clock
+    marked: DerivedFiles
+    """Clips with somebody's name burnt in."""
 
 
 def open_playback(
@@ -82,7 +89,10 @@ def open_playback(
     thumbnails = DerivedFiles(
         data_dir / "thumbnails", clock, bytes_max=THUMBNAILS_MAX_BYTES, idle_ms=THUMBNAIL_IDLE_MS
     )
-    return Playback(index, ClipShelf(index, clips), thumbnails, moments, clock)
+    marked = DerivedFiles(
+        data_dir / "watermarked", clock, bytes_max=MARKED_MAX_BYTES, idle_ms=CLIP_IDLE_MS
+    )
+    return Playback(index, ClipShelf(index, clips), thumbnails, moments, clock, marked)
 
 
 _MISSING: Final[dict[int | str, dict[str, Any]]] = {
@@ -124,6 +134,7 @@ def add_recordings(app: FastAPI, playback: Playback) -> None:
     _add_list(app, playback)
     _add_files(app, playback)
     _add_clips(app, playback)
+    _add_watermarked(app, playback)
     _add_stills(app, playback)
     _add_alert_clips(app, playback)
     _add_manifest(app, playback)
@@ -430,6 +441,46 @@ def _add_stills(app: FastAPI, its: Playback) -> None:
         log.info("still_served", camera_id=camera_id, caller=caller.name, at_utc_ms=moment)
         headers = {"Cache-Control": FILE_CACHE if found.sha256 else GROWING, **ANY_ORIGIN}
         return Response(picture, media_type="image/jpeg", headers=headers)
+
+
+def _add_watermarked(app: FastAPI, its: Playback) -> None:
+    @app.get(
+        f"{BASE}/cameras/{{camera_id}}/watermarked.mp4",
+        tags=["recordings"],
+        response_class=StreamingResponse,
+        responses=_CLIP,
+    )
+    def get_watermarked(
+        request: Request,
+        camera_id: CameraIdPath,
+        caller: Annotated[Caller, Depends(watermark_caller)],
+        begin: FromQuery = None,
+        end: ToQuery = None,
+    ) -> StreamingResponse:
+        """Two minutes at most, with the name of the ticket's holder burnt in; without sound."""
+        _known(its, camera_id)
+        asked = read_interval(
+            begin, end, its.clock.utc_ms(),
+            default_ms=60_000, max_ms=WATERMARKED_MAX_MS, min_ms=CLIP_MIN_MS, past=True,
+        )  # fmt: skip
+        clip = _cut(its, camera_id, asked, caller)
+        name = hashlib.sha256(f"{clip.name}|{caller.name}".encode()).hexdigest()[:40] + ".mp4"
+        start = clip.facts.start_utc_ms
+        try:
+            path = its.marked.find(name) or its.marked.make(
+                name, lambda target: _marked(clip.path, caller.name, start, target)
+            )
+        except ClipDamagedError as error:
+            raise ProblemError(422, "Recording damaged", f"{error}; ask for exact files") from None
+        except OSError as error:
+            raise _disk_refused(error) from None
+        headers = {"Cache-Control": GROWING, "X-Clip-Start-Utc-Ms": str(start)}
+        size = path.stat().st_size
+        return file_response(request, path, size, etag=f'"{path.stem}"', headers=headers)
+
+
+def _marked(source: FilePath, text: str, start_utc_ms: UtcMs, target: FilePath) -> None:
+    watermark(source, text, start_utc_ms, target)
 
 
 AlertIdPath = Annotated[MessageId, Path(description="Id of an alert.")]

@@ -68,9 +68,9 @@ class House:
             folder / "thumbnails", self.clock, bytes_max=1 << 20, idle_ms=60_000
         )
         made = DerivedFiles(folder / "clips", self.clock, bytes_max=1 << 24, idle_ms=60_000)
-        playback = Playback(
-            self.index, ClipShelf(self.index, made), self.thumbnails, self.moments, self.clock
-        )
+        marked = DerivedFiles(folder / "marked", self.clock, bytes_max=1 << 24, idle_ms=60_000)
+        shelf = ClipShelf(self.index, made)
+        playback = Playback(self.index, shelf, self.thumbnails, self.moments, self.clock, marked)
         hub = LiveHub(lambda *_: b"", pool, self.clock, viewers_max=1)
         gate = Gate(tokens_from_environ(TOKENS), KEY, self.clock)
         self.app = build(FakeNode(), hub, FakePictures(), gate, version="1", playback=playback)

@@ -1,0 +1,169 @@
+"""A session's report from draft to signed versions, and what a verifier says of every byte."""
+
+import asyncio
+import io
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pypdf
+import pytest
+
+from contracts.api.report import ReportFile
+from contracts.evidence.report_bundle import pack, unpack
+from contracts.topics import Kind
+from runtime.signing import PublicKeys
+from tests.fakes.controller_site import Bench, bench, live, observation, person
+from tests.fakes.sealing import OVERRIDES
+from tests.fakes.waiting import until
+from tests.unit.controller.test_api_walk import client_of
+from zeroentry.reports.judge import Exit, Judgement, judge
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = bench(tmp_path)
+    task = asyncio.create_task(made.controller.run())
+    await asyncio.sleep(0)
+    yield made
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _counted(made: Bench) -> int:
+    store = made.controller.reports.desk.store
+    session = next(iter(made.controller.service.state.sessions))
+    return max((row.people or 0 for row in store.head_counts(session, 100)), default=0)
+
+
+async def released(client: httpx.AsyncClient, made: Bench) -> str:
+    body = {"room_id": "room-1", "title": '滨江大道 #import "x" <b>', "admitted": 5}
+    session = (await client.post("/sessions", json=body)).json()["id"]
+    assert (await client.post(f"/sessions/{session}/gather")).status_code == 200
+    sealed = await client.post(f"/sessions/{session}/seal", json=OVERRIDES)
+    assert sealed.status_code == 200, sealed.text
+    for index, people in enumerate((2, 3), start=1):
+        made.clock.advance_ms(2_000)
+        seen = tuple(person(track=one) for one in range(people))
+        told = observation("room-1", index=index, utc_ms=made.clock.utc_ms(), people=seen)
+        await made.edge.publish(live(Kind.OBSERVATION, "room-1", told))
+        await until(lambda people=people: _counted(made) >= people, what="the count is told")
+    gone = await client.post(f"/sessions/{session}/release")
+    assert gone.status_code == 200, gone.text
+    return str(session)
+
+
+async def bundle_of(client: httpx.AsyncClient, session: str, version: int = 1) -> bytes:
+    answer = await client.get(f"/sessions/{session}/report/versions/{version}/report.zip")
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+def verdict(files: dict[str, bytes], keys: PublicKeys | None) -> Exit:
+    judgement = Judgement()
+    judge(files, keys, judgement)
+    return judgement.exit
+
+
+async def test_a_report_is_a_draft_until_the_release_and_then_signed_once(running: Bench) -> None:
+    client = await client_of(running, "sup")
+    session = await released(client, running)
+    draft = (await client.get(f"/sessions/{session}/report")).json()
+    assert (draft["draft"], draft["version"]) == (True, 0)
+    told = [row["people"] for row in draft["head_counts"] if row["people"] is not None]
+    assert told == [2, 3]
+    marked = await client.get(f"/sessions/{session}/report.pdf?lang=zh-CN")
+    assert marked.status_code == 200
+    assert "草稿" in pypdf.PdfReader(io.BytesIO(marked.content)).pages[0].extract_text()
+
+    made = await client.post(f"/sessions/{session}/report/versions", json={"reason": ""})
+    assert made.status_code in {201, 409}, made.text  # the desk may have been quicker
+    state = (await client.get(f"/sessions/{session}/report/state")).json()
+    assert [row["version"] for row in state["versions"]] == [1]
+    assert not state["late_facts"]
+    again = await client.post(f"/sessions/{session}/report/versions", json={"reason": "why not"})
+    assert again.status_code == 409
+    first, second = [await bundle_of(client, session) for _ in range(2)]
+    assert first == second
+    files = unpack(first)
+    keys = PublicKeys()
+    keys.add_pem((await client.get("/evidence/key")).content)
+    assert verdict(files, keys) is Exit.WHOLE
+    assert verdict(files, None) is Exit.CANNOT_TELL
+    assert verdict(files, PublicKeys([bytes(range(32))])) is Exit.ALTERED
+    await client.aclose()
+
+
+async def test_its_pdf_embeds_the_intended_font_its_data_and_its_words(running: Bench) -> None:
+    client = await client_of(running, "sup")
+    session = await released(client, running)
+    await client.post(f"/sessions/{session}/report/versions", json={"reason": ""})
+    files = unpack(await bundle_of(client, session))
+    for name, word in ((ReportFile.PDF_ZH, "见证报告"), (ReportFile.PDF_EN, "Witness report")):
+        pdf = pypdf.PdfReader(io.BytesIO(files[name.value]))
+        text = "".join(page.extract_text() for page in pdf.pages)
+        assert word in text
+        assert "滨江大道 #import" in text.replace("\n", "")  # data, never markup
+        fonts = {
+            str(font.get_object()["/BaseFont"])
+            for page in pdf.pages
+            for font in page["/Resources"]["/Font"].values()  # type: ignore[index]
+        }
+        assert any("NotoSerifCJKsc" in font for font in fonts), fonts
+        assert pdf.attachments["report.json"] == [files[ReportFile.JSON.value]]
+    await client.aclose()
+
+
+async def test_one_byte_changed_anywhere_is_found(running: Bench) -> None:
+    client = await client_of(running, "sup")
+    session = await released(client, running)
+    await client.post(f"/sessions/{session}/report/versions", json={"reason": ""})
+    raw = await bundle_of(client, session)
+    keys = PublicKeys()
+    keys.add_pem((await client.get("/evidence/key")).content)
+    files = unpack(raw)
+    assert pack(files) == raw
+    dice = random.Random(7)
+    for name, data in files.items():
+        for place in {0, len(data) - 1, *(dice.randrange(len(data)) for _ in range(12))}:
+            changed = (
+                data[:place] + bytes([data[place] ^ (1 << dice.randrange(8))]) + data[place + 1 :]
+            )
+            assert verdict({**files, name: changed}, keys) is Exit.ALTERED, (name, place)
+        left = {key: one for key, one in files.items() if key != name}
+        assert verdict(left, keys) is not Exit.ALTERED, name
+    for place in (dice.randrange(len(raw)) for _ in range(40)):
+        broken = raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
+        try:
+            found = verdict(unpack(broken), keys)
+        except ValueError:
+            continue
+        assert found is Exit.ALTERED, place
+    await client.aclose()
+
+
+async def test_late_facts_make_a_second_version_that_names_the_first(running: Bench) -> None:
+    client = await client_of(running, "sup")
+    session = await released(client, running)
+    await client.post(f"/sessions/{session}/report/versions", json={"reason": ""})
+    from tests.fakes.controller_site import an_alert, durable, health
+
+    await running.edge.publish(health("http://edge"))
+    await running.edge.publish(durable(Kind.ALERT, "room-1", an_alert(session_id=session), 1))
+    await until(lambda: running.controller.service.state.alerts, what="the late alert is here")
+    state = (await client.get(f"/sessions/{session}/report/state")).json()
+    assert state["late_facts"]
+    bare = await client.post(f"/sessions/{session}/report/versions", json={"reason": ""})
+    assert bare.status_code == 409
+    body = {"reason": "走廊节点当时离线"}
+    second = await client.post(f"/sessions/{session}/report/versions", json=body)
+    assert second.status_code == 201, second.text
+    first = state["versions"][0]["files"]["report.json"]["sha256"]
+    assert second.json()["previous_sha256"] == first
+    report = await client.get(f"/sessions/{session}/report/versions/2/report.json")
+    assert report.json()["reason"] == body["reason"]
+    assert len(report.json()["alerts"]) == 1
+    await client.aclose()
