@@ -127,6 +127,7 @@ class Roster:
     def left(self, number: int) -> UtcMs | None:
         """When a participant checked out, where nothing came after it."""
         rows = [row for row in self.check_ins if row.number == number and row.kind in PRESENCE]
+        rows.reverse()  # of two in one millisecond the later one counts
         last = max(rows, key=lambda row: row.utc_ms, default=None)
         return last.utc_ms if last is not None and last.kind is AccessKind.CHECK_OUT else None
 

@@ -66,6 +66,7 @@ ACCOUNTS = (
     '{"username":"sup2","password":"sup2-password","roles":["supervisor"]},'
     '{"username":"sup3","password":"sup3-password","roles":["supervisor"]},'
     '{"username":"duty","password":"duty-password","roles":["duty_officer"]},'
+    '{"username":"gate","password":"gate-password","roles":["terminal"]},'
     '{"username":"tab2","password":"tab2-password","roles":["tablet"],"room_id":"room-2"},'
     '{"username":"audit","password":"audit-password","roles":["auditor"]}]'
 )
