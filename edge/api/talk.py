@@ -89,7 +89,7 @@ async def _talk(
             socket, kind="ready", rate_hz=SPOKEN_RATE_HZ, limit_ms=TALK_LIMIT_MS,
             codec=talk.channel.codec,
         )  # fmt: skip
-        why = await _take_words(socket, talk)
+        why = await _until_over(socket, talk)
     except (WebSocketDisconnect, RuntimeError):
         why = "browser_gone"
     except TalkEnded as ended:
@@ -100,6 +100,19 @@ async def _talk(
         # Shielded: a node that stops while somebody talks still keeps what was said.
         sha256 = await asyncio.shield(desk.end(talk, why))
     await _close(socket, kind="ended", why=why, sha256=sha256, sent_ms=talk.sent_ms)
+
+
+async def _until_over(socket: WebSocket, talk: Talk) -> str:
+    """Words are taken until the talker or the camera ends it, whichever is first."""
+    words = asyncio.ensure_future(_take_words(socket, talk))
+    gone = asyncio.ensure_future(talk.channel.lost())
+    try:
+        await asyncio.wait({words, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return await words if words.done() else (await gone).reason.value
+    finally:
+        for task in (words, gone):
+            task.cancel()
+        await asyncio.gather(words, gone, return_exceptions=True)
 
 
 async def _take_words(socket: WebSocket, talk: Talk) -> str:

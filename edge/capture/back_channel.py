@@ -85,6 +85,7 @@ class BackChannel:
         self._ssrc = secrets.randbelow(1 << 32)
         self._first = True
         self._lost: BackChannelLost | None = None
+        self._gone = asyncio.Event()
         self.sent_samples = 0
         """Samples that went out in packets."""
 
@@ -269,8 +270,14 @@ class BackChannel:
         while self._mouth is not None and self._answers.qsize() > 1:
             self._answers.get_nowait()  # answers to keep-alives, which nobody waits for
 
+    async def lost(self) -> BackChannelLost:
+        """Wait until the camera is gone; why."""
+        await self._gone.wait()
+        return self._lost or BackChannelLost(TalkRefusal.LOST)
+
     def _fail(self, lost: BackChannelLost) -> None:
         self._lost = self._lost or lost
+        self._gone.set()
         if not self._answers.full():
             self._answers.put_nowait(Answer(0, {}))
 

@@ -19,6 +19,7 @@ from contracts.observations import (
     NodeHealth,
     RoomObservation,
     SealApplied,
+    VoiceTold,
     WitnessGiven,
 )
 from contracts.topics import Kind
@@ -121,12 +122,13 @@ class ControllerSide:
         self.observations: list[RoomObservation] = []
         self.entries: list[EntryAppended] = []
         self.checkpoints: list[CheckpointTaken] = []
+        self.voices: list[VoiceTold] = []
         self._cursors: dict[str, InboxCursor] = {}
 
     async def run(self) -> None:
         filters = [
             topics.room_filter(kind, SITE)
-            for kind in (Kind.ALERT, Kind.APPLIED, Kind.OBSERVATION, Kind.ENTRY)
+            for kind in (Kind.ALERT, Kind.APPLIED, Kind.OBSERVATION, Kind.ENTRY, Kind.VOICE)
         ]
         filters.append(topics.checkpoint_filter(SITE))
         async with asyncio.TaskGroup() as group:
@@ -168,6 +170,8 @@ class ControllerSide:
                 self.entries.append(body)
             case CheckpointTaken():
                 self.checkpoints.append(body)
+            case VoiceTold():
+                self.voices.append(body)
 
     def seal(self, admitted: int, command_id: str = "seal-1") -> None:
         command = Seal(

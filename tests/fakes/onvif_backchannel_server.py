@@ -2,9 +2,9 @@
 
 Started as ``/usr/bin/python3 onvif_backchannel_server.py SPEC``; imports nothing of this project.
 ``SPEC``: {"mounts": {"/cam": {"law": "mulaw" | "alaw" | "", "heard": PATH}},
-"auth": {"user", "password"} | null}. A mount without ``law`` has no back channel. What a client
-says is decoded and appended to ``heard`` as raw 16-bit samples at 8 kHz. It prints
-``{"port": N}`` once it listens, and ends when its standard input closes.
+"auth": {"user", "password"} | null}. Each shows a test picture and hums at 1 kHz; one without
+``law`` has no back channel. What a client says is decoded and written to ``heard`` as raw 16-bit
+samples at 8 kHz. It prints ``{"port": N}`` once it listens, and ends when its input closes.
 """
 
 import importlib
@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 PICTURE = "videotestsrc is-live=true ! video/x-raw,format=I420,width=160,height=120,framerate=5/1"
+TONE = "audiotestsrc is-live=true wave=sine freq=1000 volume=0.3 ! audio/x-raw,rate=8000,channels=1"
 LAWS = {"mulaw": ("PCMU", 0), "alaw": ("PCMA", 8)}
 
 
@@ -30,7 +31,8 @@ GLib = binding("GLib", "2.0")
 
 def factory_of(mount: dict[str, str]) -> Any:
     factory = GstRtspServer.RTSPOnvifMediaFactory()
-    factory.set_launch(f"( {PICTURE} ! jpegenc ! rtpjpegpay name=pay0 pt=26 )")
+    picture = f"{PICTURE} ! jpegenc ! rtpjpegpay name=pay0 pt=26"
+    factory.set_launch(f"( {picture} {TONE} ! mulawenc ! rtppcmupay name=pay1 pt=0 )")
     factory.set_shared(False)
     if mount["law"]:
         name, number = LAWS[mount["law"]]
