@@ -133,7 +133,7 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     Role.AUDITOR: _EVERYBODY
     | {Scope.SESSIONS, Scope.ALERTS, Scope.DELIVERIES, Scope.REPORTS, Scope.EVIDENCE}
     | {Scope.RECORDINGS, Scope.SOUND, Scope.RECORD, Scope.SEARCH, Scope.STATISTICS}
-    | {Scope.CONDUCT, Scope.RETRIEVAL, Scope.AUDIT},
+    | {Scope.CONDUCT, Scope.RETRIEVAL, Scope.AUDIT, Scope.SITES},
     Role.SYSTEM_ADMIN: _EVERYBODY
     | {Scope.ACCOUNTS, Scope.SETTINGS, Scope.NOTICES, Scope.DUTY_EDIT, Scope.DUTY, Scope.HEALTH},
     Role.SECURITY_ADMIN: _EVERYBODY | {Scope.RIGHTS, Scope.TOKENS, Scope.BREAK_GLASS_APPROVE},

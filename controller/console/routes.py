@@ -19,6 +19,7 @@ from controller.console.nav import WALL_ROLES, home_of, roles_of
 from controller.console.page import Page, Shared, browser_id, keep_language, language_of
 from controller.console.panels import DoorPage, KitchenPage, ReportView, TabletPage
 from controller.console.parts import ASSETS, LoginForm, Notice
+from controller.console.sites_page import SitesPage
 from controller.console.statistics_page import StatisticsPage
 from controller.console.texts import Language, group, say
 from controller.console.wall import Wall
@@ -59,6 +60,11 @@ def register(shared: Shared) -> None:
     def statistics(request: Request) -> Response | None:
         roles = roles_of("statistics")
         return guard.open(request, roles, lambda login: StatisticsPage(shared, login, request))
+
+    @ui.page("/sites")
+    def sites(request: Request) -> Response | None:
+        roles = roles_of("sites")
+        return guard.open(request, roles, lambda login: SitesPage(shared, login, request))
 
     @ui.page("/tablet/{room_id}")
     def tablet(request: Request, room_id: str) -> Response | None:
