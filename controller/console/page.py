@@ -87,6 +87,7 @@ class Page:
         self.login = login
         self.language = language_of(request)
         self.problem = ""
+        self._look_at = ""
         self._problems = 0
         self._drawing = False
         self._cue_sent = ""
@@ -181,15 +182,18 @@ class Page:
             keep_language(self.language)
         self.redraw()
 
-    async def attempt(self, doing: Awaitable[AnswerT]) -> AnswerT | None:
-        """Do what the user asked for; what the controller refuses is shown above the page."""
+    async def attempt(self, doing: Awaitable[AnswerT], look_at: str = "") -> AnswerT | None:
+        """Do what the user asked for; what the controller refuses is shown above the page.
+
+        ``look_at``: the page that tells more about a refusal, and where one can go on.
+        """
         try:
             answer = await doing
         except RefusedError as error:
             if error.problem.status == UNAUTHORISED:
                 self.client.open("/login")
                 return None
-            self.show_problem(error.problem.detail or error.problem.title)
+            self.show_problem(error.problem.detail or error.problem.title, look_at)
             return None
         except ControllerLost:
             self.show_problem(say("problem.lost", self.language))
@@ -197,9 +201,9 @@ class Page:
         self._dismiss()
         return answer
 
-    def show_problem(self, text: str) -> None:
-        """Show a problem for some seconds."""
-        self.problem = text
+    def show_problem(self, text: str, look_at: str = "") -> None:
+        """Show a problem for some seconds, with a way to the page ``look_at``."""
+        self.problem, self._look_at = text, look_at
         self._problems += 1
         background_tasks.create(self._dismiss_later(self._problems), name="console-dismiss")
         self.redraw()
@@ -315,6 +319,7 @@ class Page:
             lost=feed.link is Link.LOST,
             since=self.words.at(feed.lost_utc_ms),
             problem=self.problem,
+            look={"href": self._look_at, "label": self.words.say("wall.look")},
             loading=feed.house is None and feed.link is Link.CONNECTING,
         )
 

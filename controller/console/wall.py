@@ -177,6 +177,7 @@ class Wall(Page):
         }
 
     def _draw_waiting(self, t: dict[str, str]) -> None:
+        self.desk.draw()
         self.rooms.show(t=t, rooms=[], loading=True, tablets=False)
         self.rail.show(t=t, alerts=[], opened="", may=False, loading=True)
         self.floor.show(t=t, plan={}, robots=[])
@@ -208,7 +209,8 @@ class Wall(Page):
     async def _step(self, event: GenericEventArguments) -> None:
         asked = _parsed(_Step, event.args)
         if asked is not None:
-            await self.attempt(self.api.session_step(asked.id, asked.step))
+            doing = self.api.session_step(asked.id, asked.step)
+            await self.attempt(doing, look_at=f"/sessions/{asked.id}")
 
     async def _schedule(self, event: GenericEventArguments) -> None:
         body = _parsed(SessionBody, event.args)

@@ -117,7 +117,6 @@ const Body = {
           <template v-else><ze-wave :t="t" :sound="sound"/><small class="ze-faint ze-number">{{ t['alert.since'] }} {{ sound.from }}</small></template></section>
         <template v-if="detail.tracks.length"><h4>{{ t['track.heading'] }}</h4><ze-tracks :t="t" :tracks="detail.tracks"/>
           <p v-if="detail.clock" class="ze-faint" data-testid="alert-clock">{{ t['track.clock'] }} <b :class="{ 'is-doubtful': !detail.clock.good }">{{ detail.clock.label }}</b> {{ detail.clock.offset }}</p></template>
-        <ze-around v-if="around" :t="t" :around="around"/>
       </div>
       <div class="ze-detail-right">
         <dl class="ze-measured"><div v-for="row in detail.rows" :key="row.name"><dt>{{ row.name }}</dt><dd><b>{{ row.value }}</b><span v-if="row.limit">{{ t['alert.limit'] }} {{ row.limit }}</span></dd></div></dl>
@@ -130,7 +129,8 @@ const Body = {
         <dl class="ze-times"><div><dt>{{ t['alert.room'] }}</dt><dd>{{ detail.room }}</dd></div><div v-for="row in detail.times" :key="row.label"><dt>{{ row.label }}</dt><dd>{{ row.at }}</dd></div>
           <div v-if="detail.session"><dt>{{ t['around.session'] }}</dt><dd><a class="ze-rule-link" :href="'/sessions/' + detail.session.id">{{ detail.session.title }}</a></dd></div></dl>
       </div>
-    </div>`,
+    </div>
+    <ze-around v-if="around" :t="t" :around="around"/>`,
 };
 
 export default {

@@ -2,7 +2,7 @@ import { Sign } from "zeroentry-console";
 
 export default {
   components: { ZeSign: Sign },
-  props: { t: Object, lost: Boolean, since: String, problem: String, loading: Boolean },
+  props: { t: Object, lost: Boolean, since: String, problem: String, look: Object, loading: Boolean },
   emits: ["dismiss"],
   watch: {
     lost() {
@@ -24,7 +24,7 @@ export default {
       <div v-else-if="loading" class="ze-banner is-loading" role="status" data-testid="banner-loading">
         <span class="ze-spin" aria-hidden="true"></span>{{ t['state.loading'] }}</div>
       <div v-if="problem" class="ze-banner is-problem" role="alert" data-testid="banner-problem">
-        <ze-sign name="warning"/><span>{{ problem }}</span>
+        <ze-sign name="warning"/><span>{{ problem }} <a v-if="look && look.href" class="ze-rule-link" :href="look.href" data-testid="banner-look">{{ look.label }}</a></span>
         <button class="ze-button is-quiet" @click="$emit('dismiss')" data-testid="banner-dismiss">{{ t['problem.dismiss'] }}</button></div>
     </div>`,
 };

@@ -28,7 +28,7 @@ export default {
       <p v-if="!loading && !sessions.length" class="ze-empty is-slim"><ze-sign name="calendar"/>{{ t['session.empty'] }}</p>
       <article v-for="s in sessions" :key="s.id" class="ze-session" :data-testid="'session-' + s.id" :data-state="s.state">
         <span class="ze-session-state" :class="'is-seal-' + s.state"><ze-sign :name="seal_sign(s.state)"/>{{ s.state_label }}</span>
-        <div class="ze-session-what"><b>{{ s.title }}</b><small>{{ s.room }} · {{ s.admitted }} {{ t['session.people'] }}<template v-if="s.sealed_at"> · {{ t['session.sealed_since'] }} {{ s.sealed_at }}</template><template v-if="s.released_at"> · {{ t['session.released_at'] }} {{ s.released_at }}</template></small></div>
+        <div class="ze-session-what"><b><a :href="'/sessions/' + s.id" :data-testid="'session-page-' + s.id">{{ s.title }}</a></b><small>{{ s.room }} · {{ s.admitted }} {{ t['session.people'] }}<template v-if="s.sealed_at"> · {{ t['session.sealed_since'] }} {{ s.sealed_at }}</template><template v-if="s.released_at"> · {{ t['session.released_at'] }} {{ s.released_at }}</template></small></div>
         <span class="ze-session-do"><a v-if="s.report" class="ze-button is-quiet is-small" :href="s.report" :data-testid="'report-' + s.id"><ze-sign name="report"/>{{ t['session.report'] }}</a>
           <button v-if="s.step" class="ze-button is-small" :class="{ 'is-main': s.step === 'seal' }" :data-testid="s.step + '-' + s.id" @click="asked = s">{{ s.step_label }}</button></span>
       </article>

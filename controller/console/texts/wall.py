@@ -68,10 +68,17 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "wall.keys": ("按键", "Keys"),
     "room.clock_good": ("时钟同步", "Clock in sync"),
     "room.clock_bad": ("时钟未同步", "Clock not in sync"),
+    # what NiceGUI says by itself, in its own pop-ups
+    "popup.lost": ("与监督台失去连接。", "Connection to the console lost."),
+    "popup.again": ("正在重新连接…", "Trying to reconnect…"),
+    "popup.long": ("发送的内容过长。", "What was sent is too long."),
+    "popup.long_body": ("请缩短后重试。", "Make it shorter and try again."),
     # hearing a room
     "listen.start": ("收听", "Listen"),
     "listen.stop": ("停止收听", "Stop listening"),
     "listen.hears": ("正在收听", "is listening"),
+    # a step that was refused
+    "wall.look": ("查看场次", "Look at the session"),
     # keys
     "keys.space": ("空格", "Space"),
     "keys.space_does": (
