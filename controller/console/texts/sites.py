@@ -6,7 +6,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "sites.title": ("远程异地评标", "Remote evaluation"),
     "sites.lead": (
         "各中心只处理自己的评标室；主场查看、督办、可中止。全部中心确认后才算封闭。",
-        "Each site handles its own rooms; the host reads, urges, may suspend. Sealed: all confirmed.",
+        "Each site handles its own rooms; the host reads, urges, suspends. Sealed: all confirmed.",
     ),
     "sites.loading": ("正在读取各中心…", "Reading the sites…"),
     "sites.failed": ("读取失败", "Could not be read"),
@@ -143,7 +143,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     ),
     "sites.receipt_text": (
         "核对收到的文件：粘贴 sha256sum 的输出，或确认全部收到。回执写明每个哈希并签名。",
-        "Paste what sha256sum printed of the files that came, or stand for all. Each hash is named.",
+        "Paste what sha256sum printed of the files that came, or stand for all; each is named.",
     ),
     "sites.hashes": ("sha256sum 输出", "Output of sha256sum"),
     "sites.everything": ("全部项均已收到并核对", "All items have come and were checked"),
