@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from client import ApiClient
+from controller.console import popups
 from controller.console.director import Director
 from controller.console.logins import Logins
 from controller.console.page import Shared
@@ -84,6 +85,7 @@ def _director(demo: DemoSettings | None, http: httpx.AsyncClient, clock: Clock) 
 def _web(shared: Shared) -> FastAPI:
     web = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     register(shared)
+    ui.add_head_html(popups.script(), shared=True)
     ui.run_with(
         web,
         title=say("app.name", Language.EN),
