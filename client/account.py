@@ -1,6 +1,6 @@
 """Log-in and who asks; accounts, rights, tokens, break-glass, the audit log."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from client.base import Asking, parsed_rows, part
@@ -188,9 +188,11 @@ class AccountCalls(Asking):
 
     # --- audit ----------------------------------------------------------------------------------
 
-    async def audit(self, before: int | None = None, **asked: str | int) -> AuditPage:
+    async def audit(
+        self, asked: Mapping[str, str | int] | None = None, before: int | None = None
+    ) -> AuditPage:
         """Lines, newest first; ``asked``: by, what, subject, since, until, limit."""
-        given = {**asked, **({} if before is None else {"before": before})}
+        given = {**(asked or {}), **({} if before is None else {"before": before})}
         return await self.ask(AuditPage, "GET", f"/audit?{urlencode(given)}")
 
     async def audit_state(self) -> AuditState:

@@ -2,18 +2,25 @@
 
 import asyncio
 import random
+import secrets
 from collections.abc import Callable
 
 import structlog
 
 from client import ApiClient, ControllerLost, RefusedError
-from contracts.api import User
+from contracts.api import LoginGiven, Problem, User
 from contracts.units import MonoMs, UtcMs
 from controller.console.feed import Feed, Link
 from runtime.clock import Clock
 
 LOGINS_MAX = 500  # console seats, tablets and panels of a large centre are below a hundred
 LINGER_MS = 30_000  # a reload or a walk from page to page must not open the stream anew
+
+FOREIGN_STATE = Problem(
+    title="Unauthorized",
+    status=401,
+    detail="此次登录不是在本浏览器开始的，请重试。 / This sign-in did not begin at this browser.",
+)
 
 log = structlog.get_logger(__name__)
 
@@ -75,16 +82,52 @@ class Logins:
         self._clock = clock
         self._rng = rng
         self._by_browser: dict[str, Login] = {}
+        self._states: dict[str, str] = {}
 
-    async def sign_in(self, browser: str, username: str, password: str) -> Login:
-        """Log in at the controller.
+    @property
+    def api(self) -> ApiClient:
+        """The way to the controller of who has not logged in yet."""
+        return self._api
+
+    async def sign_in(
+        self, browser: str, username: str, password: str, code: str | None = None, address: str = ""
+    ) -> Login:
+        """Log in at the controller, for the browser at ``address``.
 
         Raises:
-            RefusedError: name or password is wrong, or the account is locked.
+            RefusedError: name, password or code is wrong, or the account is locked.
             ControllerLost: the controller does not answer.
         """
-        given = await self._api.login(username, password)
-        api = self._api.with_token(given.token)
+        api = self._api.for_browser(address)
+        return self._admit(browser, api, await api.login(username, password, code))
+
+    async def begin_oidc(self, browser: str, address: str) -> str:
+        """Where this browser goes to log in at the identity provider.
+
+        Raises:
+            RefusedError, ControllerLost: it cannot.
+        """
+        started = await self._api.for_browser(address).oidc_start()
+        while len(self._states) >= LOGINS_MAX:
+            self._states.pop(next(iter(self._states)))
+        self._states[browser] = started.state
+        return started.url
+
+    async def finish_oidc(self, browser: str, state: str, code: str, address: str) -> Login:
+        """Log in with what the identity provider sent this very browser back with.
+
+        Raises:
+            RefusedError: it was begun at another browser, or the controller refuses it.
+            ControllerLost: the controller does not answer.
+        """
+        begun = self._states.pop(browser, None)
+        if begun is None or not secrets.compare_digest(begun.encode(), state.encode()):
+            raise RefusedError(FOREIGN_STATE)
+        api = self._api.for_browser(address)
+        return self._admit(browser, api, await api.oidc_finish(state, code))
+
+    def _admit(self, browser: str, way: ApiClient, given: LoginGiven) -> Login:
+        api = way.with_token(given.token)
         feed = Feed(api, self._clock, self._rng)
         self._forget(browser)
         self._make_room()

@@ -55,7 +55,7 @@ ENTRIES: Final = (
     Entry("kitchen", "/kitchen", "meal", (Role.KITCHEN,), "house"),
     Entry("tablet", "", "tablet", (Role.TABLET,), "house", apart=True),
     Entry("door", "", "door", (Role.DOOR_PANEL,), "house", apart=True),
-    Entry("settings", "/settings", "gear", (*_ADMINS, Role.AUDITOR), "house"),
+    Entry("settings", "/settings", "gear", (*_ADMINS, *_READERS, Role.OPS), "house"),
 )
 """All pages with a place in the menu, in its order."""
 

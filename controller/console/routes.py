@@ -5,26 +5,27 @@ from collections.abc import Callable
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from nicegui import app, ui
-from nicegui.events import GenericEventArguments
 
-from client import ControllerLost, RefusedError
 from contracts.api import Role
-from controller.console import node_pages
+from controller.console import login_pages, node_pages
+from controller.console.account_pages import AccountPage
 from controller.console.alert_view import AlertPage
 from controller.console.alerts_page import AlertsPage
 from controller.console.duty_page import DUTY_ROLES, DutyPage
 from controller.console.evidence_page import EvidencePage
 from controller.console.logins import Login
 from controller.console.nav import WALL_ROLES, home_of, roles_of
-from controller.console.page import Page, Shared, browser_id, keep_language, language_of
-from controller.console.panels import DoorPage, KitchenPage, ReportView, TabletPage
-from controller.console.parts import ASSETS, LoginForm, Notice
+from controller.console.page import Page, Shared, browser_id, language_of
+from controller.console.panels import DoorPage, KitchenPage, TabletPage
+from controller.console.parts import ASSETS, Notice
+from controller.console.report_pages import ConductPage, ReportView
+from controller.console.retrieval_page import RetrievalsPage
+from controller.console.settings_pages import SettingsPage
 from controller.console.sites_page import SitesPage
 from controller.console.statistics_page import StatisticsPage
 from controller.console.texts import Language, group, say
 from controller.console.wall import Wall
 
-LOCKED_STATUS = (423, 429)
 _STYLE = ASSETS / "console.css"
 
 
@@ -33,8 +34,9 @@ def register(shared: Shared) -> None:
     app.add_static_files("/assets", str(ASSETS), max_cache_age=0)
     version = int(_STYLE.stat().st_mtime)
     ui.add_head_html(f'<link rel="stylesheet" href="/assets/console.css?v={version}">', shared=True)
-    _register_login(shared)
+    login_pages.register(shared)
     guard = _Guard(shared)
+    _register_accounts(shared, guard)
 
     @ui.page("/")
     def wall(request: Request) -> Response | None:
@@ -84,18 +86,42 @@ def register(shared: Shared) -> None:
         roles = (Role.KITCHEN, Role.SUPERVISOR)
         return guard.open(request, roles, lambda login: KitchenPage(shared, login, request))
 
-    @ui.page("/report/{session_id}")
-    def report(request: Request, session_id: str) -> Response | None:
-        return guard.open(
-            request, WALL_ROLES, lambda login: ReportView(shared, login, request, session_id)
-        )
-
+    _register_reports(shared, guard)
     node_pages.register(shared)
 
     @ui.page("/{path:path}")
     def nowhere(request: Request) -> None:
         ui.context.client.status_code = 404
         _notice("state.not_found", language_of(request))
+
+
+def _register_reports(shared: Shared, guard: "_Guard") -> None:
+    @ui.page("/report/{session_id}")
+    def report(request: Request, session_id: str) -> Response | None:
+        return guard.open(
+            request, WALL_ROLES, lambda login: ReportView(shared, login, request, session_id)
+        )
+
+    @ui.page("/conduct")
+    def conduct(request: Request) -> Response | None:
+        roles = roles_of("conduct")
+        return guard.open(request, roles, lambda login: ConductPage(shared, login, request))
+
+    @ui.page("/retrievals")
+    def retrievals(request: Request) -> Response | None:
+        roles = roles_of("retrievals")
+        return guard.open(request, roles, lambda login: RetrievalsPage(shared, login, request))
+
+
+def _register_accounts(shared: Shared, guard: "_Guard") -> None:
+    @ui.page("/account")
+    def account(request: Request) -> Response | None:
+        return guard.open(request, None, lambda login: AccountPage(shared, login, request))
+
+    @ui.page("/settings")
+    def settings(request: Request) -> Response | None:
+        roles = roles_of("settings")
+        return guard.open(request, roles, lambda login: SettingsPage(shared, login, request))
 
 
 def _register_handling(shared: Shared, guard: "_Guard") -> None:
@@ -115,12 +141,18 @@ class _Guard:
         self._shared = shared
 
     def open(
-        self, request: Request, roles: tuple[Role, ...], make: Callable[[Login], Page]
+        self,
+        request: Request,
+        roles: tuple[Role, ...] | None,
+        make: Callable[[Login], Page],
     ) -> Response | None:
+        """The page; ``roles`` None: everybody's, and the one for who must do something first."""
         login = self._shared.logins.of(browser_id())
         if login is None:
             return RedirectResponse(f"/login?next={request.url.path}")
-        if not any(role in login.user.roles for role in roles):
+        if roles is not None and login.user.must:
+            return RedirectResponse("/account")
+        if roles is not None and not any(role in login.user.roles for role in roles):
             ui.context.client.status_code = 403
             _notice("state.forbidden", language_of(request))
             return None
@@ -131,71 +163,6 @@ class _Guard:
         """Where a panel belongs that has no wall; None for those who have one."""
         login = self._shared.logins.of(browser_id())
         return None if login is None else home_of(login.user)
-
-
-class _LoginPage:
-    """``/login``."""
-
-    def __init__(self, shared: Shared, request: Request, goal: str) -> None:
-        self._shared = shared
-        self._browser = browser_id()
-        self._goal = goal if goal.startswith("/") and not goal.startswith("//") else "/"
-        self._language = language_of(request)
-        self._problem = ""
-        self._busy = False
-        self._client = ui.context.client
-        self._form = LoginForm()
-        self._form.on("submit", self._submit)
-        self._form.on("language", self._switch_language)
-        self._draw()
-
-    def _draw(self) -> None:
-        self._form.show(
-            t=group(("app", "login", "header"), self._language),
-            problem=say(self._problem, self._language) if self._problem else "",
-            busy=self._busy,
-        )
-
-    def _switch_language(self) -> None:
-        self._language = Language.EN if self._language is Language.ZH else Language.ZH
-        with self._client:
-            keep_language(self._language)
-        self._draw()
-
-    async def _submit(self, event: GenericEventArguments) -> None:
-        sent = event.args if isinstance(event.args, dict) else {}
-        username, password = str(sent.get("username", ""))[:64], str(sent.get("password", ""))[:256]
-        if self._busy or not username or not password:
-            return
-        self._busy, self._problem = True, ""
-        self._draw()
-        self._problem = await self._sign_in(username, password)
-        self._busy = False
-        self._draw()
-        if not self._problem:
-            if self._shared.director is not None:
-                self._shared.director.start()
-            self._client.open(self._goal)
-
-    async def _sign_in(self, username: str, password: str) -> str:
-        """Empty, or the key of the text that says why not."""
-        try:
-            await self._shared.logins.sign_in(self._browser, username, password)
-        except RefusedError as error:
-            return "login.locked" if error.problem.status in LOCKED_STATUS else "login.wrong"
-        except ControllerLost:
-            return "login.lost"
-        return ""
-
-
-def _register_login(shared: Shared) -> None:
-    @ui.page("/login")
-    def login(request: Request, next: str = "/") -> Response | None:  # noqa: A002 - as in the address
-        if shared.logins.of(browser_id()) is not None:
-            return RedirectResponse("/")
-        ui.context.client.title = say("login.title", language_of(request))
-        _LoginPage(shared, request, next)
-        return None
 
 
 def _notice(key: str, language: Language) -> None:
