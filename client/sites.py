@@ -63,21 +63,21 @@ class SiteCalls(Asking):
         """The merged report: a part for each site, each by its own controller."""
         return await self.ask(JointReport, "GET", f"/sites/sessions/{part(joint_id)}/report")
 
-    async def hand_over(self, joint_id: str) -> JointView:
+    async def offer_evidence(self, joint_id: str) -> JointView:
         """Guest: make the list of what is handed over, and tell the host."""
         return await self.ask(JointView, "POST", f"/sites/sessions/{part(joint_id)}/handover")
 
-    async def handover(self, joint_id: str, site: str) -> HandoverList:
+    async def evidence_list(self, joint_id: str, site: str) -> HandoverList:
         """What a guest hands over."""
         path = f"/sites/sessions/{part(joint_id)}/handovers/{part(site)}"
         return await self.ask(HandoverList, "GET", path)
 
-    async def give_receipt(self, joint_id: str, site: str, body: ReceiptBody) -> JointView:
+    async def give_evidence_receipt(self, joint_id: str, site: str, body: ReceiptBody) -> JointView:
         """Host: confirm what has come."""
         path = f"/sites/sessions/{part(joint_id)}/handovers/{part(site)}/receipt"
         return await self.ask(JointView, "POST", path, body)
 
-    async def receipt(self, joint_id: str, site: str) -> SignedText:
+    async def evidence_receipt(self, joint_id: str, site: str) -> SignedText:
         """The host's signed receipt for a guest."""
         path = f"/sites/sessions/{part(joint_id)}/handovers/{part(site)}/receipt"
         return await self.ask(SignedText, "GET", path)

@@ -153,7 +153,7 @@ class SitesPage(Page):
         self._key = secrets.token_hex(16)
 
     async def _offer(self, event: GenericEventArguments) -> None:
-        await self._done(self.api.hand_over(str(event.args)))
+        await self._done(self.api.offer_evidence(str(event.args)))
 
     async def _sign(self, event: GenericEventArguments) -> None:
         sent = event.args if isinstance(event.args, dict) else {}
@@ -162,7 +162,7 @@ class SitesPage(Page):
             body = ReceiptBody(everything=bool(sent.get("everything")), received=found)
         except ValidationError:
             return
-        doing = self.api.give_receipt(str(sent.get("id")), str(sent.get("site")), body)
+        doing = self.api.give_evidence_receipt(str(sent.get("id")), str(sent.get("site")), body)
         await self._done(doing)
 
     async def _done(self, doing: Awaitable[JointView]) -> None:

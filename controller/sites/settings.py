@@ -73,9 +73,9 @@ class SitesSettings(Strict):
 
     @model_validator(mode="after")
     def _names(self) -> Self:
-        bad = RESERVED & set(self.peers)
+        bad = sorted(RESERVED & set(self.peers))
         if bad:
-            raise ValueError(f"sites.peers: {bad.pop()!r} cannot be a site's id")
+            raise ValueError(f"sites.peers: {bad[0]!r} cannot be a site's id")
         accounts = [peer.account or site for site, peer in self.peers.items()]
         if len(set(accounts)) < len(accounts):
             raise ValueError("sites.peers: two peers ask by one account; give each its own")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, delete, func, insert, select, tuple_
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, tuple_
 
 from contracts.units import UtcMs
 from controller.core.outputs import FiledOfSites, FileFeed, FileHeard, FileSiteRefused
@@ -200,7 +200,7 @@ def heard_count(connection: Connection, peer: str, joint_id: str) -> int:
     return int(connection.execute(query).scalar() or 0)
 
 
-def _heard(row: Mapping[str, Any]) -> HeardLine:
+def _heard(row: RowMapping) -> HeardLine:
     return HeardLine(
         peer=row["peer"],
         seq=row["seq"],

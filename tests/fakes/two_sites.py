@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from contracts.api import SessionBody, SessionState
+from contracts.api import Sentence, SessionBody, SessionState
 from contracts.api.sessions import ActBody
 from contracts.api.sites import GuestAsked, JointActBody, JointBody, JointVerb
 from contracts.devices import Named
@@ -108,10 +108,8 @@ class Side:
         """A step of a session as ``core.session_steps`` takes it, its check decided by the test."""
         row = site.sessions[session_id]
         if verb is SessionVerb.SEAL and self.not_ready:
-            text = Named(zh="摄像机未录像", en="a camera does not record")
-            from contracts.api import Sentence
-
-            return site, (Refused(Refusal.CONFLICT, Sentence(zh=text.zh, en=text.en)),)
+            text = Sentence(zh="摄像机未录像", en="a camera does not record")
+            return site, (Refused(Refusal.CONFLICT, text),)
         after = replace(row, state=_AFTER[verb])
         if verb is SessionVerb.RELEASE:
             after = replace(after, released_utc_ms=now.utc_ms)

@@ -1,6 +1,6 @@
 """Decides how other sites and joint sessions are drawn."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from contracts.api import SessionState, SessionView
 from contracts.api.sites import (
@@ -10,6 +10,7 @@ from contracts.api.sites import (
     JointView,
     PartView,
     PeerView,
+    RoomNow,
 )
 from controller.console.house import House
 from controller.console.present.words import Drawn, Words
@@ -105,9 +106,9 @@ def _part(view: JointView, row: PartView, words: Words, *, may: bool) -> Drawn:
     }
 
 
-def _people(session_id: str, rooms: dict[str, object], words: Words) -> str:
+def _people(session_id: str, rooms: Mapping[str, RoomNow], words: Words) -> str:
     seen = rooms.get(session_id)
-    count = getattr(seen, "head_count", None)
+    count = seen.head_count if seen is not None else None
     return words.say("sites.unknown") if count is None else str(count)
 
 

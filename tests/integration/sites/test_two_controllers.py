@@ -13,6 +13,7 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -372,15 +373,12 @@ async def sealed(two: Two) -> tuple[str, str, str]:
 
 async def test_a_joint_session_through_a_cut_to_the_receipt(two: Two, tmp_path: Path) -> None:
     host, guest = two.host, two.guest
-    joint, ours, theirs = await sealed(two)
+    joint, _, theirs = await sealed(two)
     async with edge_node(two, tmp_path) as node:
         for name in EARLY:
             node.alert(name, theirs)
-            await until(
-                lambda name=name: _has(host, joint, name),
-                within_s=WAIT_S,
-                what=f"the guest's alert {name} is at the host",
-            )
+            shown = partial(_has, host, joint, name)
+            await until(shown, within_s=WAIT_S, what=f"the guest's alert {name} is at the host")
         late = await _lateness_ms(two, joint)
         assert min(late) < 1_000, f"{late} ms from the guest's store to the host's, link up"
         assert (await host.get("/alerts"))["items"] == [], "it is handled at the guest alone"
