@@ -31,6 +31,7 @@ from controller.api import (
     handling,
     login,
     notices,
+    openapi,
     outside,
     playback,
     problems,
@@ -108,6 +109,7 @@ def build(context: Context) -> FastAPI:
     app.include_router(router)
     for part in _PARTS:
         app.include_router(part.router)
+    openapi.install(app)
     return app
 
 

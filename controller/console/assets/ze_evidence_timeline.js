@@ -91,10 +91,13 @@ export default {
     clearTimeout(this.settling);
   },
   methods: {
+    edge() {
+      return Math.floor(Math.max(this.now, Date.now()) - LIVE_EDGE_MS);
+    },
     take() {
-      this.cursor = this.at;
-      this.centre = this.at;
-      this.local = this.localText(this.at);
+      this.cursor = Math.min(this.at, this.edge());
+      this.centre = this.cursor;
+      this.local = this.localText(this.cursor);
       this.stop();
       this.load();
     },
@@ -123,8 +126,7 @@ export default {
     },
     // --- moving
     move(at, { still = true } = {}) {
-      const edge = Math.max(this.now, Date.now()) - LIVE_EDGE_MS;
-      this.cursor = Math.round(Math.min(Math.max(at, 0), edge));
+      this.cursor = Math.round(Math.min(Math.max(at, 0), this.edge()));
       this.local = this.localText(this.cursor);
       if (this.cursor < this.left || this.cursor > this.left + this.span) this.centre = this.cursor;
       if (this.data && (this.left < this.data.from || this.left + this.span > this.data.to) && this.span < this.data.to - this.data.from) this.ask();
@@ -242,9 +244,8 @@ export default {
     },
     async fetch(player, number) {
       const view = this.view(player.id);
-      const edge = Math.max(this.now, Date.now()) - LIVE_EDGE_MS;
       const from = Math.max(0, Math.floor(this.cursor - BEFORE_MS));
-      const to = Math.min(from + CLIP_MS, Math.floor(edge));
+      const to = Math.min(from + CLIP_MS, this.edge());
       if (to - from < 1000) return;
       view.state = view.still ? "still" : "waiting";
       view.why = "";
@@ -327,7 +328,7 @@ export default {
         const view = this.view(player.id);
         if (view.to) end = Math.min(end, view.to);
       }
-      if (this.cursor >= Math.max(this.now, Date.now()) - LIVE_EDGE_MS - 500) this.stop();
+      if (this.cursor >= this.edge() - 500) this.stop();
       else if (this.cursor > end) this.load();
     },
     correct(player) {
