@@ -1,21 +1,20 @@
 """The pages beside the wall: tablet in a room, screen of a robot, kitchen, witness report."""
 
 import secrets
-from html import escape
 
 from fastapi import Request
-from nicegui import background_tasks
 from nicegui.events import GenericEventArguments
 from pydantic import TypeAdapter, ValidationError
 
-from client import ControllerLost, RefusedError
+from client import RefusedError
 from contracts.api import PIN_DIGITS, PIN_TRIES_MAX, DeliveryBody, LoadedBody, OrderLine, Role
+from contracts.api.outside import CallReason
 from controller.console.feed import Link
 from controller.console.house import House
 from controller.console.logins import Login
 from controller.console.page import Page, Shared, robot_under_way
-from controller.console.parts import DoorPanel, Kitchen, ReportPage, Tablet
-from controller.console.present import deliveries
+from controller.console.parts import DoorPanel, Kitchen, Tablet
+from controller.console.present import deliveries, outside
 from controller.console.present.alerts import room_name
 from controller.console.texts import say
 
@@ -26,7 +25,7 @@ _LINES = TypeAdapter(tuple[OrderLine, ...])
 class TabletPage(Page):
     """``/tablet/{room}``."""
 
-    texts = ("header", "banner", "tablet", "step", "delivery")
+    texts = ("header", "banner", "tablet", "step", "delivery", "call")
     framed = False
 
     def __init__(self, shared: Shared, login: Login, request: Request, room_id: str) -> None:
@@ -40,6 +39,9 @@ class TabletPage(Page):
         self.tablet.on("order", self._order)
         self.tablet.on("hide", self._hide)
         self.tablet.on("language", self.switch_language)
+        self.tablet.on("call", self._call)
+        self.tablet.on("withdraw", self._withdraw)
+        self.tablet.on("read", self._read)
 
     def draw(self) -> None:
         feed, words = self.login.feed, self.words
@@ -51,6 +53,10 @@ class TabletPage(Page):
             deliveries=deliveries.of_room(self._room_id, feed.house, feed.site, words)
             if feed.house and feed.site
             else [],
+            calls=outside.calls(feed.house, self._room_id, words) if feed.house else [],
+            reasons=outside.reasons(words),
+            texts=outside.unread(feed.house, self._room_id, words) if feed.house else [],
+            talker=outside.talker(feed.house, self._room_id) if feed.house else "",
             pin=self._pin,
             problem=self.problem,
             lost=feed.link is Link.LOST,
@@ -73,6 +79,17 @@ class TabletPage(Page):
             self.show_problem(say("tablet.pin_gone", self.language))
         self._pin = given.pin or ""
         self.redraw()
+
+    async def _call(self, event: GenericEventArguments) -> None:
+        if event.args in set(CallReason):
+            reason = CallReason(event.args)
+            await self.attempt(self.api.call_supervisor(self._room_id, reason))
+
+    async def _withdraw(self, event: GenericEventArguments) -> None:
+        await self.attempt(self.api.end_call(str(event.args)))
+
+    async def _read(self, event: GenericEventArguments) -> None:
+        await self.attempt(self.api.read_text(str(event.args)))
 
     def _hide(self) -> None:
         self._pin = ""
@@ -167,36 +184,3 @@ class KitchenPage(Page):
         except ValidationError:
             return
         await self.attempt(self.api.loaded(str(sent.get("id")), body.compartment))
-
-
-class ReportView(Page):
-    """``/report/{session}``."""
-
-    texts = ("report",)
-
-    def __init__(self, shared: Shared, login: Login, request: Request, session_id: str) -> None:
-        super().__init__(shared, login, request)
-        self._session_id = session_id
-        self._html = ""
-        self._failed = ""
-
-    def build(self) -> None:
-        self.report = ReportPage()
-        background_tasks.create(self._fetch(), name="console-report")
-
-    def draw(self) -> None:
-        self.report.show(t=self.t(), html=self._html, problem=self._failed)
-
-    def switch_language(self) -> None:
-        super().switch_language()
-        background_tasks.create(self._fetch(), name="console-report")
-
-    async def _fetch(self) -> None:
-        try:
-            self._html = await self.api.report_html(self._session_id, self.language.value)
-            self._failed = ""
-        except RefusedError as error:
-            self._failed = f"{say('report.failed', self.language)} {escape(error.problem.detail)}"
-        except ControllerLost:
-            self._failed = say("problem.lost", self.language)
-        self.changed()

@@ -85,5 +85,13 @@ class ReportPage(Part, component=ASSETS / "ze_report.js"):
     """The witness report."""
 
 
+class Conduct(Part, component=ASSETS / "ze_report_conduct.js", esm=_LIB):
+    """Conduct by session, month and quarter."""
+
+
+class Retrievals(Part, component=ASSETS / "ze_retrieval.js", esm=_LIB):
+    """Retrievals: asked, decided, fetched."""
+
+
 class Notice(Part, component=ASSETS / "ze_notice.js"):
     """One sentence and a way back."""

@@ -15,11 +15,14 @@ from controller.console.duty_page import DUTY_ROLES, DutyPage
 from controller.console.evidence_page import EvidencePage
 from controller.console.logins import Login
 from controller.console.nav import WALL_ROLES, home_of, roles_of
+from controller.console.outside_desk import ACTING
+from controller.console.outside_page import OutsidePage
 from controller.console.page import Page, Shared, browser_id, language_of
 from controller.console.panels import DoorPage, KitchenPage, TabletPage
 from controller.console.parts import ASSETS, Notice
 from controller.console.report_pages import ConductPage, ReportView
 from controller.console.retrieval_page import RetrievalsPage
+from controller.console.sessions_page import SessionPage, SessionsPage
 from controller.console.settings_pages import SettingsPage
 from controller.console.sites_page import SitesPage
 from controller.console.statistics_page import StatisticsPage
@@ -46,6 +49,7 @@ def register(shared: Shared) -> None:
         return guard.open(request, WALL_ROLES, lambda login: Wall(shared, login, request))
 
     _register_handling(shared, guard)
+    _register_sessions(shared, guard)
 
     @ui.page("/alerts/{alert_id}")
     def alert(request: Request, alert_id: str) -> Response | None:
@@ -89,6 +93,13 @@ def register(shared: Shared) -> None:
     _register_reports(shared, guard)
     node_pages.register(shared)
 
+    @ui.page("/outside")
+    @ui.page("/outside/{room_id}")
+    def outside(request: Request, room_id: str = "") -> Response | None:
+        return guard.open(
+            request, ACTING, lambda login: OutsidePage(shared, login, request, room_id)
+        )
+
     @ui.page("/{path:path}")
     def nowhere(request: Request) -> None:
         ui.context.client.status_code = 404
@@ -122,6 +133,18 @@ def _register_accounts(shared: Shared, guard: "_Guard") -> None:
     def settings(request: Request) -> Response | None:
         roles = roles_of("settings")
         return guard.open(request, roles, lambda login: SettingsPage(shared, login, request))
+
+
+def _register_sessions(shared: Shared, guard: "_Guard") -> None:
+    @ui.page("/sessions")
+    def all_sessions(request: Request) -> Response | None:
+        return guard.open(request, WALL_ROLES, lambda login: SessionsPage(shared, login, request))
+
+    @ui.page("/sessions/{session_id}")
+    def one_session(request: Request, session_id: str) -> Response | None:
+        return guard.open(
+            request, WALL_ROLES, lambda login: SessionPage(shared, login, request, session_id)
+        )
 
 
 def _register_handling(shared: Shared, guard: "_Guard") -> None:
