@@ -25,6 +25,7 @@ from controller.console.retrieval_page import RetrievalsPage
 from controller.console.sessions_page import SessionPage, SessionsPage
 from controller.console.settings_pages import SettingsPage
 from controller.console.sites_page import SitesPage
+from controller.console.sessions_page import SessionPage, SessionsPage
 from controller.console.statistics_page import StatisticsPage
 from controller.console.texts import Language, group, say
 from controller.console.wall import Wall
