@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from pydantic import Field, StringConstraints
 
 from contracts.admission import Sector
+from contracts.devices import Named
 from contracts.envelope import Strict
 from contracts.units import RoomId, UtcMs
 
@@ -296,6 +297,13 @@ class RoleView(Strict):
     scopes: tuple[str, ...]
 
 
+class PlaceView(Strict):
+    """A room by its name: what rights are given for, without what happens there."""
+
+    id: RoomId
+    name: Named
+
+
 class SecurityView(Strict):
     """The security settings as they are in force."""
 
@@ -311,6 +319,7 @@ class SecurityView(Strict):
     audit_lines: int
     audit_writable: bool
     oidc: str | None = None
+    rooms: tuple[PlaceView, ...] = ()
 
 
 class OidcView(Strict):

@@ -15,6 +15,7 @@ from contracts.api.accounts import (
     GlassView,
     LinkGiven,
     OwnedTokenBody,
+    PlaceView,
     RightsBody,
     RoleView,
     SecurityView,
@@ -216,6 +217,9 @@ async def get_security(context: ContextNeeded, _: Reads) -> SecurityView:
         audit_lines=last,
         audit_writable=audit.writable,
         oidc=policy.oidc.name if policy.oidc else None,
+        rooms=tuple(
+            PlaceView(id=area.id, name=area.name) for area in context.state().plan.site.config.areas
+        ),
     )
 
 

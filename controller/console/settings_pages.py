@@ -135,8 +135,11 @@ class SettingsPage(Page):
 
     def _rooms(self, words: Words) -> list[Drawn]:
         house = self.login.feed.house
-        if house is None:
-            return []
+        if house is None or not house.rooms:
+            known = self._security.rooms if self._security is not None else ()
+            return [
+                {"id": room.id, "name": words.name(room.name), "sealed": False} for room in known
+            ]
         return [
             {
                 "id": room.id,
@@ -200,9 +203,12 @@ class SettingsPage(Page):
                     rows += page.items
                     after = page.next_after
                 self._accounts = tuple(rows)
+                self._security = await self.api.security()
             case "tokens":
                 self._tokens = await self.api.all_tokens()
             case "glass":
+                if self.has(*ADMINS):
+                    self._security = await self.api.security()
                 self._glasses = await self.api.glasses()
             case "audit":
                 self._log = await self.api.audit_state()

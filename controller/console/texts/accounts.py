@@ -71,8 +71,8 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "account.recovery_lead": (
         "请抄下恢复码并妥善保存。手机丢失时，每个可用一次。只显示这一次。",
         (
-            "Write these recovery codes down. Each is good once, on the day the phone is lost. They "
-            "are shown only now."
+            "Write these recovery codes down. Each is good once, on the day the phone is lost. "
+            "They are shown only now."
         ),
     ),
     "account.recovery_left": ("剩余恢复码：", "Recovery codes left:"),
@@ -117,8 +117,8 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "settings.new_lead": (
         "建立后会得到一次性链接，请当面交给本人设置密码。角色由安全管理员授予。",
         (
-            "You get a one-time link to hand over; its owner sets the password. Roles are given by the "
-            "security administrator."
+            "You get a one-time link to hand over; its owner sets the password. Roles are "
+            "given by the security administrator."
         ),
     ),
     "settings.make": ("建立", "Make"),
