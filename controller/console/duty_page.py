@@ -161,7 +161,8 @@ class DutyPage(Page):
         except ValidationError as error:
             rows = error.errors()[:5]
             self._edit_problem = "; ".join(
-                f"{'.'.join(str(part) for part in row['loc'])} {row['msg']}".strip() for row in rows
+                f"{'.'.join(str(part) for part in row['loc'])} {_plain(row['msg'])}".strip()
+                for row in rows
             )
             self.redraw()
             return
@@ -195,7 +196,7 @@ class DutyPage(Page):
             )
         except ValidationError as error:
             # Never the input itself: it may hold the address.
-            self._channel_problem = "; ".join(row["msg"] for row in error.errors()[:3])
+            self._channel_problem = "; ".join(_plain(row["msg"]) for row in error.errors()[:3])
             self.redraw()
             return
         try:
@@ -230,3 +231,8 @@ class DutyPage(Page):
     async def _older(self, event: GenericEventArguments) -> None:
         self._log_before = self._log.next_before if self._log and event.args else None
         await self._look()
+
+
+def _plain(said: str) -> str:
+    """What a check said, without the library's own word before it."""
+    return said.removeprefix("Value error, ")

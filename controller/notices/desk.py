@@ -155,8 +155,8 @@ class NoticeDesk:
             self._woken.clear()
             try:
                 await self._round()
-            except StoreLost as lost:
-                log.warning("notices_wait_for_store", error=str(lost))
+            except* StoreLost as lost:
+                log.warning("notices_wait_for_store", error=str(lost.exceptions[0]))
                 await self._clock.sleep_ms(STORE_RETRY_MS)
                 self._woken.set()
 

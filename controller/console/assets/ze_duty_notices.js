@@ -44,7 +44,7 @@ export default {
             <button v-if="d.state === 'dead'" class="ze-button is-small" @click="$emit('retry', d.number)">{{ t['duty.retry'] }}</button></p></li></ul>
         <footer v-if="older" class="ze-pages"><button class="ze-button is-small" @click="$emit('older', true)">{{ t['duty.log_more'] }}</button></footer></section>
       <ze-modal :open="!!form" :label="t['duty.add']" testid="channel-form" @close="form = null"><form v-if="form" @submit.prevent="save" autocomplete="off"><h2>{{ known ? t['duty.change'] : t['duty.add'] }}</h2>
-        <label class="ze-field">{{ t['duty.channel_id'] }}<input v-model="form.id" :disabled="known" required maxlength="40" pattern="[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?" data-testid="channel-id"></label>
+        <label class="ze-field">{{ t['duty.channel_id'] }}<input v-model="form.id" :disabled="known" required maxlength="40" pattern="[a-z0-9]([a-z0-9\\-]{0,38}[a-z0-9])?" data-testid="channel-id"></label>
         <label class="ze-field">{{ t['duty.channel_name'] }}<input v-model="form.name" required maxlength="40" data-testid="channel-name"></label>
         <label class="ze-field">{{ t['duty.channel_address'] }}<input v-model="form.address" type="password" autocomplete="new-password" :required="!known" maxlength="1000" :placeholder="known ? t['duty.channel_keep'] : 'jsons://…'" data-testid="channel-address"></label>
         <label class="ze-field">{{ t['duty.channel_language'] }}<select v-model="form.language"><option value="zh-CN">中文</option><option value="en">English</option></select></label>

@@ -67,19 +67,31 @@ def week(found: DutyWeek, roster: RosterView | None, now_ms: int, words: Words) 
                 "id": f"{first:%Y-%m-%d}",
                 "label": f"{words.say(f'duty.weekday{number}')} {first:%m-%d}",
                 "today": begin <= now_ms < end,
-                "rows": [
-                    _span(span, names, words)
-                    for span in found.spans
-                    if begin <= span.start_utc_ms < end
-                ],
-                "gaps": [
-                    _gap(gap, begin, end, words)
-                    for gap in found.gaps
-                    if gap.start_utc_ms < end and gap.end_utc_ms > begin
-                ],
+                "rows": [row for _, row in sorted(_rows(found, begin, end, names, words), key=_at)],
             }
         )
     return days
+
+
+def _rows(
+    found: DutyWeek, begin: int, end: int, names: Mapping[str, str], words: Words
+) -> list[tuple[int, Drawn]]:
+    """Stretches that begin on a day, and its gaps, each with its beginning."""
+    rows = [
+        (int(span.start_utc_ms), _span(span, names, words))
+        for span in found.spans
+        if begin <= span.start_utc_ms < end
+    ]
+    rows += [
+        (max(int(gap.start_utc_ms), begin), _gap(gap, begin, end, words))
+        for gap in found.gaps
+        if gap.start_utc_ms < end and gap.end_utc_ms > begin
+    ]
+    return rows
+
+
+def _at(row: tuple[int, Drawn]) -> int:
+    return row[0]
 
 
 def _names(roster: RosterView | None) -> Mapping[str, str]:
@@ -93,6 +105,7 @@ def _span(span: DutySpan, names: Mapping[str, str], words: Words) -> Drawn:
         "time": f"{words.minute(span.start_utc_ms)}\N{EN DASH}{words.minute(span.end_utc_ms)}",
         "people": [names.get(name, name) for name in span.people],
         "exception": span.exception,
+        "gap": False,
     }
 
 
@@ -102,6 +115,9 @@ def _gap(gap: DutyGap, begin: int, end: int, words: Words) -> Drawn:
     return {
         "level": words.say(f"duty.level{gap.level.value}"),
         "time": f"{words.minute(first)}\N{EN DASH}{shown}",
+        "people": [],
+        "exception": False,
+        "gap": True,
     }
 
 
