@@ -107,6 +107,8 @@ class SiteLinks:
                 intake,
                 state,
                 _Tools(store, clock, rng, blocking),
+                # Three answers fall into the time after which silence counts as a lost link.
+                min(FEED_WAIT_MAX_MS, settings.link_lost_s * 1_000 // 3),
             )
             for site, peer in settings.peers.items()
         )
@@ -137,6 +139,7 @@ class _Reader:
         intake: Intake,
         state: Callable[[], SiteState],
         tools: _Tools,
+        wait_ms: int,
     ) -> None:
         self._site = site
         self._peer = peer
@@ -144,6 +147,7 @@ class _Reader:
         self._intake = intake
         self._state = state
         self._tools = tools
+        self._wait_ms = wait_ms
         self._tag = ""
         self._said: Sentence | None = None
 
@@ -183,7 +187,7 @@ class _Reader:
         fresh = not self._tag
         began = clock.mono_ms()
         page = await api.site_feed(
-            own, after=before.got, tag=self._tag, wait_ms=0 if fresh else FEED_WAIT_MAX_MS
+            own, after=before.got, tag=self._tag, wait_ms=0 if fresh else self._wait_ms
         )
         await self._take(page, int(clock.mono_ms() - began), clock.utc_ms())
         await self._documents(api)

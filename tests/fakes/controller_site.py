@@ -50,6 +50,7 @@ from controller.core.state import Now, SiteState, restored
 from controller.ports import Blocking, P, T
 from controller.settings import DATABASE_FILE, ControllerSettings, Deployment
 from controller.store.database import Database
+from controller.sites.settings import SitesSettings
 from runtime.clock import SimulatedClock
 from runtime.mqtt import Outgoing
 from tests.fakes.bus import MemoryBroker, MemoryBus
@@ -315,6 +316,7 @@ def bench(
     connected: Callable[[], bool] = lambda: True,
     blocking: Blocking = asyncio.to_thread,
     security: SecuritySettings | None = None,
+    sites: SitesSettings | None = None,
 ) -> Bench:
     clock = clock or SimulatedClock()
     broker = broker or MemoryBroker(clock)
@@ -323,6 +325,7 @@ def bench(
         data_dir=data_dir / "data",
         deployment=Deployment.DEMO,
         security=security or SecuritySettings(rate=NO_LIMITS),
+        sites=sites or SitesSettings(),
     )
     _with_database(settings.data_dir)
     controller = wire(

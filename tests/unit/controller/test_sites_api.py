@@ -1,0 +1,333 @@
+"""The API of other sites: who may read which log, what people see, and peers that lie."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from client import ApiClient, ControllerLost
+from contracts.api import Sentence
+from contracts.api.sites import FEED_BYTES_MAX
+from contracts.devices import Named
+from controller.core.outputs import Accepted, Answer, Refusal, Refused
+from controller.core.sites import DocumentFetched, FeedCame, PeerHeard, PeerTrouble
+from controller.ports import Given
+from controller.sites.link import SiteLinks, tokens_from
+from controller.sites.settings import PeerSettings, SitesSettings
+from controller.store.site_documents import SiteStore
+from runtime.clock import SystemClock
+from runtime.signing import SigningKey
+from tests.fakes.controller_site import Bench, bench
+from tests.fakes.two_sites import two_sites
+from tests.fakes.waiting import until
+
+KEY = SigningKey.generate()
+SITES = SitesSettings(
+    peers={
+        "west": PeerSettings(
+            name=Named(zh="西城", en="West"),
+            url="http://127.0.0.1:9",
+            public_key=KEY.public_pem().decode(),
+        )
+    }
+)
+ACCOUNTS = json.dumps(
+    [
+        {"username": name, "password": f"{name}-password", "roles": ["site_link"]}
+        for name in ("west", "north")
+    ]
+)
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = bench(tmp_path, sites=SITES)
+    made.controller.accounts.bootstrap({"ZEROENTRY_BOOTSTRAP_ACCOUNTS": ACCOUNTS})
+    task = asyncio.create_task(made.controller.service.run())
+    await asyncio.sleep(0)
+    yield made
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    made.controller.database.close()
+
+
+@asynccontextmanager
+async def as_(made: Bench, name: str) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(made.controller.app)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://controller/api/v1"
+    ) as client:
+        body = {"username": name, "password": f"{name}-password"}
+        answer = await client.post("/login", json=body)
+        assert answer.status_code == 200, answer.text
+        client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+        yield client
+
+
+async def made_joint(client: httpx.AsyncClient) -> dict[str, Any]:
+    session = await client.post(
+        "/sessions", json={"room_id": "room-1", "title": "T", "admitted": 3}
+    )
+    assert session.status_code == 201, session.text
+    guests = [{"site": "west", "seats": 3}]
+    body = {"title": "跨城", "sessions": [session.json()["id"]], "guests": guests}
+    headers = {"Idempotency-Key": "one-joint-session"}
+    first = await client.post("/sites/sessions", json=body, headers=headers)
+    again = await client.post("/sites/sessions", json=body, headers=headers)
+    assert first.status_code == again.status_code == 201, first.text
+    assert first.json()["id"] == again.json()["id"]
+    return dict(first.json())
+
+
+async def test_a_peer_reads_its_own_log_and_nobody_elses(running: Bench) -> None:
+    async with as_(running, "sup") as people:
+        joint = await made_joint(people)
+        assert joint["state"] == "preparing"
+        assert (await people.get("/sites/west/feed")).status_code == 403
+        async with as_(running, "west") as west, as_(running, "north") as north:
+            page = (await west.get("/sites/west/feed?wait_ms=0")).json()
+            kinds = [json.loads(line)["event"]["kind"] for line in page["lines"]]
+            assert kinds == ["invited", "stands"]
+            assert page["rooms"] == [], "a guest sees nothing of the host's rooms"
+            for path in ("/sites/west/feed", "/sites/centre/feed", "/sites/nowhere/feed"):
+                assert (await north.get(path)).status_code == 403
+            for path in ("/sites", "/sessions", "/alerts", f"/sites/sessions/{joint['id']}"):
+                assert (await west.get(path)).status_code == 403, path
+            for query in ("after=-1", "wait_ms=20001", "after=x", "rooms_tag=%00"):
+                answer = await west.get(f"/sites/west/feed?{query}")
+                assert answer.status_code == 422, query
+            nothing = await west.get(f"/sites/west/documents/{'0' * 64}")
+            assert nothing.status_code == 404
+
+
+async def test_a_held_back_answer_comes_with_the_news(running: Bench) -> None:
+    async with as_(running, "sup") as people, as_(running, "west") as west:
+        first = (await west.get("/sites/west/feed?wait_ms=0")).json()
+        query = f"after=0&wait_ms=20000&rooms_tag={first['rooms_tag']}"
+        waiting = asyncio.create_task(west.get(f"/sites/west/feed?{query}"))
+        await made_joint(people)
+        async with asyncio.timeout(5):
+            page = (await waiting).json()
+        assert len(page["lines"]) >= 1
+        assert page["head"] >= len(page["lines"])
+
+
+async def test_what_people_may_do_and_read(running: Bench) -> None:
+    async with as_(running, "sup") as people:
+        joint = await made_joint(people)
+        path = f"/sites/sessions/{joint['id']}"
+        assert joint["may"] == ["cancel"]
+        early = await people.post(f"{path}/seal", json={})
+        assert early.status_code == 409
+        assert "west" in early.json()["detail"]
+        assert (await people.post(f"{path}/accept", json={})).status_code == 403
+        assert (await people.post(f"{path}/handover")).status_code == 409
+        assert (await people.get(f"{path}/handovers/west")).status_code == 404
+        assert (await people.get(f"{path}/handovers/west/receipt")).status_code == 404
+        assert (await people.get("/sites/sessions/j-0000000000000000")).status_code == 404
+        record = (await people.get(f"{path}/record?limit=1")).json()
+        assert len(record["items"]) == 1
+        report = (await people.get(f"{path}/report")).json()
+        own = next(row for row in report["parts"] if row["own"])
+        assert own["statement"]["text"].endswith('"}')
+        view = (await people.get("/sites")).json()
+        assert [row["link"] for row in view["peers"]] == ["connecting"]
+        async with as_(running, "audit") as audit:
+            assert (await audit.get(path)).status_code == 200
+            refused = await audit.post(f"{path}/cancel", json={"reason": "no"})
+            assert refused.status_code == 403
+        for name in ("ops", "cook", "tab1", "duty"):
+            async with as_(running, name) as other:
+                assert (await other.get("/sites")).status_code == 403, name
+
+
+async def test_pages_of_the_merged_record_join_without_a_gap(running: Bench) -> None:
+    async with as_(running, "sup") as people:
+        joint = await made_joint(people)
+        path = f"/sites/sessions/{joint['id']}/record"
+        whole = (await people.get(path)).json()["items"]
+        rows, after = [], ""
+        while True:
+            page = (await people.get(f"{path}?limit=1&after={after}")).json()
+            rows += page["items"]
+            if page["next_after"] is None:
+                break
+            after = page["next_after"]
+        assert rows == whole
+        assert len(rows) >= 2
+        assert (await people.get(f"{path}?after=1/2")).status_code == 422
+
+
+def test_settings_that_leak_or_lie_are_refused() -> None:
+    good = SITES.peers["west"].model_dump()
+    for change, what in (
+        ({"url": "http://west.example"}, "use https"),
+        ({"url": "https://user:secret@west.example"}, "String should match"),
+        ({"public_key": KEY.to_pem().decode()}, "no public key"),
+        ({"public_key": "x"}, "evidence/key"),
+    ):
+        with pytest.raises(ValidationError, match=what):
+            PeerSettings.model_validate(good | change)
+    with pytest.raises(ValidationError, match="cannot be a site's id"):
+        SitesSettings(peers={"sessions": SITES.peers["west"]})
+    with pytest.raises(ValueError, match="JSON object") as caught:
+        tokens_from({"ZEROENTRY_SITE_TOKENS": '{"west": "the-secret"'})
+    assert "the-secret" not in str(caught.value)
+
+
+# --- a peer's controller that is not what it should be ------------------------------------------
+
+
+class Intake:
+    """Takes what a link hands in; refuses lines when told to."""
+
+    def __init__(self) -> None:
+        self.taken: list[object] = []
+        self.refuse = False
+
+    async def offer(self, given: object) -> None:
+        self.taken.append(given)
+
+    async def ask(self, given: object) -> Answer:
+        self.taken.append(given)
+        return Accepted("x")
+
+    async def take(self, rows: list[Given]) -> list[Answer | None]:
+        self.taken += [row.given for row in rows]
+        no = Refused(Refusal.CONFLICT, Sentence(zh="不", en="no"))
+        refuse = self.refuse
+        return [no if refuse and isinstance(row.given, FeedCame) else None for row in rows]
+
+    def troubles(self) -> list[str]:
+        return [row.reason.en for row in self.taken if isinstance(row, PeerTrouble)]
+
+
+Answering = Callable[[bytes], Awaitable[bytes]]
+
+
+@asynccontextmanager
+async def peer(answer: Answering) -> AsyncIterator[str]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            writer.write(await answer(head))
+            await writer.drain()
+        except (asyncio.IncompleteReadError, OSError):
+            pass
+        writer.transport.abort() if writer.is_closing() else writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+    await server.wait_closed()
+
+
+def http(body: bytes, status: str = "200 OK") -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    return head.encode() + body
+
+
+def page(**changes: object) -> bytes:
+    said = {"site": "west", "head": 0, "lines": [], "utc_ms": 0, "waited_ms": 0} | changes
+    return json.dumps(said).encode()
+
+
+GARBAGE = {
+    "text": (http(b"hello"), "ControllerLost"),
+    "html error": (http(b"<h1>no</h1>", "500 Oops"), "500"),
+    "other site": (http(page(site="north")), "calls itself north"),
+    "too large": (http(b"x" * (FEED_BYTES_MAX + 1)), "ControllerLost"),
+    "too many lines": (http(page(lines=["x"] * 51)), "ControllerLost"),
+    "nested": (http(b"[" * 100_000), "ControllerLost"),
+    "cut short": (http(page())[:-20], "ControllerLost"),
+    "no http": (b"\x16\x03\x01 nothing\r\n\r\n", "ControllerLost"),
+}
+
+
+@pytest.mark.parametrize("what", GARBAGE)
+async def test_garbage_is_told_and_tried_again_and_touches_nothing(what: str) -> None:
+    answer, said = GARBAGE[what]
+    asked = 0
+
+    async def always(_head: bytes) -> bytes:
+        nonlocal asked
+        asked += 1
+        return answer
+
+    intake = Intake()
+    async with peer(always) as url, _linked(url, intake):
+        await until(intake.troubles, what="the trouble is told")
+    assert said in intake.troubles()[0]
+    assert not [row for row in intake.taken if isinstance(row, FeedCame | DocumentFetched)]
+    assert asked >= 1
+
+
+async def test_a_good_page_goes_in_with_the_clock_and_the_token(tmp_path: Path) -> None:
+    heads: list[bytes] = []
+    clock = SystemClock()
+
+    async def good(head: bytes) -> bytes:
+        heads.append(head)
+        return http(page(head=1, lines=["a line"], utc_ms=clock.utc_ms() + 60_000))
+
+    intake = Intake()
+    intake.refuse = True
+    token = tmp_path / "token"
+    token.touch(mode=0o600)
+    token.write_text("the-token\n")
+    async with peer(good) as url, _linked(url, intake, token):
+        await until(lambda: intake.taken, what="something was taken")
+    heard = next(row for row in intake.taken if isinstance(row, PeerHeard))
+    assert 55_000 < heard.offset_ms < 65_000
+    assert [row.line for row in intake.taken if isinstance(row, FeedCame)] == ["a line"]
+    assert b"Bearer the-token\r\n" in heads[0]
+    assert len(heads) == 1, "a refused line is not asked for again at once"
+
+
+async def test_a_token_that_others_may_read_is_not_used(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.touch(mode=0o644)
+    token.write_text("the-token\n")
+    intake = Intake()
+    async with _linked("http://127.0.0.1:9", intake, token):
+        await until(intake.troubles, what="the trouble is told")
+    assert "chmod 600" in intake.troubles()[0]
+    assert "the-token" not in intake.troubles()[0]
+
+
+async def test_the_client_gives_up_an_endless_answer() -> None:
+    async def endless(_head: bytes) -> bytes:
+        return b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * (FEED_BYTES_MAX + 9)
+
+    async with peer(endless) as url, httpx.AsyncClient(trust_env=False) as client:
+        with pytest.raises(ControllerLost, match="larger than"):
+            await ApiClient(client, url, "t").site_feed("east", after=0, tag="", wait_ms=0)
+
+
+@asynccontextmanager
+async def _linked(url: str, intake: Intake, token: Path | None = None) -> AsyncIterator[None]:
+    settings = SitesSettings(
+        peers={"west": SITES.peers["west"].model_copy(update={"url": url, "token_file": token})}
+    )
+    state = two_sites().host.state
+    store: Any = SiteStore
+    links = SiteLinks(
+        settings,
+        {} if token else {"west": "t"},
+        intake,  # type: ignore[arg-type]  # takes any input, as a list will do
+        lambda: state,
+        store,
+        SystemClock(),
+        rng=random.Random(1),
+    )
+    task = asyncio.create_task(links.run())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
