@@ -1,6 +1,7 @@
 """Decides which page answers which address, and who may see it."""
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
@@ -25,7 +26,6 @@ from controller.console.retrieval_page import RetrievalsPage
 from controller.console.sessions_page import SessionPage, SessionsPage
 from controller.console.settings_pages import SettingsPage
 from controller.console.sites_page import SitesPage
-from controller.console.sessions_page import SessionPage, SessionsPage
 from controller.console.statistics_page import StatisticsPage
 from controller.console.texts import Language, group, say
 from controller.console.wall import Wall
@@ -173,7 +173,8 @@ class _Guard:
         """The page; ``roles`` None: everybody's, and the one for who must do something first."""
         login = self._shared.logins.of(browser_id())
         if login is None:
-            return RedirectResponse(f"/login?next={request.url.path}")
+            goal = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(f"/login?next={quote(goal)}")
         if roles is not None and login.user.must:
             return RedirectResponse("/account")
         if roles is not None and not any(role in login.user.roles for role in roles):

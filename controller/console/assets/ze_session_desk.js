@@ -55,7 +55,7 @@ export default {
           <a class="ze-button is-quiet" :href="'/evidence?session=' + session.id"><ze-sign name="search"/>{{ t['desk.evidence'] }}</a></div>
       </header>
       <div class="ze-desk-grid">
-        <section class="ze-panel" :aria-label="t['desk.check']" data-testid="seal-check"><header class="ze-panel-head"><h2>{{ t['desk.check'] }}</h2><span v-if="checked" class="ze-chip" :class="{ 'is-warning': open.length }" data-testid="check-summary">{{ open.length ? open.length + ' ' + t['desk.not_ready'] : t['desk.ready'] }}</span></header>
+        <section v-if="checked || session.state === 'scheduled'" class="ze-panel" :aria-label="t['desk.check']" data-testid="seal-check"><header class="ze-panel-head"><h2>{{ t['desk.check'] }}</h2><span v-if="checked" class="ze-chip" :class="{ 'is-warning': open.length }" data-testid="check-summary">{{ open.length ? open.length + ' ' + t['desk.not_ready'] : t['desk.ready'] }}</span></header>
           <p v-if="!checked" class="ze-panel-text ze-faint">{{ t['desk.check_later'] }}</p>
           <ul v-else class="ze-demands" aria-live="polite"><li v-for="row in check" :key="row.id" :class="'is-' + row.state" :data-testid="'demand-' + row.id" :data-state="row.state"><ze-sign :name="check_sign(row.state)"/><div><b>{{ row.name }} <em>{{ row.label }}</em></b><p>{{ row.text }}</p><p v-if="row.advice" class="ze-faint">{{ t['desk.todo'] }}{{ row.advice }}</p></div></li></ul></section>
         <section class="ze-panel" :aria-label="t['desk.roster']" data-testid="roster"><header class="ze-panel-head"><h2>{{ t['desk.roster'] }}</h2><button v-if="editable" class="ze-button is-small" data-testid="roster-edit" @click="edit">{{ t['desk.edit_roster'] }}</button></header>

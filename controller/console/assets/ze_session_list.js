@@ -29,6 +29,7 @@ export default {
       const reader = new FileReader();
       reader.onload = () => { this.file = { name: file.name.slice(0, 100), content: reader.result.split(",")[1] || "" }; this.$emit("read", this.file); };
       reader.readAsDataURL(file);
+      event.target.value = ""; // or the corrected file, of the same name, would be no change
     },
     shut() { this.importing = false; this.file = null; this.large = false; this.$emit("drop"); },
   },
@@ -65,7 +66,7 @@ export default {
       <ze-modal :open="importing" :label="t['sessions.import']" testid="import-form" @close="shut">
         <h2>{{ t['sessions.import'] }}</h2><p>{{ t['import.lead'] }}</p>
         <p class="ze-sl-do"><a v-for="(href, kind) in template" :key="kind" class="ze-button is-small is-quiet" :href="href" :download="'schedule.' + kind">{{ t['import.template'] }} {{ kind.toUpperCase() }}</a></p>
-        <label class="ze-field">{{ t['import.file'] }}<input type="file" accept=".csv,.xlsx,text/csv" data-testid="import-file" @change="choose"></label>
+        <label class="ze-field">{{ t['import.file'] }}<input type="file" accept=".csv,.xlsx,text/csv" data-testid="import-file" @change="choose" @cancel.stop></label><p v-if="file" class="ze-faint">{{ file.name }}</p>
         <p v-if="large" class="ze-sl-bad" role="alert"><ze-sign name="alarm"/>{{ t['import.large'] }}</p>
         <p v-if="busy" role="status"><i class="ze-spin"></i> {{ t['sessions.loading'] }}</p>
         <template v-if="found && !busy">
