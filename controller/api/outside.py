@@ -28,7 +28,7 @@ from contracts.api.outside import (
 )
 from contracts.units import RoomId, UtcMs
 from controller.api.context import Caller, Context, ContextNeeded, Needs
-from controller.api.nodes import NodeDoor, door_of
+from controller.api.nodes import NodeDoor, door_of, glass_for
 from controller.api.problems import ProblemError, forbidden, not_found, problem_of
 from controller.api.rooms import RoomPath
 from controller.auth.scopes import Scope
@@ -65,7 +65,7 @@ Texting = Annotated[Caller, Depends(Needs(Scope.TEXT))]
 InRoom = Annotated[Caller, Depends(Needs(Scope.TEXT, Scope.TEXT_OWN))]
 Entering = Annotated[Caller, Depends(Needs(Scope.ENTRY))]
 Approving = Annotated[Caller, Depends(Needs(Scope.ENTRY_APPROVE))]
-Hearing = Annotated[Caller, Depends(Needs(Scope.LISTEN))]
+Hearing = Annotated[Caller, Depends(Needs(Scope.LISTEN, Scope.BREAK_GLASS))]
 
 SCOPES_OF: Final[dict[str, tuple[Scope, ...]]] = {
     "call": (Scope.TEXT,),
@@ -325,6 +325,10 @@ async def listen(
     """Hear a room live. What the same account heard before ends; renew within 20 s."""
     _room(context, caller, room_id)
     caller.needs_sound()
+    if Scope.LISTEN not in caller.scopes:
+        glass = await glass_for(context, caller, room_id, sound=True)
+        if glass is None:
+            raise forbidden()
     sources = _ears(context, room_id)
     if not sources or (body.source_id is not None and body.source_id not in sources):
         text = Sentence(
@@ -347,6 +351,8 @@ async def renew_listening(
     """A new ticket, for who still may; without one the node ends the sound."""
     room_id = _act(context, caller, act_id).room_id
     caller.needs_sound()
+    if Scope.LISTEN not in caller.scopes and not _glass_open(context, caller, room_id):
+        raise forbidden()
     door = _door(context, room_id)
     given = outside.ListenRenewed(act_id, caller.user.username)
     return _listening(context, caller, _is(await _done(context, given), Listening), door)
@@ -371,6 +377,15 @@ async def get_listenings(context: ContextNeeded, caller: Hearing) -> tuple[Liste
         for row in rows
         if caller.sees_room_now(context, row.room_id)
     )
+
+
+def _glass_open(context: Context, caller: Caller, room_id: RoomId) -> bool:
+    """Whether a glass that was broken for this room's sound still stands open."""
+    session_id = acts.session_id_of(context.state(), room_id)
+    if session_id is None:
+        return False
+    glass = context.security.glass.opened(caller.user.username, room_id, session_id)
+    return glass is not None and glass.sound
 
 
 def _listening(

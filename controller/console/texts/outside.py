@@ -62,6 +62,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "outside.entry_now": ("立即生效", "Opens at once"),
     "outside.entry_kind": ("事由类别", "Why"),
     "outside.entry_reason": ("具体原因（必填）", "Named reason (required)"),
+    "outside.entry_min": ("分钟", "min"),
     "outside.entry_minutes": ("时限（分钟）", "Minutes"),
     "outside.entry_persons": ("人数", "Persons"),
     "outside.entry_rule": (
