@@ -6,6 +6,7 @@ from client.base import Asking, part
 from contracts.api.conduct import ConductReport
 from contracts.api.report import NewVersionBody, ReportFile, ReportState, ReportVersion
 from contracts.api.retrieval import (
+    CameraChoice,
     DecisionBody,
     RetrievalBody,
     RetrievalLink,
@@ -51,6 +52,10 @@ class ReportCalls(Asking):
         """Retrievals that this user may see, newest first."""
         behind = f"&before={before}" if before is not None else ""
         return await self.ask(RetrievalPage, "GET", f"/retrievals?limit={limit}{behind}")
+
+    async def retrieval_cameras(self) -> tuple[CameraChoice, ...]:
+        """The cameras whose recordings this user may ask for."""
+        return await self.rows("/retrievals/cameras", CameraChoice)
 
     async def retrieval(self, retrieval_id: str) -> RetrievalView:
         """One retrieval."""

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from pydantic import Field, StringConstraints, model_validator
 
 from contracts.api.base import Sentence
+from contracts.devices import Named
 from contracts.envelope import Strict
 from contracts.units import CameraId, Note, RoomId, SessionId, Sha256Hex, UtcMs
 
@@ -106,6 +107,15 @@ class RetrievalView(Strict):
     made_utc_ms: UtcMs | None = None
     expires_utc_ms: UtcMs | None = None
     views: int = Field(default=0, ge=0)
+
+
+class CameraChoice(Strict):
+    """A camera whose recordings this account may ask for."""
+
+    id: CameraId
+    name: Named
+    room_id: RoomId
+    room: Named
 
 
 class RetrievalPage(Strict):

@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse
 
 from contracts.api import BASE, PAGE_MAX, Problem, Sentence
 from contracts.api.retrieval import (
+    CameraChoice,
     DecisionBody,
     RetrievalBody,
     RetrievalForm,
@@ -178,6 +179,18 @@ async def _found(context: Context, caller: Caller, retrieval_id: str) -> Retriev
     if row is None or not _sees(context, caller, row):
         raise not_found("retrieval", retrieval_id)
     return row
+
+
+@router.get("/cameras")
+async def get_cameras(context: ContextNeeded, caller: Asks) -> tuple[CameraChoice, ...]:
+    """The cameras whose recordings this account may ask for."""
+    site = context.state().plan.site
+    rooms = {area.id: area.name for area in site.config.areas}
+    return tuple(
+        CameraChoice(id=row.id, name=row.name, room_id=row.area, room=rooms[row.area])
+        for row in site.cameras
+        if row.area in rooms and caller.sees_room(row.area)
+    )
 
 
 @router.get("/{retrieval_id}", responses=_NONE)

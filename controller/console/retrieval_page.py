@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from contracts.api import Role
 from contracts.api.retrieval import (
+    CameraChoice,
     DecisionBody,
     RetrievalBody,
     RetrievalForm,
@@ -39,6 +40,7 @@ class RetrievalsPage(Page):
         super().__init__(shared, login, request)
         self._rows: tuple[RetrievalView, ...] | None = None
         self._done = 0
+        self._cameras: tuple[CameraChoice, ...] = ()
 
     def build(self) -> None:
         with ui.element("main").classes("ze-page"):
@@ -47,20 +49,18 @@ class RetrievalsPage(Page):
         self.part.on("decide", self._decide)
         self.part.on("withdraw", self._withdraw)
         self.part.on("fetch", self._download)
-        background_tasks.create(self._fetch(), name="console-retrievals")
+        background_tasks.create(self._begin(), name="console-retrievals")
         ui.timer(LOOK_S, self._fetch)
 
     def draw(self) -> None:
-        words, house = self.words, self.login.feed.house
-        rooms = house.rooms.values() if house is not None else ()
+        words = self.words
         self.part.show(
             t=self.t(),
             loading=self._rows is None,
             rows=[self._row(row, words) for row in self._rows or ()],
             cameras=[
-                {"id": camera.id, "name": f"{words.name(room.name)} · {words.name(camera.name)}"}
-                for room in rooms
-                for camera in room.cameras
+                {"id": row.id, "name": f"{words.name(row.room)} · {words.name(row.name)}"}
+                for row in self._cameras
             ],
             zone=words.zone.key,
             done=self._done,
@@ -101,6 +101,11 @@ class RetrievalsPage(Page):
             "may_withdraw": own and row.state in open_states,
             "may_fetch": row.state is RetrievalState.READY and (own or decider),
         }
+
+    async def _begin(self) -> None:
+        self._cameras = await self.attempt(self.api.retrieval_cameras()) or ()
+        await self._fetch()
+        self.changed()
 
     async def _fetch(self) -> None:
         page = await self.attempt(self.api.retrievals())

@@ -35,6 +35,7 @@ class RecordedTrack:
 
     root: Path
     track: str = "cam-1"
+    site: str = "demo"
     key: SigningKey = field(default_factory=SigningKey.generate)
     sequence: int = 0
     number: int = 0
@@ -55,7 +56,7 @@ class RecordedTrack:
         self.sequence += 1
         entry = kind(
             key=self.key.id,
-            site="demo",
+            site=self.site,
             node="edge-1",
             track=self.track,
             sequence=self.sequence,

@@ -140,7 +140,8 @@ def _verify(asked: Asked, tree: Tree, progress: Progress) -> Report:
     if places.note is not None:
         findings += _beside(asked, tree, places.note)
     if asked.path.is_file():
-        sealed = judge_seal(asked.path, keys.node)
+        # A node seals its own exports; a retrieval's package is sealed by the controller.
+        sealed = judge_seal(asked.path, {**keys.node, **keys.controller})
         findings += [sealed] if sealed is not None else []
     findings += _missing_tracks(places, [chain for _, _, chain in accounts], witnesses)
     by_track, others = _by_track(witnesses.findings, [path for path, _, _ in accounts])
