@@ -39,15 +39,16 @@ class ApiClient(
 
     def with_token(self, token: str) -> "ApiClient":
         """The same way, walked by the user that this token was given to."""
-        return ApiClient(self._http, self._house, token, self._language, self._browser)
+        return ApiClient(self._http, self._house, token, self._language, self._browser, self._agent)
 
     def in_language(self, language: str) -> "ApiClient":
         """The same way; problems are told in this language."""
-        return ApiClient(self._http, self._house, self._token, language, self._browser)
+        return ApiClient(self._http, self._house, self._token, language, self._browser, self._agent)
 
-    def for_browser(self, address: str) -> "ApiClient":
+    def for_browser(self, address: str, agent: str = "") -> "ApiClient":
         """The same way, on behalf of a browser: the controller counts and records its address."""
-        return ApiClient(self._http, self._house, self._token, self._language, address)
+        said = "".join(char for char in agent if char.isascii() and char.isprintable())[:200]
+        return ApiClient(self._http, self._house, self._token, self._language, address, said)
 
     @property
     def _house(self) -> str:

@@ -44,12 +44,14 @@ class Asking:
         token: str | None = None,
         language: str = "en",
         browser: str = "",
+        agent: str = "",
     ) -> None:
         self._http = http
         self._base = controller_url.rstrip("/") + BASE
         self._token = token
         self._language = language
         self._browser = browser
+        self._agent = agent
 
     @property
     def address(self) -> str:
@@ -144,6 +146,8 @@ class Asking:
             headers["Authorization"] = f"Bearer {self._token}"
         if self._browser:
             headers["X-Forwarded-For"] = self._browser
+        if self._agent:
+            headers["User-Agent"] = self._agent
         return headers
 
     async def rows(self, path: str, model: type[ModelT]) -> tuple[ModelT, ...]:

@@ -11,6 +11,7 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
+from zeroentry.audit import app as audit_app
 from zeroentry.cameras import app as camera_app
 from zeroentry.complaints import EXIT_USAGE, fail, print_problems
 from zeroentry.evidence.app import app as evidence_app
@@ -42,6 +43,7 @@ app.add_typer(credential_app, rich_help_panel="Configuration")
 app.add_typer(camera_app, rich_help_panel="Configuration")
 app.add_typer(pickup_app, rich_help_panel="Configuration")
 app.add_typer(evidence_app, rich_help_panel="Evidence")
+app.add_typer(audit_app, rich_help_panel="Evidence")
 app.add_typer(report_app, rich_help_panel="Evidence")
 
 ConfigFile = Annotated[

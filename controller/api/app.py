@@ -4,6 +4,7 @@ from collections import deque
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
@@ -84,6 +85,12 @@ _PARTS: Final = (
     outside,
     sites,
 )
+
+
+def declared() -> tuple[APIRoute, ...]:
+    """Every route of the API, without a controller to serve it: for the table of rights."""
+    parts = (router, *(part.router for part in _PARTS))
+    return tuple(route for part in parts for route in part.routes if isinstance(route, APIRoute))
 
 
 def build(context: Context) -> FastAPI:

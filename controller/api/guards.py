@@ -14,7 +14,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from contracts.api import Problem, Sentence
+from contracts.api import BASE, Problem, Sentence
 from controller.api.context import Needs
 from controller.api.problems import CONTENT_TYPE
 from controller.auth.audit import AuditLog, Happened
@@ -32,6 +32,14 @@ AUDITED_READS: Final = frozenset({
     Scope.ACCOUNTS, Scope.ZONES_DRAW,
 })  # fmt: skip
 """Who reads by one of these leaves a line; what consoles poll is not among them."""
+
+TICKETED: Final = frozenset({
+    f"{BASE}/alerts/{{alert_id}}/picture.jpg",
+    f"{BASE}/retrievals/{{retrieval_id}}/{{name}}",
+})  # fmt: skip
+"""Opened by a ticket in the address instead of a token, for who was given it."""
+
+TICKETED_AUDITED: Final = frozenset({f"{BASE}/retrievals/{{retrieval_id}}/{{name}}"})
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOBODY: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
@@ -219,5 +227,7 @@ def routes_of(api: FastAPI) -> list[APIRoute]:
 
 
 def _is_audited_read(route: APIRoute) -> bool:
+    if route.path in TICKETED_AUDITED:
+        return True
     reads = "GET" in (route.methods or ())
     return reads and any(scopes & AUDITED_READS for scopes in needs_of(route.dependant))

@@ -95,7 +95,7 @@ def offer(username: str, issuer: str) -> Offer:
     uri = pyotp.TOTP(secret).provisioning_uri(name=username, issuer_name=issuer)
     out = BytesIO()
     segno.make(uri, error="m").save(
-        out, kind="svg", scale=5, border=3, dark="#000", light="#fff", xmldecl=False
+        out, kind="svg", scale=5, border=3, dark="#000", light="#fff", xmldecl=False, omitsize=True
     )
     return Offer(secret, uri, out.getvalue().decode())
 

@@ -9,6 +9,7 @@ from nicegui.events import GenericEventArguments
 
 from client import ControllerLost, RefusedError
 from contracts.api.accounts import SECOND_FACTOR, FirstBody, LinkView
+from controller.console.logins import At
 from controller.console.page import Shared, browser_id, keep_language, language_of
 from controller.console.parts import ASSETS, LoginForm, Notice, Part
 from controller.console.texts import Language, group, say
@@ -21,9 +22,10 @@ class WelcomeForm(Part, component=ASSETS / "ze_account_welcome.js", esm=_LIB):
     """What a one-time link opens."""
 
 
-def address_of(request: Request) -> str:
-    """Where the browser is, for the controller's counting and its audit log."""
-    return request.client.host if request.client is not None else ""
+def at(request: Request) -> At:
+    """Where the browser is and what it is, for the controller's counting and its audit log."""
+    address = request.client.host if request.client is not None else ""
+    return address, request.headers.get("user-agent", "")
 
 
 def register(shared: Shared) -> None:
@@ -41,9 +43,7 @@ def register(shared: Shared) -> None:
     async def back(request: Request, state: str = "", code: str = "") -> Response | None:
         language = language_of(request)
         try:
-            await shared.logins.finish_oidc(
-                browser_id(), state[:256], code[:2048], address_of(request)
-            )
+            await shared.logins.finish_oidc(browser_id(), state[:256], code[:2048], at(request))
         except RefusedError as error:
             ui.context.client.status_code = error.problem.status
             text = error.problem.detail or error.problem.title
@@ -67,7 +67,7 @@ class _LoginPage:
     def __init__(self, shared: Shared, request: Request, goal: str) -> None:
         self._shared = shared
         self._browser = browser_id()
-        self._address = address_of(request)
+        self._at = at(request)
         self._goal = goal if goal.startswith("/") and not goal.startswith("//") else "/"
         self._language = language_of(request)
         self._problem = ""
@@ -113,7 +113,7 @@ class _LoginPage:
 
     async def _to_provider(self) -> None:
         try:
-            url = await self._shared.logins.begin_oidc(self._browser, self._address)
+            url = await self._shared.logins.begin_oidc(self._browser, self._at)
         except (RefusedError, ControllerLost):
             self._problem = "login.sso_lost"
             self._draw()
@@ -144,7 +144,7 @@ class _LoginPage:
             return ""
         try:
             await self._shared.logins.sign_in(
-                self._browser, username, password, code or None, self._address
+                self._browser, username, password, code or None, self._at
             )
         except RefusedError as error:
             if error.problem.type == SECOND_FACTOR:
@@ -167,7 +167,7 @@ class _WelcomePage:
     def __init__(self, shared: Shared, request: Request) -> None:
         self._language = language_of(request)
         self._base = str(request.base_url).rstrip("/")
-        self._api = shared.logins.api.for_browser(address_of(request))
+        self._api = shared.logins.api.for_browser(*at(request))
         self._client = ui.context.client
         self._secret = ""
         self._view: LinkView | None = None

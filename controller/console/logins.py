@@ -16,6 +16,10 @@ from runtime.clock import Clock
 LOGINS_MAX = 500  # console seats, tablets and panels of a large centre are below a hundred
 LINGER_MS = 30_000  # a reload or a walk from page to page must not open the stream anew
 
+At = tuple[str, str]
+"""A browser's address, and what it calls itself."""
+NOWHERE: At = ("", "")
+
 FOREIGN_STATE = Problem(
     title="Unauthorized",
     status=401,
@@ -90,30 +94,30 @@ class Logins:
         return self._api
 
     async def sign_in(
-        self, browser: str, username: str, password: str, code: str | None = None, address: str = ""
+        self, browser: str, username: str, password: str, code: str | None = None, at: At = NOWHERE
     ) -> Login:
-        """Log in at the controller, for the browser at ``address``.
+        """Log in at the controller, for the browser ``at`` an address.
 
         Raises:
             RefusedError: name, password or code is wrong, or the account is locked.
             ControllerLost: the controller does not answer.
         """
-        api = self._api.for_browser(address)
+        api = self._api.for_browser(*at)
         return self._admit(browser, api, await api.login(username, password, code))
 
-    async def begin_oidc(self, browser: str, address: str) -> str:
+    async def begin_oidc(self, browser: str, at: At) -> str:
         """Where this browser goes to log in at the identity provider.
 
         Raises:
             RefusedError, ControllerLost: it cannot.
         """
-        started = await self._api.for_browser(address).oidc_start()
+        started = await self._api.for_browser(*at).oidc_start()
         while len(self._states) >= LOGINS_MAX:
             self._states.pop(next(iter(self._states)))
         self._states[browser] = started.state
         return started.url
 
-    async def finish_oidc(self, browser: str, state: str, code: str, address: str) -> Login:
+    async def finish_oidc(self, browser: str, state: str, code: str, at: At) -> Login:
         """Log in with what the identity provider sent this very browser back with.
 
         Raises:
@@ -123,7 +127,7 @@ class Logins:
         begun = self._states.pop(browser, None)
         if begun is None or not secrets.compare_digest(begun.encode(), state.encode()):
             raise RefusedError(FOREIGN_STATE)
-        api = self._api.for_browser(address)
+        api = self._api.for_browser(*at)
         return self._admit(browser, api, await api.oidc_finish(state, code))
 
     def _admit(self, browser: str, way: ApiClient, given: LoginGiven) -> Login:

@@ -9,6 +9,7 @@ import yaml
 
 from zeroentry.reference.asyncapi import document
 from zeroentry.reference.pages import messages_page, topics_page
+from zeroentry.reference.rights_page import rights_page
 from zeroentry.reference.rules_page import rules_page
 
 FOLDER: Final = Path("docs/reference")
@@ -24,6 +25,7 @@ def contents() -> dict[str, str]:
         "topics.md": topics_page(),
         "messages.md": messages_page(),
         "rules.md": rules_page(),
+        "rights.md": rights_page(),
     }
 
 

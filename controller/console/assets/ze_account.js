@@ -25,8 +25,8 @@ export default {
     <div class="ze-account" data-testid="account" :data-must="must.join(' ')">
       <header class="ze-account-head"><h1>{{ t['account.title'] }}</h1>
         <span v-if="me" class="ze-chip"><ze-sign name="person"/>{{ me.username }}</span><span v-for="role in (me ? me.roles : [])" :key="role" class="ze-chip">{{ role }}</span>
-        <span class="ze-account-right"><button class="ze-button is-small" data-testid="account-language" @click="$emit('language')"><ze-sign name="globe"/>{{ t['header.language'] }}</button>
-          <button v-if="held" class="ze-button is-small" @click="$emit('logout')"><ze-sign name="leave"/>{{ t['header.logout'] }}</button></span></header>
+        <span v-if="held" class="ze-account-right"><button class="ze-button is-small" data-testid="account-language" @click="$emit('language')"><ze-sign name="globe"/>{{ t['header.language'] }}</button>
+          <button class="ze-button is-small" @click="$emit('logout')"><ze-sign name="leave"/>{{ t['header.logout'] }}</button></span></header>
       <p v-if="held" class="ze-banner is-problem" role="alert" data-testid="must"><ze-sign name="lock"/>{{ t['account.must_' + must[0]] }}</p>
       <p v-if="problem" class="ze-banner is-problem" role="alert" data-testid="account-problem"><ze-sign name="warning"/>{{ problem }}</p>
       <p v-if="done" class="ze-banner is-done" role="status" data-testid="account-done"><ze-sign name="check"/>{{ t['account.done_' + done] }}</p>
