@@ -23,7 +23,7 @@ from playwright.async_api import Browser, BrowserContext, Page, StorageState
 
 from client import ApiClient, ControllerLost
 from contracts.admission import AreaKind
-from contracts.api import Role, SessionBody, SessionState, SessionView
+from contracts.api import Handling, Role, SessionBody, SessionState, SessionView
 from contracts.api.roster import SweepBody
 from contracts.api.sessions import ActBody, CheckState
 from contracts.units import RoomId
@@ -133,6 +133,19 @@ class Office:
     def raise_alert(self, room_id: RoomId, **how: object) -> str:
         """``StandIn.raise_alert`` of the room's node."""
         return self.node_of(room_id).raise_alert(room_id, **how)  # type: ignore[arg-type]
+
+    def raise_over(self, alert_id: str) -> None:
+        """The condition of an alert that ``raise_alert`` made is over."""
+        for node in self.nodes.values():
+            if alert_id in node.standing:
+                node.clear_alert(alert_id)
+
+    async def quiet(self) -> None:
+        """Nothing rings: every alert has been acknowledged."""
+        api = await self.client()
+        for alert in (await api.overview()).alerts:
+            if alert.handling is Handling.NEW:
+                await api.acknowledge(alert.id)
 
     async def idle(self, room_id: RoomId) -> None:
         """Nobody uses the room: its session is released or cancelled."""

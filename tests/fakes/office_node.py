@@ -168,6 +168,8 @@ class StandIn:
     requests: "Counter[str]" = field(default_factory=Counter)
     orders: list[object] = field(default_factory=list)
     """Seal, Release and Keep as they came."""
+    standing: dict[str, Alert] = field(default_factory=dict)
+    """Alerts whose condition is active, by id."""
 
     def __post_init__(self) -> None:
         self.key = SigningKey.generate()
@@ -262,12 +264,12 @@ class StandIn:
             sound=self._sound(scene) if sound else None,
         )
         self._durable(Kind.ALERT, room_id, alert)
-        self._standing[alert.alert_id] = alert
+        self.standing[alert.alert_id] = alert
         return alert.alert_id
 
     def clear_alert(self, alert_id: str) -> None:
         """Its condition is over."""
-        alert = self._standing.pop(alert_id)
+        alert = self.standing.pop(alert_id)
         changes = {"condition": Condition.CLEARED, "cleared_utc_ms": self.clock.utc_ms()}
         self._durable(Kind.ALERT, alert.room_id, alert.model_copy(update=changes))
 
@@ -293,12 +295,6 @@ class StandIn:
         return f"{letter}-{self.node_id}-{self.clock.utc_ms()}-{self._ids}"
 
     # what a node does
-
-    @property
-    def _standing(self) -> dict[str, Alert]:
-        if not hasattr(self, "_alerts"):
-            self._alerts: dict[str, Alert] = {}
-        return self._alerts
 
     def _durable(self, kind: Kind, room_id: str, body: BaseModel) -> None:
         topic = topics.room_topic(kind, self.site, room_id)

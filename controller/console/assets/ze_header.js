@@ -169,6 +169,8 @@ export default {
   },
   mounted() {
     document.documentElement.lang = this.lang;
+    // Quasar's frame is a <main> around ours: a page has one.
+    document.querySelector("main.q-page")?.setAttribute("role", "none");
     this.name();
     document.addEventListener("pointerdown", this.outside);
   },
@@ -196,7 +198,7 @@ export default {
       if (this.$refs.mine && !this.$refs.mine.contains(event.target)) this.mine = false;
     },
     skip() {
-      const main = document.querySelector("main");
+      const main = document.querySelector("main:not([role])");
       if (!main) return;
       main.tabIndex = -1;
       main.focus();

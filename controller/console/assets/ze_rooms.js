@@ -356,7 +356,7 @@ export default {
         <header class="ze-modal-head"><h2>{{ t['wall.keys'] }}</h2><button class="ze-button is-quiet is-square" :aria-label="t['room.close']" @click="help = false"><ze-sign name="cross"/></button></header>
         <dl class="ze-keys"><div v-for="one in ['space', 'arrows', 'enter', 'escape', 'a', 'pages', 'l', 'help']" :key="one"><dt><kbd>{{ t['keys.' + one] }}</kbd></dt><dd>{{ t['keys.' + one + '_does'] }}</dd></div></dl>
       </ze-modal>
-      <ze-modal :open="!!big" wide :label="big ? big.name : ''" testid="room-dialog" @close="close">
+      <ze-modal :open="!!big" wide keep :label="big ? big.name : ''" testid="room-dialog" @close="close">
         <template v-if="big">
           <header class="ze-modal-head"><h2>{{ big.name }}</h2>
             <span class="ze-chip" :class="'is-seal-' + big.seal"><ze-sign :name="seal_sign(big.seal)"/>{{ big.seal_label }}</span>

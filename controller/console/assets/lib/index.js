@@ -163,7 +163,7 @@ export const Ticking = {
 
 // <ze-modal :open="..." @close="..."> with focus kept inside and Escape, as the browser does it.
 export const Modal = {
-  props: { open: Boolean, label: String, wide: Boolean, testid: String },
+  props: { open: Boolean, label: String, wide: Boolean, testid: String, keep: Boolean }, // keep: what is inside lives on while it is shut
   emits: ["close"],
   mounted() {
     this.follow();
@@ -186,7 +186,7 @@ export const Modal = {
   template: `
     <dialog ref="dialog" class="ze-modal" :class="{ 'is-wide': wide }" :aria-label="label" :data-testid="testid"
             @cancel.prevent="$emit('close')" @click="outside">
-      <div class="ze-modal-body" v-if="open"><slot/></div>
+      <div class="ze-modal-body" v-if="open || keep"><slot/></div>
     </dialog>`,
 };
 
