@@ -241,7 +241,13 @@ async def get_health(context: ContextNeeded) -> ControllerHealth:
     )
 
 
-@router.get("/metrics", tags=["service"], dependencies=[Depends(Needs(Scope.METRICS))])
+@router.get(
+    "/metrics",
+    tags=["service"],
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    dependencies=[Depends(Needs(Scope.METRICS))],
+)
 async def get_metrics(context: ContextNeeded) -> Response:
     """Prometheus text."""
     return Response(context.metrics.render(), media_type="text/plain; version=0.0.4")

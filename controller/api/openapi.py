@@ -87,7 +87,7 @@ def _name_problems(path: str, verb: str, said: Json) -> None:
     if "{" in path:
         statuses.add(404)
     if verb != "get":
-        statuses |= {409, 413, 429}
+        statuses |= {404, 409, 413, 429}  # what a body names may be unknown as well
     if any(row["name"].lower() == "if-match" for row in said.get("parameters", ())):
         statuses |= {412, 428}
     answers = said["responses"]
@@ -156,7 +156,7 @@ def _number(schema: Json, name: str) -> float:
         return NOW_UTC_MS
     if isinstance(schema.get("default"), int | float):
         return float(schema["default"]) if schema["type"] == "number" else int(schema["default"])
-    low = int(schema.get("minimum", schema.get("exclusiveMinimum", 0)))
+    low = int(schema.get("minimum") or schema.get("exclusiveMinimum") or 0)
     high = int(schema.get("maximum", low + 5))
     return min(low + 1, high)
 
