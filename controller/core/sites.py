@@ -261,7 +261,7 @@ def with_sessions(part: Part, told: Iterable[SessionTold]) -> Part:
         return part
     after = replace(part, sessions={**part.sessions, **rows})
     if part_state(after) is PartState.SEALED:
-        after = replace(after, ever_sealed=True, suspended_by_host=False)
+        after = replace(after, ever_sealed=True, suspended_by_host=False, refused=None)
     return answered_asked(after)
 
 
