@@ -65,6 +65,20 @@ class OutsideDesk:
         self.part.on("unlisten", self._unlisten)
         page.client.on_delete(self._leave)
 
+    @property
+    def hears(self) -> str:
+        """The room that is heard here; empty: none."""
+        return self._heard.listening.room_id if self._heard is not None else ""
+
+    async def listen(self, room_id: str) -> None:
+        """Hear this room, and no other any more."""
+        self.open(room_id)
+        await self._hear(None)
+
+    async def hush(self) -> None:
+        """Hear nothing any more."""
+        await self._unlisten()
+
     def open(self, room_id: str, call_id: str | None = None) -> None:
         """This room is acted on from now on."""
         if room_id != self._room_id:
@@ -171,6 +185,9 @@ class OutsideDesk:
 
     async def _listen(self, event: GenericEventArguments) -> None:
         source = event.args if isinstance(event.args, str) and event.args else None
+        await self._hear(source)
+
+    async def _hear(self, source: str | None) -> None:
         body = ListenBody(source_id=source)
         self._heard = await self._page.attempt(self._page.api.listen(self._room_id, body))
         if self._heard is not None:

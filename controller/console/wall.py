@@ -13,6 +13,7 @@ from controller.console.alert_view import RECORDING_ROLES, AlertDesk
 from controller.console.alert_view import TEXTS as ALERT_TEXTS
 from controller.console.feed import Link
 from controller.console.house import House
+from controller.console.outside_desk import OutsideBanner, OutsideDesk
 from controller.console.page import Page
 from controller.console.parts import Deliveries, Floor, Rail, Rooms, Sessions
 from controller.console.present import alerts, deliveries, floor, rooms, sessions
@@ -21,6 +22,7 @@ from controller.console.present.words import Drawn, Words
 MEDIA_LOOK_MS = 2_000  # a room's links are not asked for more often than this
 SEEN_LOOK_MS = 200  # a page of tiles that is turned shows its pictures at once
 MEDIA_RETRY_MS = 4_000  # a refused or failed link is asked for again
+ID_MAX = 64
 ROOMS_MAX = 256  # four times what a wall of this product holds
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -87,7 +89,7 @@ class Wall(Page):
     texts = (
         *ALERT_TEXTS,
         *("room", "camera", "sound", "session", "map", "robot", "delivery"),
-        *("wall", "keys", "listen"),
+        *("wall", "keys", "listen", "outside", "voice"),
     )
     here = "wall"
 
@@ -99,7 +101,10 @@ class Wall(Page):
         self.media = Media(self)
         with ui.element("main").classes("ze-wall"):
             with ui.element("div").classes("ze-wall-main"):
+                self.strip = OutsideBanner(self, self._to_room)
                 self.rooms = Rooms()
+                with self.rooms:
+                    self.outside = OutsideDesk(self)
                 self.floor = Floor()
                 self.deliveries = Deliveries()
             with ui.element("div").classes("ze-wall-side"):
@@ -107,6 +112,8 @@ class Wall(Page):
                 self.sessions = Sessions()
         self.desk = AlertDesk(self, modal=True)
         self.rooms.on("visible", self._look)
+        self.rooms.on("opened", self._opened)
+        self.rooms.on("listen", self._listen)
         self.rooms.on("failed", lambda event: self.media.failed(str(event.args)))
         self.rail.on("acknowledge", self._acknowledge)
         self.rail.on("open", lambda event: self.desk.open(str(event.args)))
@@ -129,6 +136,8 @@ class Wall(Page):
             loading=False,
         )
         self.desk.draw()
+        self.outside.draw()
+        self.strip.draw()
         self._draw_floor(house, t)
         may_control = self.has(Role.SUPERVISOR)
         self.sessions.show(
@@ -168,16 +177,46 @@ class Wall(Page):
         if isinstance(event.args, list):
             self.media.visible = frozenset(str(one) for one in event.args[:ROOMS_MAX])
 
+    def _to_room(self, room_id: str, call_id: str | None) -> None:
+        """Open the room that something outside the wall is about."""
+        self.outside.open(room_id, call_id)
+        self.rooms.run_method("open", room_id)
+        self.redraw()
+
+    def _opened(self, event: GenericEventArguments) -> None:
+        """The browser has opened a room, or closed it: what is heard then is heard on.
+
+        Another room that is opened ends it: controls must never be those of a room not shown.
+        """
+        room_id = str(event.args)[:ID_MAX]
+        if room_id:
+            self.outside.open(room_id)
+        elif not self.outside.hears:
+            self.outside.close()
+        self.redraw()
+
+    async def _listen(self, event: GenericEventArguments) -> None:
+        """Hear this room and no other; the same once more: hear none."""
+        room_id = str(event.args)[:ID_MAX]
+        if self.outside.hears == room_id:
+            await self.outside.hush()
+        else:
+            await self.outside.listen(room_id)
+        self.redraw()
+
     def _may(self) -> Drawn:
         """Which links to an edge node's pages this user is offered; the controller decides."""
         return {
             "live": self.has(Role.SUPERVISOR, Role.SECTOR_SUPERVISOR, Role.OPS),
             "recordings": self.has(*RECORDING_ROLES),
             "zones": self.has(Role.SUPERVISOR, Role.OPS),
+            "may_listen": self.has(Role.SUPERVISOR, Role.SECTOR_SUPERVISOR),
         }
 
     def _draw_waiting(self, t: dict[str, str]) -> None:
         self.desk.draw()
+        self.outside.draw()
+        self.strip.draw()
         self.rooms.show(t=t, rooms=[], loading=True, tablets=False)
         self.rail.show(t=t, alerts=[], opened="", may=False, loading=True)
         self.floor.show(t=t, plan={}, robots=[])

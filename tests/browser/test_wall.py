@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
+from contracts.api.outside import ListenBody
 from contracts.observations import Severity
 from tests.browser.accessibility import complaints, focus_walk
 from tests.fakes.office import PHONE, Office
@@ -111,6 +112,26 @@ async def test_the_alarm_rings_for_what_it_is_told_to_and_says_when_it_may_not(
     await expect(mute.get_by_test_id("ring-missed")).to_contain_text("blocks sound")
     for alert in (warning, alarm, again):
         office.raise_over(alert)
+
+
+async def test_a_tile_says_who_listens(office: Office) -> None:
+    session = await office.sealed("room-1")
+    page = await office.enter()
+    await expect(page.get_by_test_id("listen-room-1")).to_be_visible()
+    other = await office.client("sector_supervisor")
+    heard = await other.listen("room-1", ListenBody())
+    await expect(page.get_by_test_id("ear-room-1")).to_contain_text(
+        "sector_supervisor is listening"
+    )
+    await expect(page.get_by_test_id("listen-room-1")).to_have_count(0)
+    await office.shoot(page, "wall-listening-en")
+    await other.stop_listening(heard.listening.id)
+    await expect(page.get_by_test_id("listen-room-1")).to_be_visible()
+    await page.get_by_test_id("listen-room-1").click()
+    await expect(page.get_by_test_id("listen-room-1")).to_have_attribute("aria-pressed", "true")
+    await page.get_by_test_id("listen-room-1").click()
+    await expect(page.get_by_test_id("listen-room-1")).to_have_attribute("aria-pressed", "false")
+    await (await office.client()).session_step(session.id, "release")
 
 
 async def test_an_alert_has_a_page_with_its_sound_and_what_else_happened(office: Office) -> None:

@@ -14,6 +14,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "nav.statistics": ("统计", "Statistics"),
     "nav.house": ("中心", "Centre"),
     "nav.duty": ("值班", "Duty roster"),
+    "nav.outside": ("对讲与收听", "Talk and listen"),
     "nav.sites": ("异地评标", "Other sites"),
     "nav.kitchen": ("厨房", "Kitchen"),
     "nav.tablet": ("室内平板", "Room tablet"),
