@@ -142,7 +142,7 @@ def overlapped(
     return tuple(
         one.id
         for one in sessions
-        if one.room_id in wanted
+        if wanted.intersection(one.rooms)
         and (begin := one.gathering_utc_ms or one.sealed_utc_ms) is not None
         and begin < body.to_utc_ms
         and (one.released_utc_ms is None or one.released_utc_ms > body.from_utc_ms)

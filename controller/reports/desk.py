@@ -23,7 +23,7 @@ from controller.core.sessions import Session
 from controller.core.state import RecordNoted, SiteState
 from controller.ports import Intake, StoreLost
 from controller.reports.documents import DocumentError
-from controller.reports.gather import Facts, Gathered, gather
+from controller.reports.gather import Facts, Gathered, concerned, gather
 from controller.reports.roster_lines import roster_lines
 from controller.reports.versions import ReportShelf, Signer, file_of, make_version, same_facts
 from runtime.clock import Clock
@@ -135,7 +135,7 @@ class Desk:
         if until is None or session.sealed_utc_ms is None:
             return ()
         waiting = []
-        for track in recording.concerned(state, session.room_id):
+        for track in concerned(state, session):
             chain = recording.chain_of(state, track)
             told = chain.told_to if chain is not None else None
             if chain is not None and (told is None or told.utc_ms < until):

@@ -12,6 +12,7 @@ from controller.core import evidence_views, recording, views
 from controller.core.alerts import PERSON_IN_ZONE, AlertRecord
 from controller.core.deliveries import Delivery
 from controller.core.outputs import FileEntry
+from controller.core.plan import Track
 from controller.core.sessions import Session
 from controller.core.state import SiteState
 
@@ -128,12 +129,22 @@ def recorded(
         return [], ()
     until = session.released_utc_ms or now
     covered: list[evidence_views.Covered] = []
-    for track in recording.concerned(state, session.room_id):
+    for track in concerned(state, session):
         node_id = state.plan.watcher.get(track.room_id, "")
         rows = facts.stretches(node_id, track.id, since=since, until=until)
         chain = recording.chain_of(state, track)
         covered.append(evidence_views.covered(track, chain, rows, (since, until), now))
     return covered, facts.session_entries(session.id)
+
+
+def concerned(state: SiteState, session: Session) -> tuple[Track, ...]:
+    """The tracks of all rooms of a session and of the passages around them, each once."""
+    found = {
+        (track.room_id, track.id): track
+        for room_id in session.rooms
+        for track in recording.concerned(state, room_id)
+    }
+    return tuple(found.values())
 
 
 def thinned(curve: Sequence[HeadCountPoint]) -> tuple[HeadCountPoint, ...]:
