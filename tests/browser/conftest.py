@@ -32,6 +32,8 @@ CHROMIUM_ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a microphone that beeps once a second
+    "--use-fake-ui-for-media-stream",
 ]
 START_S = 40.0  # NiceGUI imports slowly on a machine that runs eight test suites at once
 SEEN_MS = 15_000
