@@ -52,7 +52,7 @@ export default {
         <ol v-if="session.state !== 'cancelled'" class="ze-steps" :aria-label="t['desk.steps']"><li v-for="p in session.path" :key="p.id" :class="'is-' + p.status" :aria-current="p.status === 'active' ? 'step' : null"><i><ze-sign :name="seal_sign(p.id)"/></i><span>{{ p.label }}</span><small>{{ p.at }}</small></li></ol>
         <div class="ze-desk-do"><button v-for="(s, i) in session.steps" :key="s" class="ze-button" :class="{ 'is-main': !i && s !== 'cancel', 'is-quiet': s === 'cancel' }" :data-testid="'step-' + s" @click="begin(s)">{{ t['desk.step_' + s] }}</button>
           <a v-if="session.report" class="ze-button is-quiet" :href="session.report" data-testid="desk-report"><ze-sign name="report"/>{{ t['desk.report'] }}</a>
-          <a class="ze-button is-quiet" :href="'/evidence?session=' + session.id"><ze-sign name="search"/>{{ t['desk.evidence'] }}</a></div>
+          <a class="ze-button is-quiet" :href="'/evidence?session=' + session.id"><ze-sign name="search"/>{{ t['desk.evidence'] }}</a><a v-if="may && session.outside" class="ze-button is-quiet" :href="session.outside"><ze-sign name="sound"/>{{ t['desk.outside'] }}</a></div>
       </header>
       <div class="ze-desk-grid">
         <section v-if="checked || session.state === 'scheduled'" class="ze-panel" :aria-label="t['desk.check']" data-testid="seal-check"><header class="ze-panel-head"><h2>{{ t['desk.check'] }}</h2><span v-if="checked" class="ze-chip" :class="{ 'is-warning': open.length }" data-testid="check-summary">{{ open.length ? open.length + ' ' + t['desk.not_ready'] : t['desk.ready'] }}</span></header>

@@ -149,6 +149,7 @@ def head(view: SessionView, house: House | None, words: Words, *, may: bool) -> 
         "steps": list(STEPS[view.state]) if may else [],
         "confirmed": view.seal_confirmed,
         "why": " · ".join(one for one in (why, view.reason) if one),
+        "outside": f"/outside/{view.room_id}" if view.state in LIVE else "",
         "report": f"/report/{view.id}" if view.sealed_utc_ms is not None else "",
     }
 

@@ -133,6 +133,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "desk.links": ("去向", "Go to"),
     "desk.report": ("见证报告", "Witness report"),
     "desk.evidence": ("录像与证据", "Evidence"),
+    "desk.outside": ("联系室内", "Act from outside"),
     "desk.suspension": ("中止原因", "Why"),
     "desk.overnight": ("过夜", "Overnight"),
     "desk.evacuation": ("疏散", "Evacuation"),
