@@ -301,7 +301,26 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     around = (keys.node_keys, base_url, broker_connected, settings.menu, key, names)
     outside = Outside(*around, demo=demo)
     reports = _reports(settings, database, pictures, service, clock, client, outside)
-    sites = open_sites(
+    sites = _sites(settings, keys, service, database, (bell, clock, rng, blocking))
+    context = _context(
+        service, database, pictures, security, hub, clock, metrics, outside, duty, reports, sites
+    )
+    inbox, app = EdgeInbox(bus, service, clock, site.config.id, database.cursors()), build(context)
+    edges = (inbox, commands, witnesses, duty.notices)
+    return Controller(
+        service, *edges, fleet, hub, app, database, security, metrics, clock, client, reports, sites
+    )
+
+
+def _sites(
+    settings: ControllerSettings,
+    keys: Keys,
+    service: Service,
+    database: Database,
+    tools: tuple[FeedBell, Clock, random.Random, Blocking],
+) -> SiteOffice:
+    bell, clock, rng, blocking = tools
+    return open_sites(
         settings.sites,
         keys.site_tokens,
         intake=service,
@@ -311,14 +330,6 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
         clock=clock,
         rng=rng,
         blocking=blocking,
-    )
-    context = _context(
-        service, database, pictures, security, hub, clock, metrics, outside, duty, reports, sites
-    )
-    inbox, app = EdgeInbox(bus, service, clock, site.config.id, database.cursors()), build(context)
-    edges = (inbox, commands, witnesses, duty.notices)
-    return Controller(
-        service, *edges, fleet, hub, app, database, security, metrics, clock, client, reports, sites
     )
 
 

@@ -100,6 +100,8 @@ class SitesPage(Page):
         names = {row.site: words.name(row.name) for row in view.peers} if view else {}
         if view is not None:
             names[view.site] = words.name(view.name)
+        parts = (part for row in joints for part in row.parts)
+        rooms = {told.id: words.name(told.room) for part in parts for told in part.sessions}
         self.sites.show(
             t=self.t(),
             loading=view is None and not self._failed,
@@ -112,7 +114,7 @@ class SitesPage(Page):
             sessions=sites.open_sessions(self.login.feed.house, joints, words),
             may=may,
             shown=self._shown,
-            alerts=[sites.alert(row, names, words) for row in self._alerts],
+            alerts=[sites.alert(row, names, rooms, words) for row in self._alerts],
             record=[sites.record(row, names, words) for row in reversed(self._record)],
         )
 

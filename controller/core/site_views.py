@@ -27,32 +27,38 @@ def rooms_now(site: SiteState, peer: SiteId, mono_ms: MonoMs) -> tuple[RoomNow, 
     rows: list[RoomNow] = []
     for joint in site.remote.joints.values():
         part = joint.parts.get(own_site(site))
-        if joint.host != peer or part is None or joint.ended:
-            continue
-        for key in part.bound:
-            session = site.sessions.get(key)
-            if session is None or session.state in ENDED:
-                continue
-            for room_id in session.rooms:
-                area = next((row for row in site.plan.site.config.areas if row.id == room_id), None)
-                if area is None:
-                    continue
-                seen = views.room_view(site, area, mono_ms)
-                cameras = seen.cameras
-                rows.append(
-                    RoomNow(
-                        room_id=room_id,
-                        name=area.name,
-                        session_id=session.id,
-                        state=session.state,
-                        admitted=session.admitted_in(room_id),
-                        head_count=seen.head_count,
-                        active_alerts=seen.active_alerts,
-                        recording=bool(cameras)
-                        and all(row.state is CameraState.LIVE for row in cameras),
-                    )
-                )
+        if joint.host == peer and part is not None and not joint.ended:
+            rows += _own_rooms(site, part, mono_ms)
     return tuple(rows)
+
+
+def _own_rooms(site: SiteState, part: Part, mono_ms: MonoMs) -> list[RoomNow]:
+    """Our rooms of a joint session now."""
+    areas = {row.id: row for row in site.plan.site.config.areas}
+    rows: list[RoomNow] = []
+    for key in part.bound:
+        session = site.sessions.get(key)
+        if session is None or session.state in ENDED:
+            continue
+        for room_id in session.rooms:
+            area = areas.get(room_id)
+            if area is None:
+                continue
+            seen = views.room_view(site, area, mono_ms)
+            live = [row.state is CameraState.LIVE for row in seen.cameras]
+            rows.append(
+                RoomNow(
+                    room_id=room_id,
+                    name=area.name,
+                    session_id=session.id,
+                    state=session.state,
+                    admitted=session.admitted_in(room_id),
+                    head_count=seen.head_count,
+                    active_alerts=seen.active_alerts,
+                    recording=bool(live) and all(live),
+                )
+            )
+    return rows
 
 
 def peer_view(site: SiteState, peer: SiteId, now: Now) -> PeerView:
@@ -136,6 +142,8 @@ def part_view(site: SiteState, joint: JointSession, part: Part, now: Now) -> Par
     if part.host and part.site != own:
         state = next((row.state for row in told if row.site == part.site), state)
     rooms = tuple(row for row in live.rooms if row.session_id in part.bound) if live else ()
+    if part.site == own:
+        rooms = tuple(_own_rooms(site, part, now.mono_ms))
     handed = not part.host and (part.ever_sealed or part.handover.list_sha256 is not None)
     return PartView(
         site=part.site,

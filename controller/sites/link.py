@@ -131,7 +131,7 @@ class _Tools:
 class _Reader:
     """One peer's reader."""
 
-    def __init__(  # everything is passed by argument
+    def __init__(  # noqa: PLR0917  # everything is passed by argument
         self,
         site: SiteId,
         peer: PeerSettings,

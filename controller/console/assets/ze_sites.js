@@ -65,7 +65,7 @@ export default {
               <p v-if="p.fault" class="ze-part-warn" data-testid="part-fault"><ze-sign name="warning"/>{{ t['sites.fault_since'] }} {{ p.fault }}</p>
               <p v-if="p.old" class="ze-part-note"><ze-sign name="clock"/>{{ t['sites.old'] }} · {{ t['sites.heard'] }} {{ p.heard || t['sites.never'] }}</p>
               <p v-if="p.asked" class="ze-part-note"><span class="ze-spin"></span>{{ t['sites.asked'] }}{{ ' ' }}{{ p.asked }} {{ p.asked_at }}<b v-if="p.silent"> · {{ t['sites.silent'] }}</b></p>
-              <p v-if="p.refused" class="ze-part-warn" data-testid="part-refused"><ze-sign name="warning"/><span><b>{{ t['sites.said_no'] }}：</b>{{ p.refused }}</span></p>
+              <p v-if="p.refused" class="ze-part-warn" data-testid="part-refused"><ze-sign name="warning"/><span><b>{{ t['sites.said_no'] }}</b>{{ ' ' }}{{ p.refused }}</span></p>
               <p v-if="p.urged" class="ze-part-note"><ze-sign name="bell"/>{{ t['sites.urged'] }} {{ p.urged }}</p>
               <ul class="ze-part-rooms"><li v-for="r in p.rooms" :key="r.id" :data-testid="'told-' + r.id"><span>{{ r.name }}</span><template v-if="r.live"><span class="ze-number" :title="t['sites.people']"><ze-sign name="person_add"/>{{ r.people }} / {{ r.of }}</span><span>{{ r.recording ? t['sites.recording'] : t['sites.not_recording'] }}</span><span v-if="r.alerts" class="ze-chip is-warning">{{ r.alerts }} {{ t['sites.room_alerts'] }}</span></template><span v-else class="ze-number">{{ r.of }} {{ t['sites.seats'] }}</span></li>
                 <li v-if="!p.rooms.length && p.own" class="ze-faint">{{ t['sites.no_sessions'] }}</li></ul>

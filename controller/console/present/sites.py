@@ -140,7 +140,7 @@ def _handover(
     }
 
 
-def alert(row: GuestAlert, names: dict[str, str], words: Words) -> Drawn:
+def alert(row: GuestAlert, names: dict[str, str], rooms: dict[str, str], words: Words) -> Drawn:
     """An alert at another site."""
     told = row.alert
     return {
@@ -148,7 +148,7 @@ def alert(row: GuestAlert, names: dict[str, str], words: Words) -> Drawn:
         "site": names.get(row.site, row.site),
         "title": words.name(told.title),
         "severity": told.severity.value,
-        "room": told.room_id,
+        "room": rooms.get(told.session_id, told.room_id),
         "at": words.day_and_time(told.raised_utc_ms)[:19],
         "active": told.condition.value == "active",
         "handling": words.say(f"handling.{told.handling.value}"),

@@ -44,7 +44,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "sites.fault_since": ("链路中断自", "Link lost since"),
     "sites.asked": ("已要求", "Asked to"),
     "sites.silent": ("未答复", "no answer"),
-    "sites.said_no": ("未执行", "Not done"),
+    "sites.said_no": ("未执行：", "Not done:"),
     "sites.urged": ("已督办", "Urged"),
     "sites.people": ("人数", "People"),
     "sites.unknown": ("未知", "unknown"),
