@@ -68,17 +68,9 @@ async def get_report(
 async def get_report_page(
     session_id: SessionPath, context: ContextNeeded, caller: Reader, lang: LangQuery = "zh-CN"
 ) -> Response:
-    """The draft as one page to print; it carries its pictures and loads nothing."""
+    """The newest version, else the draft, as one page to print; it loads nothing."""
     session = await _seen(context, caller, session_id)
-    gathered = await asyncio.to_thread(context.reports.desk.draft, session)
-    stills: dict[int, bytes] = {}
-    for row in gathered.alerts[:STILLS_MAX]:
-        if row.alert.picture is not None:
-            content = await asyncio.to_thread(context.pictures.read, row.alert.picture.sha256)
-            if content is not None:
-                stills[row.number] = content
-    zone = context.state().plan.site.config.time_zone
-    html = await asyncio.to_thread(page, gathered.report, stills, lang, zone)
+    html = await asyncio.to_thread(_page, context, session, lang)
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     headers = {**NO_STORE, "Content-Security-Policy": policy}
     return Response(html, media_type="text/html", headers=headers)

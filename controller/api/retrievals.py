@@ -323,11 +323,11 @@ async def get_package(
             context.ticket_key, ticket, scope=PACKAGE_SCOPE, resource=path, now_utc_ms=now
         )
     except TicketRefusedError:
-        text = Sentence(
+        refused = Sentence(
             zh="链接无效或已过期，请重新获取。",
             en="The link is not good or has expired: ask for a new one.",
         )
-        raise ProblemError(HTTPStatus.UNAUTHORIZED, text) from None
+        raise ProblemError(HTTPStatus.UNAUTHORIZED, refused) from None
     row = await asyncio.to_thread(context.reports.rows.find_retrieval, retrieval_id)
     ready = row is not None and retrievals.expired(row, now).state is RetrievalState.READY
     file = context.reports.packages.path(retrieval_id)

@@ -19,6 +19,7 @@ from contracts.api.retrieval import (
     RetrievalState,
     RetrievalView,
 )
+from contracts.units import UtcMs
 from controller.console.logins import Login
 from controller.console.page import Page, Shared
 from controller.console.parts import Retrievals
@@ -166,9 +167,9 @@ class RetrievalsPage(Page):
         await self._fetch()
 
 
-def _utc_ms(text: str, zone: ZoneInfo) -> int:
+def _utc_ms(text: str, zone: ZoneInfo) -> UtcMs:
     """A ``datetime-local`` of a browser, in the site's zone."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
-    return round(moment.astimezone(UTC).timestamp() * 1_000)
+    return UtcMs(round(moment.astimezone(UTC).timestamp() * 1_000))

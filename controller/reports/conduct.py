@@ -104,10 +104,10 @@ def compile_report(
     by_id = {row.id: row for row in rows}
     incidents: list[ConductIncident] = []
     for alert in alerts:
-        session = by_id.get(alert.alert.session_id or "")
-        if session is None or not alert.confirmed:
+        held = by_id.get(alert.alert.session_id or "")
+        if held is None or not alert.confirmed:
             continue
-        incident = _incident(alert, session, people[session.id])
+        incident = _incident(alert, held, people[held.id])
         incidents.append(incident)
         _blame(sums, incident)
     return ConductReport(

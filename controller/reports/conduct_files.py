@@ -72,8 +72,8 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "rule": (
         "只列经人工确认为违规的预警，以及签到与排期不符的迟到、缺勤；不含姓名。视频不用于认定迟到。",
         (
-            "Only alerts that a person confirmed as violations stand here, and check-ins against the "
-            "schedule. No names. Video never says who is late."
+            "Only alerts that a person confirmed as violations stand here, and check-ins against "
+            "the schedule. No names. Video never says who is late."
         ),
     ),
     "sign": ("通报人（签名）", "Issued by (signature)"),

@@ -92,6 +92,14 @@ class Desk:
         roster = roster_lines(state, session, now)
         return gather(state, self.reader, self.store, session, now, roster)
 
+    def newest(self, session: Session) -> WitnessReport | None:
+        """The newest signed version's own data; None where there is none. Blocks."""
+        filed = self.store.versions(session.id)
+        if not filed:
+            return None
+        content = self.shelf.read(filed[-1][0].files[ReportFile.JSON].sha256)
+        return None if content is None else WitnessReport.model_validate_json(content)
+
     def stills(self, alerts: Iterable[AlertRecord]) -> dict[str, bytes]:
         """The pictures of alerts that are here, by SHA-256. Blocks."""
         found: dict[str, bytes] = {}
@@ -125,9 +133,8 @@ class Desk:
         content = self.shelf.read(newest.files[ReportFile.JSON].sha256)
         if content is None:
             return True
-        return not same_facts(
-            WitnessReport.model_validate_json(content), self.draft(session).report
-        )
+        told = WitnessReport.model_validate_json(content)
+        return not same_facts(told, self.draft(session).report)
 
     def waiting_for(self, session: Session) -> tuple[str, ...]:
         """Tracks whose recording is not announced up to the release yet."""

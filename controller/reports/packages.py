@@ -8,6 +8,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlencode
@@ -122,7 +123,7 @@ def record_lines(
 ) -> tuple[FileRecord, ...]:
     """What the sessions and rooms of a retrieval say of one step of it."""
     owners: dict[RoomId, str | None] = dict.fromkeys(row.rooms)
-    lines = []
+    lines: list[tuple[RoomId, str | None]] = []
     for session_id in row.sessions:
         session = state.sessions.get(session_id)
         room_id = session.room_id if session is not None else row.rooms[0]
@@ -191,7 +192,7 @@ class PackageMaker:
         for row in self._rows.retrievals_in((RetrievalState.MAKING,), ROWS_MAX):
             self._packages.drop(row.id)
             text = Sentence(zh="控制器重启，重新制作。", en="The controller restarted: made anew.")
-            self._rows.change_retrieval(row.id, lambda old, text=text: retrievals.waits(old, text))
+            self._rows.change_retrieval(row.id, partial(_waiting, text))
 
     async def _look(self) -> None:
         open_states = (RetrievalState.ASKED, RetrievalState.APPROVED, RetrievalState.READY)
@@ -441,6 +442,10 @@ class PackageMaker:
         except httpx.HTTPError as error:
             log.warning("node_lost", node_id=part.node_id, error=repr(error))
             raise PackageLost(_away(part.node_id)) from error
+
+
+def _waiting(why: Sentence, row: Retrieval) -> Retrieval:
+    return retrievals.waits(row, why)
 
 
 class FileGone(Exception):

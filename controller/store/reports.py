@@ -1,6 +1,7 @@
 """Stores head counts and the signed versions of witness reports."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -103,9 +104,7 @@ class ReportStore:
 
     def unreported(self, limit: int) -> tuple[str, ...]:
         """Released sessions without a version, newest first."""
-        return self._link.read(
-            lambda connection: tuple(connection.execute(_unreported(limit)).scalars())
-        )
+        return self._link.read(partial(_texts, _unreported(limit)))
 
     def sessions_between(self, since: UtcMs, until: UtcMs, limit: int) -> tuple[Session, ...]:
         """Sessions that were scheduled to begin in an interval (its end excluded), oldest first."""
@@ -115,7 +114,7 @@ class ReportStore:
             .order_by(SESSION.c.scheduled_utc_ms, SESSION.c.id)
             .limit(limit)
         )
-        bodies = self._link.read(lambda connection: tuple(connection.execute(query).scalars()))
+        bodies = self._link.read(partial(_texts, query))
         return tuple(_SESSION.validate_json(body) for body in bodies)
 
     def violations(self, session_ids: tuple[str, ...]) -> tuple[AlertRecord, ...]:
@@ -132,12 +131,8 @@ class ReportStore:
                 )
                 .order_by(ALERT.c.number)
             )
-            found += (
-                _ALERT.validate_json(body)
-                for body in self._link.read(
-                    lambda link, query=query: tuple(link.execute(query).scalars())
-                )
-            )
+            bodies = self._link.read(partial(_texts, query))
+            found += (_ALERT.validate_json(body) for body in bodies)
         return tuple(found)
 
     # --- retrievals -----------------------------------------------------------------------------
@@ -191,6 +186,11 @@ class ReportStore:
     ) -> tuple[Retrieval, ...]:
         """Those in one of these states, oldest first."""
         return self._link.read(lambda connection: retrievals.in_states(connection, states, limit))
+
+
+def _texts(query: Select[tuple[str]], connection: Connection) -> tuple[str, ...]:
+    """The one column of a query."""
+    return tuple(str(text) for (text,) in connection.execute(query))
 
 
 def _unreported(limit: int) -> Select[tuple[str]]:

@@ -62,7 +62,9 @@ def _encode(source: Path, line: str, start_utc_ms: int, target: Path) -> int:
             scale = min(1.0, WIDTH_MAX / frame.width)
             width = int(frame.width * scale) & ~1
             height = int(frame.height * scale) & ~1
-            picture = frame.to_ndarray(width=width, height=height, format="bgr24")
+            picture = np.asarray(
+                frame.to_ndarray(width=width, height=height, format="bgr24"), np.uint8
+            )
             if made is None:
                 rate = min(Fraction(video.average_rate or 25), Fraction(FPS_MAX))
                 made = out.add_stream(
