@@ -118,7 +118,7 @@ class HandlingCalls(Asking):
         """Whom an alert that nobody takes is told to, and when."""
         return await self.ask(EscalationSettings, "GET", "/duty/escalation")
 
-    async def hand_over(self, body: HandoverBody) -> Handover:
+    async def hand_over_duty(self, body: HandoverBody) -> Handover:
         """Give the duty over."""
         return await self.ask(Handover, "POST", "/duty/handovers", body)
 

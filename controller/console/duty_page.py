@@ -180,7 +180,7 @@ class DutyPage(Page):
     async def _hand_over(self, event: GenericEventArguments) -> None:
         with contextlib.suppress(ValidationError):
             body = HandoverBody.model_validate(event.args)
-            if await self.attempt(self.api.hand_over(body)) is not None:
+            if await self.attempt(self.api.hand_over_duty(body)) is not None:
                 self._saved += 1
                 await self._look()
 

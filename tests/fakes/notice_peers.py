@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_string, policy
 from email.message import EmailMessage
-from typing import cast
 
 
 @dataclass
@@ -62,8 +61,7 @@ class Mailbox:
                 writer.write(b"354 go on\r\n")
                 data = await reader.readuntil(b"\r\n.\r\n")
                 text = data[:-5].replace(b"\r\n..", b"\r\n.").decode()
-                parsed = message_from_string(text, policy=policy.default)
-                self.got.append(cast("EmailMessage", parsed))
+                self.got.append(message_from_string(text, policy=policy.default))
                 writer.write(b"250 kept\r\n")
                 self.came.set()
             elif word == b"QUIT":

@@ -28,7 +28,7 @@ def fresh(rule_code: str = "area.over_admitted", **changes: object) -> AlertReco
 
 
 def done(record: AlertRecord, verb: HandlingVerb, by: str = "li", **more: object) -> AlertRecord:
-    after = act(record, Act(verb, by, **more), UtcMs(9_000))  # type: ignore[arg-type]
+    after = act(record, Act(verb, by, **more), UtcMs(9_000))  # type: ignore[arg-type]  # by name, as the test says
     assert isinstance(after, AlertRecord), after
     return after
 
