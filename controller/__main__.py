@@ -68,6 +68,7 @@ from controller.store.account_tables import AccountTables, AuditTables
 from controller.store.database import Database, Loaded
 from controller.store.reports import ReportStore
 from controller.store.roster import NameStore
+from controller.store.site_documents import SiteStore
 from runtime import logs
 from runtime.clock import Clock, SystemClock
 from runtime.http import PortTakenError, listen, serve
@@ -325,7 +326,8 @@ def _sites(
         keys.site_tokens,
         intake=service,
         state=lambda: service.state,
-        database=database,
+        store=SiteStore(database),
+        entries=database,
         bell=bell,
         clock=clock,
         rng=rng,

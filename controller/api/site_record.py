@@ -16,8 +16,7 @@ from contracts.evidence.lines import split_line
 from contracts.units import UtcMs
 from controller.api.context import Context
 from controller.core.site_feed import own_site
-from controller.core.sites import JointSession
-from controller.store.site_documents import HeardLine
+from controller.core.sites import HeardLine, JointSession
 
 OWN_LINES_MAX: Final = 5_000  # of one session's record: a ten-hour session has some hundred lines
 REPORT_LINES_MAX: Final = 5_000

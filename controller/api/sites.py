@@ -35,6 +35,7 @@ from controller.core import site_views
 from controller.core.outputs import Refused
 from controller.core.site_feed import own_site
 from controller.core.sites import (
+    Document,
     HandoverOffered,
     JointActed,
     JointMade,
@@ -45,7 +46,6 @@ from controller.core.sites import (
 )
 from controller.core.state import Now
 from controller.sites.desk import DocumentFault, hashes_of
-from controller.store.site_documents import Document
 
 router = APIRouter(prefix=f"{BASE}/sites", tags=["sites"])
 

@@ -186,6 +186,42 @@ class Remote:
         return self.logs.get(peer) or PeerLog(peer)
 
 
+# --- what a store keeps of other sites ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HeardLine:
+    """A line of a peer as it was kept."""
+
+    peer: str
+    seq: int
+    kind: str
+    subject: str
+    here_utc_ms: UtcMs
+    received_utc_ms: UtcMs
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A hand-over list or a receipt: its exact text, and who signed it."""
+
+    sha256: str
+    joint_id: str
+    site: str
+    kind: str
+    utc_ms: UtcMs
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSites:
+    """What a start finds."""
+
+    joints: Mapping[str, JointSession]
+    logs: Mapping[str, PeerLog]
+
+
 def begun(remote: Remote, mono_ms: MonoMs) -> Remote:
     """What is known of other sites at a start: each peer has time again until it counts as lost."""
     live = {peer: PeerLive(mono_ms) for peer in remote.plan.peers}

@@ -26,10 +26,9 @@ from controller.core import recording
 from controller.core.outputs import FileEntry
 from controller.core.sessions import Session
 from controller.core.site_views import rooms_now
-from controller.core.sites import JointSession, Part
+from controller.core.sites import Document, HeardLine, JointSession, Part
 from controller.core.state import SiteState
 from controller.sites.feed import FeedBell
-from controller.store.site_documents import Document, SiteStore
 from runtime.clock import Clock
 
 ROOMS_NEWS_MS: Final = 1_000  # head counts flicker: the peer hears of rooms once a second at most
@@ -43,6 +42,28 @@ class Stretches(Protocol):
     ) -> tuple[FileEntry, ...]: ...
 
 
+class Shelf(Protocol):
+    """What is kept of other sites (``store.site_documents.SiteStore``). Methods block."""
+
+    def sent(self, peer: str, *, after: int, limit: int) -> tuple[str, ...]: ...
+
+    def heard(self, peer: str, *, after: int, limit: int) -> tuple[HeardLine, ...]: ...
+
+    def heard_of(
+        self, joint_id: str, kind: str, *, after: tuple[int, str, int], limit: int
+    ) -> tuple[HeardLine, ...]: ...
+
+    def newest(self, joint_id: str, kind: str, *, limit: int) -> tuple[HeardLine, ...]: ...
+
+    def count(self, peer: str, joint_id: str) -> int: ...
+
+    def joint(self, joint_id: str) -> JointSession | None: ...
+
+    def put(self, document: Document) -> None: ...
+
+    def find(self, sha256: str) -> Document | None: ...
+
+
 class DocumentFault(Exception):
     """A document of a peer is not what it must be, or ours would be too large; says why."""
 
@@ -51,7 +72,7 @@ class DocumentFault(Exception):
 class SiteDesk:
     """What the routes of other sites work with."""
 
-    store: SiteStore
+    store: Shelf
     bell: FeedBell
     state: Callable[[], SiteState]
     clock: Clock

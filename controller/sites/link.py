@@ -26,11 +26,11 @@ from contracts.api.sites import DOCUMENT_MAX_BYTES, FEED_WAIT_MAX_MS, FeedPage
 from contracts.units import SiteId, UtcMs
 from controller.core import remote
 from controller.core.outputs import Refused
-from controller.core.sites import DocumentFetched, FeedCame, PeerHeard, PeerTrouble
+from controller.core.sites import Document, DocumentFetched, FeedCame, PeerHeard, PeerTrouble
 from controller.core.state import SiteState
 from controller.ports import Blocking, Given, Intake, StoreLost
+from controller.sites.desk import Shelf
 from controller.sites.settings import PeerSettings, SitesSettings
-from controller.store.site_documents import Document, SiteStore
 from runtime.clock import Clock, backoff_ms
 from runtime.signing import KeyFileError, check_private
 
@@ -93,7 +93,7 @@ class SiteLinks:
         tokens: Mapping[SiteId, str],
         intake: Intake,
         state: Callable[[], SiteState],
-        store: SiteStore,
+        store: Shelf,
         clock: Clock,
         *,
         rng: random.Random,
@@ -122,7 +122,7 @@ class SiteLinks:
 
 @dataclass(frozen=True, slots=True)
 class _Tools:
-    store: SiteStore
+    store: Shelf
     clock: Clock
     rng: random.Random
     blocking: Blocking

@@ -6,16 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from contracts.units import SiteId
-from controller.core.sites import Remote
+from controller.core.sites import KnownSites, Remote
 from controller.core.state import SiteState
 from controller.ports import Blocking, Intake
-from controller.sites.desk import SiteDesk
+from controller.sites.desk import Shelf, SiteDesk, Stretches
 from controller.sites.feed import FeedBell
 from controller.sites.link import SiteLinks
 from controller.sites.settings import SitesSettings
-from controller.store.database import Database
-from controller.store.site_documents import SiteStore
-from controller.store.sites import KnownSites
 from runtime.clock import Clock
 
 
@@ -42,13 +39,13 @@ def open_sites(  # noqa: PLR0913  # everything is passed by argument
     *,
     intake: Intake,
     state: Callable[[], SiteState],
-    database: Database,
+    store: Shelf,
+    entries: Stretches,
     bell: FeedBell,
     clock: Clock,
     rng: random.Random,
     blocking: Blocking = asyncio.to_thread,
 ) -> SiteOffice:
     """The office of other sites; without peers it has nothing to read."""
-    store = SiteStore(database)
     links = SiteLinks(settings, tokens, intake, state, store, clock, rng=rng, blocking=blocking)
-    return SiteOffice(SiteDesk(store, bell, state, clock, database), links)
+    return SiteOffice(SiteDesk(store, bell, state, clock, entries), links)

@@ -44,6 +44,7 @@ from controller.core.outputs import (
 )
 from controller.core.outside import OutsideAct
 from controller.core.sessions import Session
+from controller.core.sites import KnownSites
 from controller.core.state import ENDED_KEPT, Input
 from controller.core.sweeps import RoomCare
 from controller.ports import (
@@ -58,7 +59,6 @@ from controller.ports import (
 from controller.store import evidence, outside, record, reports, roster, schema, search, sites
 from controller.store.evidence import KnownEvidence
 from controller.store.schema_sites import JOINT, LOG
-from controller.store.sites import KnownSites
 from runtime.outbox import InboxCursor
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")

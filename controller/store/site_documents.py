@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 
-from controller.core.sites import JointSession
+from controller.core.sites import Document, HeardLine, JointSession
 from controller.store import sites
 from controller.store.database import Database
-from controller.store.sites import Document, HeardLine
-
-__all__ = ["Document", "HeardLine", "SiteStore"]
 
 
 class SiteStore:

@@ -1,16 +1,14 @@
 """Stores and reads joint sessions, the logs between sites, and what sites hand over."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, tuple_
 
-from contracts.units import UtcMs
 from controller.core.outputs import FiledOfSites, FileFeed, FileHeard, FileSiteRefused
-from controller.core.sites import JointSession, PeerLog
+from controller.core.sites import Document, HeardLine, JointSession, KnownSites, PeerLog
 from controller.store.schema_sites import DOCUMENT, HEARD, JOINT, LOG, REFUSED, SENT
 
 REFUSED_KEPT: Final = 1_000  # refused lines of all peers: a peer gone wrong must not fill the disk
@@ -18,39 +16,6 @@ ENDED_LOADED: Final = 50  # ended joint sessions that a start brings into memory
 
 _JOINT: Final = TypeAdapter(JointSession)
 _LOG: Final = TypeAdapter(PeerLog)
-
-
-@dataclass(frozen=True, slots=True)
-class HeardLine:
-    """A line of a peer as it was kept."""
-
-    peer: str
-    seq: int
-    kind: str
-    subject: str
-    here_utc_ms: UtcMs
-    received_utc_ms: UtcMs
-    line: str
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A hand-over list or a receipt: its exact text, and who signed it."""
-
-    sha256: str
-    joint_id: str
-    site: str
-    kind: str
-    utc_ms: UtcMs
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class KnownSites:
-    """What a start finds."""
-
-    joints: Mapping[str, JointSession]
-    logs: Mapping[str, PeerLog]
 
 
 def joint_row(joint: JointSession) -> dict[str, Any]:
