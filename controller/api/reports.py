@@ -76,6 +76,18 @@ async def get_report_page(
     return Response(html, media_type="text/html", headers=headers)
 
 
+def _page(context: Context, session: Session, lang: Language) -> str:
+    desk = context.reports.desk
+    report = desk.newest(session) or desk.draft(session).report
+    stills: dict[int, bytes] = {}
+    for row in report.alerts[:STILLS_MAX]:
+        content = context.pictures.read(row.picture_sha256) if row.picture_sha256 else None
+        if content is not None:
+            stills[row.number] = content
+    zone = context.state().plan.site.config.time_zone
+    return page(report, stills, lang, zone)
+
+
 @router.get("/{session_id}/report.pdf", response_class=Response, responses={**_PDF, **_MISSING})
 async def get_draft_pdf(
     session_id: SessionPath, context: ContextNeeded, caller: Reader, lang: LangQuery = "zh-CN"

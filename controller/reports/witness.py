@@ -165,6 +165,7 @@ def page(
     def state_name(state: SessionState) -> str:
         return _side(sessions.STATE_NAMES[state], column)
 
+    signed = ("第 {} 版 · 已签名，以 PDF 为准", "Version {} · signed; the PDF counts")[column]
     environment = Environment(
         loader=PackageLoader("controller.reports"),
         autoescape=select_autoescape(("j2", "html")),
@@ -177,7 +178,8 @@ def page(
         report=report,
         language=language,
         zone=time_zone,
-        words={key: pair[column] for key, pair in WORDS.items()},
+        words={key: pair[column] for key, pair in WORDS.items()}
+        | ({} if report.draft else {"draft": signed.format(report.version)}),
         events={key: pair[column] for key, pair in EVENTS.items()},
         verdicts={key.value: pair[column] for key, pair in VERDICTS.items()},
         handlings={key.value: pair[column] for key, pair in HANDLINGS.items()},
