@@ -52,6 +52,11 @@ async def test_a_call_rings_at_the_desk_and_its_answer_stands_big_on_the_tablet(
     await expect(tablet.get_by_test_id("tablet-call-state")).to_have_attribute(
         "data-state", "waiting"
     )
+    await office.shoot(tablet, "outside-tablet-waiting-zh")
+    await tablet.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+    await no_sideways(tablet)
+    await office.shoot(tablet, "outside-tablet-waiting-phone-zh")
+    await tablet.set_viewport_size({"width": TABLET["width"], "height": TABLET["height"]})
     desk = await office.enter(Role.SUPERVISOR, f"/outside/{ROOM}")
     await expect(desk.get_by_test_id(f"outside-call-{ROOM}")).to_contain_text("unwell")
     await office.shoot(desk, "outside-desk-call-en", full=True)

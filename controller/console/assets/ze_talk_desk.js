@@ -124,6 +124,12 @@ export default {
   }),
   computed: {
     secure: () => window.isSecureContext && !!navigator.mediaDevices,
+    taken() {
+      return !!this.talker && this.talker !== this.user;
+    },
+    inside() {
+      return (this.entries || []).some((one) => !one.asked);
+    },
     at_once() {
       const found = (this.kinds || []).find((one) => one.id === this.kind);
       return !!found && found.at_once;
@@ -264,11 +270,11 @@ export default {
           <p v-if="!can_talk" class="ze-faint" data-testid="talk-none">{{ t['outside.talk_none'] }}</p>
           <template v-else>
             <p v-if="!secure" class="ze-outside-why" role="alert"><ze-sign name="warning"/>{{ t['outside.insecure'] }}</p>
-            <button class="ze-button is-large ze-talk" :class="'is-' + talking" :disabled="!secure || (talker && talker !== user)" :aria-pressed="talking !== 'idle'" data-testid="talk-button" :data-state="talking"
+            <button class="ze-button is-large ze-talk" :class="'is-' + talking" :disabled="!secure || taken" :aria-pressed="talking !== 'idle'" data-testid="talk-button" :data-state="talking"
               @pointerdown.prevent="press" @pointerup="release" @pointercancel="release" @keydown.space.prevent="press" @keyup.space.prevent="release" @keydown.enter.prevent="press" @keyup.enter.prevent="release" @contextmenu.prevent>
               <ze-sign name="mic"/>{{ t[talking === 'live' ? 'outside.talk_now' : talking === 'opening' ? 'outside.talk_opening' : 'outside.talk_hold'] }}</button>
             <div class="ze-meter" role="meter" :aria-label="t['outside.level']" aria-valuemin="-60" aria-valuemax="0" :aria-valuenow="Math.round(level)" data-testid="talk-level" :data-sent="sent"><i :style="{ width: (talking === 'live' ? percent(level) : 0) + '%' }"></i></div>
-            <p v-if="talker && talker !== user" class="ze-faint">{{ talker }} {{ t['outside.talk_busy'] }}</p>
+            <p v-if="taken" class="ze-faint">{{ talker }} {{ t['outside.talk_busy'] }}</p>
             <p v-if="why" class="ze-outside-why" role="alert" data-testid="talk-failed"><ze-sign name="warning"/>{{ voice(why) }}</p>
             <p v-else-if="said" class="ze-outside-done" role="status" data-testid="talk-said"><ze-sign name="check"/>{{ (said / 1000).toFixed(1) }} s {{ t['outside.talk_sent'] }}</p>
             <p v-else class="ze-faint">{{ t['outside.talk_recorded'] }}</p>
@@ -304,12 +310,12 @@ export default {
           <div v-for="entry in entries" :key="entry.id" class="ze-outside-row is-entry" :class="'is-' + entry.state" :data-testid="'entry-' + entry.id" :data-state="entry.state">
             <div><b>{{ entry.kind }}</b> <span class="ze-chip" :class="{ 'is-warning': entry.state !== 'overdue', 'is-alarm': entry.state === 'overdue' }">{{ t['outside.entry_' + entry.state] }}</span>
               <p>{{ entry.reason }}</p>
-              <small>{{ t['outside.entry_by'] }} {{ entry.asked_by }} · {{ t['outside.entry_approved_by'] }} {{ entry.approved_by.join(", ") || "–" }} ({{ entry.approvals }}) · {{ entry.minutes }} {{ t['outside.entry_min'] }} · {{ entry.persons }} <ze-sign name="person"/><template v-if="entry.until"> · {{ t['outside.entry_until'] }} {{ entry.until }}</template><template v-if="entry.alerts"> · {{ t['outside.entry_alerts'] }} {{ entry.alerts }}</template></small></div>
+              <small>{{ t['outside.entry_by'] }} {{ entry.asked_by }} · {{ t['outside.entry_approved_by'] }} {{ entry.approved_by.join(", ") || "–" }} ({{ entry.approvals }}) · {{ entry.minutes }} {{ t['outside.entry_min'] }} · <span class="ze-nowrap"><ze-sign name="person"/>{{ entry.persons }}</span><template v-if="entry.until"> · {{ t['outside.entry_until'] }} {{ entry.until }}</template><template v-if="entry.alerts"> · {{ t['outside.entry_alerts'] }} {{ entry.alerts }}</template></small></div>
             <span><button v-if="may_approve && entry.mine_to_judge" class="ze-button is-small is-main" data-testid="entry-approve" @click="$emit('step', { verb: 'approve', id: entry.id })">{{ t['outside.entry_approve'] }}</button>
               <button v-if="may_approve && entry.asked" class="ze-button is-small" data-testid="entry-refuse" @click="$emit('step', { verb: 'refuse', id: entry.id })">{{ t['outside.entry_refuse'] }}</button>
               <button v-if="may_act" class="ze-button is-small" data-testid="entry-end" @click="$emit('step', { verb: 'end_entry', id: entry.id })">{{ t[entry.asked ? 'outside.entry_withdraw' : 'outside.entry_end'] }}</button></span>
           </div>
-          <form v-if="may_act" @submit.prevent="ask">
+          <form v-if="may_act && !inside" @submit.prevent="ask">
             <label class="ze-field">{{ t['outside.entry_kind'] }}<select v-model="kind" data-testid="entry-kind"><option v-for="one in kinds" :key="one.id" :value="one.id">{{ one.text }}</option></select></label>
             <label class="ze-field">{{ t['outside.entry_reason'] }}<input v-model="reason" maxlength="200" required minlength="4" data-testid="entry-reason"/></label>
             <div class="ze-outside-two"><label class="ze-field">{{ t['outside.entry_minutes'] }}<input v-model="minutes" type="number" min="1" max="60" data-testid="entry-minutes"/></label>

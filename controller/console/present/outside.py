@@ -143,6 +143,8 @@ def banner(house: House, words: Words) -> list[Drawn]:
                     words.say(f"outside.entry_{state}"),
                 )
             )
+            if entry.until_utc_ms is not None:
+                text += f" {words.say('outside.entry_until')} {words.at(entry.until_utc_ms)}"
             row = _line("entry", entry.id, entry.room_id, house, words, text)
             rows.append(row | {"at": words.at(entry.asked_utc_ms), "grave": entry.overdue})
     for talk in house.talks.values():
