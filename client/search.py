@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from client.base import Asking, part
-from contracts.api.search import RoomPlayers, SearchPage, Timeline
+from contracts.api.search import Place, RoomPlayers, SearchPage, Timeline
 from contracts.api.statistics import Statistics
 
 Filter = str | int | bool | Sequence[str] | None
@@ -19,6 +19,10 @@ class SearchCalls(Asking):
         """A page, newest first; ``filters`` by the names of the API's parameters."""
         asked = {**filters, "cursor": cursor, "limit": limit}
         return await self.ask(SearchPage, "GET", f"/search?{_query(asked)}")
+
+    async def places(self) -> tuple[Place, ...]:
+        """Rooms with their cameras and pickups; none for who may not search."""
+        return await self.rows("/search/places", Place)
 
     async def timeline(self, room_id: str, begin: int, end: int) -> Timeline:
         """What a room's tracks recorded over an interval of two days at most, and what happened."""

@@ -54,6 +54,22 @@ class Found(Strict):
     by: str = ""
 
 
+class PlaceTrack(Strict):
+    """A camera or pickup of a room."""
+
+    track_id: str
+    name: Named
+    kind: str = Field(description="camera or pickup")
+
+
+class Place(Strict):
+    """A room or area that the asking account may look for, with what records it."""
+
+    room_id: RoomId
+    name: Named
+    tracks: tuple[PlaceTrack, ...] = ()
+
+
 class SearchPage(Strict):
     """Newest first; ``next_cursor`` asks for the page behind this one, with the same filters."""
 

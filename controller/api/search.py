@@ -14,6 +14,8 @@ from contracts.api.search import (
     QUERY_MAX_CHARS,
     TIMELINE_MAX_MS,
     FoundKind,
+    Place,
+    PlaceTrack,
     PlayerLink,
     RoomPlayers,
     SealSpan,
@@ -149,6 +151,26 @@ async def search(
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, text) from None
     more = page.cursor.text() if page.cursor else None
     return SearchPage(items=page.items, next_cursor=more)
+
+
+@router.get("/search/places")
+async def get_places(
+    context: ContextNeeded,
+    caller: Annotated[Caller, Depends(Needs(Scope.SEARCH, Scope.STATISTICS))],
+) -> tuple[Place, ...]:
+    """Rooms and areas with their cameras and pickups: what a search can be narrowed to."""
+    return tuple(
+        Place(
+            room_id=area.id,
+            name=area.name,
+            tracks=tuple(
+                PlaceTrack(track_id=track, name=name, kind=kind)
+                for track, name, kind in _tracks(context, area.id)
+            ),
+        )
+        for area in context.state().plan.site.config.areas
+        if caller.sees_room(area.id)
+    )
 
 
 def _interval(begin: int, end: int) -> tuple[UtcMs, UtcMs]:

@@ -1,5 +1,6 @@
 """``/evidence``: search on the left, and the timeline of a room with all its cameras in step."""
 
+import contextlib
 from typing import Final
 
 from fastapi import Request
@@ -8,7 +9,14 @@ from nicegui.events import GenericEventArguments
 
 from client import ControllerLost, RefusedError
 from client.search import Filter
-from contracts.api.search import TIMELINE_MAX_MS, Found, FoundKind, RoomPlayers, Timeline
+from contracts.api.search import (
+    TIMELINE_MAX_MS,
+    Found,
+    FoundKind,
+    Place,
+    RoomPlayers,
+    Timeline,
+)
 from contracts.catalogue import CATALOGUE
 from controller.console.logins import Login
 from controller.console.page import Page, Shared
@@ -22,6 +30,8 @@ _LIB: Final = {"zeroentry-console": str(ASSETS / "lib")}
 PAGE_ROWS: Final = 50
 ROWS_MAX: Final = 1_000  # of one list on a page: then people narrow the search
 WINDOW_MS: Final = 24 * 3_600_000
+KINDS_AT_FIRST: Final = tuple(kind.value for kind in FoundKind if kind is not FoundKind.SEGMENT)
+# A segment a minute and camera would hide all else; who chooses them gets them.
 MS_MAX: Final = 4_102_444_800_000  # the year 2100
 
 
@@ -60,6 +70,7 @@ class EvidencePage(Page):
         self._timeline_failed = ""
         self._players_failed = ""
         self._jump = 0
+        self._places: tuple[Place, ...] = ()
 
     def build(self) -> None:
         with ui.element("main").classes("ze-ev"):
@@ -71,16 +82,15 @@ class EvidencePage(Page):
         self.timeline.on("window", self._on_window)
         self.timeline.on("go", self._on_go)
         self.timeline.on("tickets", self._tickets)
+        background_tasks.create(self._know_places(), name="console-places")
         background_tasks.create(self._run(anew=True), name="console-search")
         if self._room:
             background_tasks.create(self._load(), name="console-timeline")
 
     def draw(self) -> None:
-        house, words = self.login.feed.house, self.words
-        rooms = dict(house.rooms) if house else {}
-        named: list[Drawn] = [
-            {"id": row.id, "name": words.name(row.name)} for row in rooms.values()
-        ]
+        words = self.words
+        rooms = {row.room_id: words.name(row.name) for row in self._places}
+        named: list[Drawn] = [{"id": key, "name": name} for key, name in rooms.items()]
         self.search.show(
             t=self.t(),
             rows=[evidence.found(row, words, rooms) for row in self._rows],
@@ -94,9 +104,9 @@ class EvidencePage(Page):
                 for code, spec in CATALOGUE.items()
             ],
             tracks=[
-                {"id": camera.id, "name": words.name(camera.name), "room": room.id}
-                for room in rooms.values()
-                for camera in room.cameras
+                {"id": track.track_id, "name": words.name(track.name), "room": place.room_id}
+                for place in self._places
+                for track in place.tracks
             ],
             zone=words.zone.key,
             initial=str(self._filters.get("text") or ""),
@@ -118,6 +128,11 @@ class EvidencePage(Page):
             players_failed=self._players_failed,
         )
 
+    async def _know_places(self) -> None:
+        with contextlib.suppress(RefusedError, ControllerLost):  # the search itself says it
+            self._places = await self.api.places()
+            self.changed()
+
     # --- search ---------------------------------------------------------------------------------
 
     async def _on_search(self, event: GenericEventArguments) -> None:
@@ -138,7 +153,8 @@ class EvidencePage(Page):
         self.changed()
         failed = ""
         try:
-            page = await self.api.search(self._filters, cursor=self._next, limit=PAGE_ROWS)
+            asked = {"kind": KINDS_AT_FIRST, **self._filters}
+            page = await self.api.search(asked, cursor=self._next, limit=PAGE_ROWS)
         except RefusedError as error:
             page, failed = None, error.problem.detail or error.problem.title
         except ControllerLost:

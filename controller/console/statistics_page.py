@@ -1,6 +1,5 @@
 """``/statistics``: figures of some weeks as plots and as tables, and as CSV."""
 
-from datetime import timedelta
 from typing import Final
 
 from fastapi import Request
@@ -8,6 +7,7 @@ from nicegui import background_tasks, ui
 from nicegui.events import GenericEventArguments
 
 from client import ControllerLost, RefusedError
+from contracts.api.search import Place
 from contracts.api.statistics import Statistics
 from controller.console.logins import Login
 from controller.console.page import Page, Shared
@@ -17,6 +17,7 @@ from controller.console.present.evidence import local
 
 _LIB: Final = {"zeroentry-console": str(ASSETS / "lib")}
 DAYS_SHOWN: Final = 30
+DAY_MS: Final = 86_400_000
 PLOTS: Final = ("by_day", "by_rule", "by_room")
 
 
@@ -36,17 +37,14 @@ class StatisticsPage(Page):
 
     def __init__(self, shared: Shared, login: Login, request: Request) -> None:
         super().__init__(shared, login, request)
-        now = int(shared.clock.utc_ms())
-        zone = self.words.zone
-        self._last = local(now, zone)[:10]
-        before = now - round(timedelta(days=DAYS_SHOWN - 1) / timedelta(milliseconds=1))
-        self._first = local(before, zone)[:10]
+        self._first = self._last = ""
         self._room = ""
         self._figures: Statistics | None = None
         self._failed = ""
         self._loading = True
         self._plotted: dict[str, object] = {}
         self._asked = 0
+        self._places: tuple[Place, ...] = ()
 
     def build(self) -> None:
         with ui.element("main").classes("ze-st"):
@@ -63,18 +61,24 @@ class StatisticsPage(Page):
             self.tables = StatisticsTables()
         self.head.on("show", self._on_show)
         self.head.on("csv", self._csv)
+
+    def _begin(self) -> None:
+        now, zone = int(self.shared.clock.utc_ms()), self.words.zone
+        self._last = local(now, zone)[:10]
+        self._first = local(now - (DAYS_SHOWN - 1) * DAY_MS, zone)[:10]
         background_tasks.create(self._load(), name="console-statistics")
 
     def draw(self) -> None:
         words, figures = self.words, self._figures
-        house = self.login.feed.house
-        rooms = dict(house.rooms) if house else {}
+        if not self._first and self.login.feed.site is not None:
+            self._begin()  # the site's time zone is known: these are its days
+        rooms = {row.room_id: words.name(row.name) for row in self._places}
         self.head.show(
             t=self.t(),
             first=self._first,
             last=self._last,
             room=self._room,
-            rooms=[{"id": row.id, "name": words.name(row.name)} for row in rooms.values()],
+            rooms=[{"id": key, "name": name} for key, name in rooms.items()],
             zone=words.zone.key,
             loading=self._loading,
             failed=self._failed,
@@ -123,6 +127,8 @@ class StatisticsPage(Page):
         self.changed()
         figures, failed = None, ""
         try:
+            if not self._places:
+                self._places = await self.api.places()
             figures = await self.api.statistics(*found, self._room or None)
         except RefusedError as error:
             failed = error.problem.detail or error.problem.title

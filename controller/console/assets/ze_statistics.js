@@ -6,8 +6,18 @@ export default {
   props: { t: Object, first: String, last: String, room: String, rooms: Array, zone: String, loading: Boolean, failed: String, cards: Array, incomplete: Boolean },
   emits: ["show", "csv"],
   data: () => ({ form: { first: "", last: "", room: "" } }),
+  watch: {
+    first() {
+      this.take();
+    },
+  },
   mounted() {
-    this.form = { first: this.first, last: this.last, room: this.room };
+    this.take();
+  },
+  methods: {
+    take() {
+      this.form = { first: this.first, last: this.last, room: this.room };
+    },
   },
   template: `
     <div class="ze-st-head" data-testid="statistics">

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from contracts.api import RoomView
 from contracts.api.search import Found, FoundKind, RoomPlayers, Timeline
 from controller.console.present.words import Drawn, Words
 from controller.console.texts import TEXTS
@@ -66,7 +65,7 @@ def filters(sent: Mapping[str, object], zone: ZoneInfo) -> dict[str, str | int |
     return asked
 
 
-def found(row: Found, words: Words, rooms: Mapping[str, RoomView]) -> Drawn:
+def found(row: Found, words: Words, rooms: Mapping[str, str]) -> Drawn:
     """One row of results."""
     chips = []
     if row.handling is not None:
@@ -84,7 +83,7 @@ def found(row: Found, words: Words, rooms: Mapping[str, RoomView]) -> Drawn:
         "utc_ms": int(row.utc_ms),
         "until": words.at(row.until_utc_ms),
         "room": row.room_id,
-        "room_name": words.name(rooms[row.room_id].name) if row.room_id in rooms else row.room_id,
+        "room_name": rooms.get(row.room_id, row.room_id),
         "track": row.track_id or "",
         "title": words.name(row.title),
         "text": words.name(row.text) if row.text is not None else "",
@@ -97,7 +96,7 @@ def found(row: Found, words: Words, rooms: Mapping[str, RoomView]) -> Drawn:
     }
 
 
-def timeline(given: Timeline, words: Words, rooms: Mapping[str, RoomView]) -> Drawn:
+def timeline(given: Timeline, words: Words, rooms: Mapping[str, str]) -> Drawn:
     """A room's timeline, numbers as they are: the part draws them."""
     return {
         "room": given.room_id,

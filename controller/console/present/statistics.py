@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from contracts.api import Disposition, RoomView
+from contracts.api import Disposition
 from contracts.api.statistics import CountRow, DayRow, RuleRow, Statistics, Waits
 from contracts.observations import Mode
 from controller.console.present.words import Drawn, Words
@@ -106,23 +106,16 @@ def percent(share: float | None) -> str:
     return "100 %" if share >= 1 else f"{min(share * 100, 99.99):.2f} %"
 
 
-def tables(figures: Statistics, words: Words, rooms: Mapping[str, RoomView]) -> Drawn:
+def tables(figures: Statistics, words: Words, rooms: Mapping[str, str]) -> Drawn:
     """The same figures as tables."""
     return {
         "days": _counts([(row.day, row) for row in figures.days]),
-        "rooms": _counts(
-            [
-                (words.name(rooms[row.key].name) if row.key in rooms else row.key, row)
-                for row in figures.rooms
-            ]
-        ),
+        "rooms": _counts([(rooms.get(row.key, row.key), row) for row in figures.rooms]),
         "rules": [_rule(row, words) for row in figures.rules],
         "tracks": [
             {
                 "key": row.track_id,
-                "room": words.name(rooms[row.room_id].name)
-                if row.room_id in rooms
-                else row.room_id,
+                "room": rooms.get(row.room_id, row.room_id),
                 "recorded": span(row.recorded_ms),
                 "missing": span(row.gap_ms),
                 "gaps": row.gaps,
@@ -193,11 +186,9 @@ def plot_rules(figures: Statistics, words: Words) -> dict[str, Any]:
     return _stacked({"type": "value", "minInterval": 1, **_axis()}, axis, most, words)
 
 
-def plot_rooms(figures: Statistics, words: Words, rooms: Mapping[str, RoomView]) -> dict[str, Any]:
+def plot_rooms(figures: Statistics, words: Words, rooms: Mapping[str, str]) -> dict[str, Any]:
     """Alerts by room."""
-    names = [
-        words.name(rooms[row.key].name) if row.key in rooms else row.key for row in figures.rooms
-    ]
+    names = [rooms.get(row.key, row.key) for row in figures.rooms]
     axis = {"type": "category", "data": names, **_axis()}
     return _stacked(axis, {"type": "value", "minInterval": 1, **_axis()}, figures.rooms, words)
 
