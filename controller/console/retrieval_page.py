@@ -63,7 +63,8 @@ class RetrievalsPage(Page):
                 {"id": row.id, "name": f"{words.name(row.room)} · {words.name(row.name)}"}
                 for row in self._cameras
             ],
-            zone=words.zone.key,
+            # Until the site is known, a time of the form would be read in the wrong zone.
+            zone=words.zone.key if self.login.feed.site is not None else "",
             done=self._done,
             decides=self.has(*DECIDERS),
         )
@@ -116,6 +117,8 @@ class RetrievalsPage(Page):
 
     async def _ask(self, event: GenericEventArguments) -> None:
         sent = event.args if isinstance(event.args, dict) else {}
+        if self.login.feed.site is None:
+            return
         zone = self.words.zone
         try:
             body = RetrievalBody(

@@ -51,9 +51,9 @@ export default {
           <label class="ze-field">{{ t['ret.cameras'] }}<select v-model="form.cameras" multiple size="5" required data-testid="retrieval-cameras"><option v-for="c in cameras" :key="c.id" :value="c.id">{{ c.name }}</option></select></label>
           <div class="ze-ret-times"><label class="ze-field">{{ t['ret.from'] }}<input v-model="form.from" type="datetime-local" step="1" required data-testid="retrieval-from"></label>
             <label class="ze-field">{{ t['ret.to'] }}<input v-model="form.to" type="datetime-local" step="1" required data-testid="retrieval-to"></label></div>
-          <small>{{ t['ret.zone'] }}: {{ zone }}</small>
+          <small>{{ t['ret.zone'] }}: {{ zone || '…' }}</small>
           <label class="ze-field">{{ t['ret.form'] }}<select v-model="form.form" data-testid="retrieval-how"><option value="watermarked">{{ t['ret.watermarked'] }}</option><option value="exact">{{ t['ret.exact'] }}</option></select></label>
-          <footer class="ze-modal-foot"><button class="ze-button" type="button" @click="asking = false">{{ t['ret.cancel'] }}</button><button class="ze-button is-main" type="submit" data-testid="retrieval-submit">{{ t['ret.submit'] }}</button></footer></form>
+          <footer class="ze-modal-foot"><button class="ze-button" type="button" @click="asking = false">{{ t['ret.cancel'] }}</button><button class="ze-button is-main" type="submit" :disabled="!zone" data-testid="retrieval-submit">{{ t['ret.submit'] }}</button></footer></form>
       </ze-modal>
       <ze-modal :open="!!deciding" :label="t['ret.approve']" testid="retrieval-decision" @close="deciding = null">
         <form v-if="deciding" @submit.prevent="answer(true)"><h2>#{{ deciding.number }} {{ deciding.reason }}</h2>
