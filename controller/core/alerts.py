@@ -31,6 +31,7 @@ CHAIN_BROKEN: Final = "node.chain_broken"
 RECORDING_GAP: Final = NODE_RECORDING_GAP.code
 LINK_LOST: Final = SITE_LINK_LOST.code
 CALL_UNANSWERED: Final = "call.unanswered"
+ROSTER_CHANGED: Final = "session.roster_changed"
 ENTRY_OVERDUE: Final = "entry.overdue"
 
 ROBOT_RULES: Final = (COMPARTMENT_OPEN, STOPPED_OFF_STOP, OVERDUE, PERSON_FOLLOWS)
@@ -55,6 +56,7 @@ OWN_TITLES: Final[Mapping[RuleCode, Named]] = {
     CALL_UNANSWERED: Named(zh="室内呼叫无人应答", en="A call from a room is not answered"),
     ENTRY_OVERDUE: Named(zh="紧急进入超时", en="Emergency entry past its time"),
     LINK_LOST: Named(zh=SITE_LINK_LOST.title.zh, en=SITE_LINK_LOST.title.en),
+    ROSTER_CHANGED: Named(zh="封闭后名单变更", en="Roster changed after the seal"),
 }
 """Titles of the alerts that the controller itself makes; the edge's are in the catalogue.
 

@@ -7,10 +7,12 @@ from contracts.api import Sentence, SessionState
 from contracts.api.record import RecordKind
 from contracts.api.roster import AmendmentKind, RefusedCheckIn
 from contracts.devices import Named
-from contracts.observations import AccessKind
+from contracts.observations import AccessKind, Alert, Condition, Said, Severity
 from contracts.units import RoomId, UtcMs
 from controller.core import roster as rosters
 from controller.core import sessions
+from controller.core.alerts import ROSTER_CHANGED
+from controller.core.dispatch import lower, raise_alert
 from controller.core.outputs import Accepted, FileRecord, Output, Refusal, Refused, SendCommand
 from controller.core.roster import MINUTE_MS, PRESENCE, Amendment, CheckIn, Participant
 from controller.core.session_inputs import (
@@ -20,7 +22,7 @@ from controller.core.session_inputs import (
     RosterFilled,
 )
 from controller.core.sessions import HOLDS_ROOM, Session
-from controller.core.state import Now, SiteState, kept
+from controller.core.state import Now, SiteState, kept, own_alert_id
 
 Result = tuple[SiteState, tuple[Output, ...]]
 
@@ -144,7 +146,32 @@ def decided(site: SiteState, given: AmendmentDecided, now: Now) -> Result:
             node_id = site.plan.watcher.get(order.room_id)
             if node_id is not None:
                 outputs.append(SendCommand(node_id, order))
+        site = _told(site, session, row, now)
     return _with(site, session), tuple(outputs)
+
+
+def _told(site: SiteState, session: Session, row: Amendment, now: Now) -> SiteState:
+    """What a seal froze was changed: an alert that has cleared, and waits to be seen."""
+    name = AMENDMENT_NAMES[row.kind]
+    alert = Alert(
+        alert_id=own_alert_id(ROSTER_CHANGED, f"{session.id}-{row.number}", now.utc_ms),
+        rule=ROSTER_CHANGED,
+        condition=Condition.ACTIVE,
+        severity=Severity.WARNING,
+        room_id=session.room_id,
+        node_id=site.plan.watcher.get(session.room_id, "controller"),
+        session_id=session.id,
+        since_utc_ms=now.utc_ms,
+        raised_utc_ms=now.utc_ms,
+        dwell_ms=0,
+        saw=Said(
+            zh=f"席位 {row.seat} {name.zh}，{row.asked_by} 申请，{row.decided_by} 批准。",
+            en=f"Seat {row.seat} {name.en}: asked by {row.asked_by}, approved by {row.decided_by}.",
+        ),
+    )
+    subject = f"{session.id}-{row.number}"
+    site = raise_alert(site, alert, subject, now)
+    return lower(site, ROSTER_CHANGED, subject, now)
 
 
 def _amendment_line(session: Session, row: Amendment, by: str, utc_ms: UtcMs) -> FileRecord:

@@ -246,11 +246,37 @@ async def test_a_roster_is_changed_as_it_was_read_and_by_amendment_after_gatheri
     roster = (await client.get(f"/sessions/{session}/roster")).json()
     rows = [(row["seat"], row["expert_code"], row["standing"]) for row in roster["participants"]]
     assert rows == [("1", "E01", "replaced"), ("1", "E09", "active"), ("2", "E02", "active")]
+    assert (await client.get("/alerts")).json()["items"] == []  # nothing was sealed yet
     told = [row for row in await record(client, session) if row["kind"] == "amendment"]
     assert [(row["data"]["step"], row["by"]) for row in told] == [
         ("filled", "sup"), ("asked", "sup"), ("approved", "sup2"),
     ]  # fmt: skip
     assert not [row for row in told if "韩梅梅" in str(row)]
+    await client.aclose()
+    await second.aclose()
+
+
+async def test_a_change_of_a_sealed_roster_goes_to_the_node_and_is_an_alert(
+    running: Bench,
+) -> None:
+    client, second = await client_of(running, "sup"), await client_of(running, "sup2")
+    session = await scheduled(client)
+    await put_roster(client, session, SEATS)
+    await did(client, session, "gather")
+    await did(client, session, "seal", **OVERRIDES)
+    before = running.controller.service.state.sessions[session]
+    body = {"kind": "recused", "seat": "1", "reason": "同单位"}
+    assert (await client.post(f"/sessions/{session}/amendments", json=body)).status_code == 201
+    approved = await second.post(f"/sessions/{session}/amendments/1/approve")
+    assert approved.status_code == 200, approved.text
+    after = running.controller.service.state.sessions[session]
+    assert (before.admitted, after.admitted) == (2, 1)
+    assert before.roster_sha256 != after.roster_sha256
+    assert before.command_id != after.command_id  # sealed anew, with one person fewer
+    (alert,) = (await client.get("/alerts")).json()["items"]
+    assert (alert["rule"], alert["session_id"]) == ("session.roster_changed", session)
+    assert (alert["condition"], alert["handling"]) == ("cleared", "new")
+    assert "sup2" in alert["saw"]["en"]
     await client.aclose()
     await second.aclose()
 
