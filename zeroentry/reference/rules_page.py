@@ -15,6 +15,7 @@ GROUPS: Final = {
     "sound": Bilingual("声音", "Sound"),
     "robot": Bilingual("机器人", "Robots"),
     "node": Bilingual("节点与录像", "Nodes and recordings"),
+    "site": Bilingual("其他中心", "Other sites"),
 }
 
 SEVERITIES: Final = {
