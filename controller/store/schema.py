@@ -65,6 +65,8 @@ ALERT: Final = Table(
     Index("alert_room", "room_id", "number"),
     Index("alert_rule", "rule", "shadow", "disposition"),
     Index("alert_shadow", "shadow", "number"),
+    Index("alert_severity", "severity", "number"),
+    Index("alert_raised", "raised_utc_ms"),
 )
 
 SESSION: Final = Table(

@@ -26,6 +26,7 @@ from controller.core.recording import GAP_SILENT_MAX_MS, SILENT_MAX_MS
 from controller.core.sessions import DAY_MS, SessionVerb
 from controller.core.site import step
 from controller.core.state import (
+    AlertAcknowledged,
     AlertCame,
     AlertResolved,
     CheckpointCame,
@@ -303,7 +304,11 @@ def test_a_hole_that_nothing_explains_is_an_alarm_that_latches() -> None:
     assert not record.ended
     assert record.detail is not None
     assert "7.0 s" in record.detail.en
-    site.give(AlertResolved(record.id, ResolveBody(disposition=Disposition.DEVICE), "sup"))
+    found = AlertResolved(record.id, ResolveBody(disposition=Disposition.DEVICE), "sup")
+    site.give(found)
+    assert not site.state.alerts[record.id].ended, "nobody has seen it for itself yet"
+    site.give(AlertAcknowledged(record.id, "sup"))
+    site.give(found)
     assert site.state.alerts[record.id].ended
 
 
