@@ -111,7 +111,7 @@ def build(context: Context) -> FastAPI:
     problems.install(app)
     # The last one added stands outermost: who asks too often costs nothing else.
     app.add_middleware(BodyLimit)
-    app.add_middleware(Audited, api=app, audit=context.security.audit)
+    app.add_middleware(Audited, routes=declared(), audit=context.security.audit)
     app.add_middleware(RateLimit, policy=context.security.policy, clock=context.clock)
     app.include_router(router)
     for part in _PARTS:

@@ -26,7 +26,7 @@ from controller.core.alerts import AlertRecord, RuleTally
 from controller.core.deliveries import Delivery
 from controller.core.outputs import FileEntry, FileRefused, FileRoot
 from controller.core.outside import OutsideAct
-from controller.core.sessions import Session
+from controller.core.sessions import HOLDS_ROOM, Session
 from controller.core.state import SiteState
 from controller.ports import ALL_SESSIONS, Intake, SessionFilter, Token, TokenKind
 from controller.reports.office import ReportOffice
@@ -189,7 +189,8 @@ class Caller:
     def sees_room_now(self, context: Context, room_id: RoomId) -> bool:
         """Whether the grants reach this room and the session that holds it, if one does."""
         held = views.held_by(context.state(), room_id)
-        return self.sees_room(room_id) and (held is None or self.sees_session(held))
+        foreign = held is not None and held.state in HOLDS_ROOM and not self.sees_session(held)
+        return self.sees_room(room_id) and not foreign
 
     def sees_alert(self, context: Context, record: AlertRecord) -> bool:
         """Whether the grants reach an alert: its room, and its session's sector if it has one."""

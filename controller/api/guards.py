@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
-from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -165,11 +164,10 @@ class Audited:
     requests are refused before anything is done.
     """
 
-    def __init__(self, app: ASGIApp, api: FastAPI, audit: AuditLog) -> None:
+    def __init__(self, app: ASGIApp, routes: Iterable[APIRoute], audit: AuditLog) -> None:
         self._app = app
-        self._api = api
         self._audit = audit
-        self._reads: list[APIRoute] | None = None
+        self._reads = tuple(route for route in routes if _is_audited_read(route))
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not self._must(scope):
@@ -195,8 +193,6 @@ class Audited:
     def _must(self, scope: AsgiScope) -> bool:
         if scope["method"] not in _SAFE:
             return True
-        if self._reads is None:
-            self._reads = [route for route in routes_of(self._api) if _is_audited_read(route)]
         return any(route.matches(scope)[0] is Match.FULL for route in self._reads)
 
     async def _wrote(self, scope: AsgiScope, status: int) -> bool:
@@ -219,11 +215,6 @@ class Audited:
         except StoreLost:
             return False
         return True
-
-
-def routes_of(api: FastAPI) -> list[APIRoute]:
-    """Every route of the API, in the order in which they are tried."""
-    return [route for route in api.routes if isinstance(route, APIRoute)]
 
 
 def _is_audited_read(route: APIRoute) -> bool:
