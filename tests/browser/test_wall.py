@@ -73,6 +73,7 @@ async def test_space_takes_the_alert_of_the_selected_room(office: Office) -> Non
     first, second = page.get_by_test_id(f"alert-{of_room}"), page.get_by_test_id(f"alert-{newer}")
     await expect(second).to_be_visible()
     await page.get_by_test_id("room-room-1").locator("button").first.focus()
+    assert await focused(page) == "room-1"
     await page.keyboard.press("Space")
     await expect(first).to_have_attribute("data-handling", "acknowledged")
     await expect(second).to_have_attribute("data-handling", "new")

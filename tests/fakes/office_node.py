@@ -17,7 +17,7 @@ from typing import Final
 
 import av
 import numpy as np
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from pydantic import BaseModel
@@ -69,6 +69,7 @@ ENTRY_MS: Final = 4_000  # one chain's next segment; real ones take a minute
 MJPEG_MS: Final = 500
 SAMPLES_PER_S: Final = 16_000
 SOUND_S: Final = 6
+CHUNK_MS: Final = 100
 CONNECTED_S: Final = 15.0
 
 BUTTONS: Final = """<!doctype html><meta charset=utf-8><title>{camera}</title>
@@ -228,6 +229,10 @@ class StandIn:
         await self._health()
         for scene in self.rooms.values():
             await self._observe(scene)
+
+    async def observe(self, room_id: str) -> None:
+        """Report one room now."""
+        await self._observe(self.rooms[room_id])
 
     def raise_alert(
         self,
@@ -511,6 +516,15 @@ class StandIn:
         @app.get("/api/v1/cameras/{alert_id}/clip.mp4")
         def clip(alert_id: str) -> Response:
             return Response(self.clip, media_type="video/mp4", headers={"X-Of": alert_id})
+
+        @app.websocket("/api/v1/listen/{source_id}/{listening_id}")
+        async def listen(socket: WebSocket) -> None:
+            """Silence, in the chunks of a real node, until nobody hears any more."""
+            await socket.accept()
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+                while True:
+                    await socket.send_bytes(bytes(2 * SAMPLES_PER_S * CHUNK_MS // 1_000))
+                    await self.clock.sleep_ms(CHUNK_MS)
 
         @app.get("/view/{camera_id}")
         @app.get("/view/{camera_id}/{page}")
