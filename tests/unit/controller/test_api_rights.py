@@ -12,6 +12,7 @@ from controller.auth.accounts import ACCOUNTS_ENV, FAILED_MAX, LOCK_MS, Bootstra
 from controller.auth.pins import SecretPins, pin_digest, pin_matches
 from controller.auth.scopes import SCOPES, Scope
 from tests.fakes.controller_site import Bench, bench
+from zeroentry.reference.rights_page import rights_page
 
 PUBLIC = {
     ("post", f"{BASE}/login"),
@@ -205,3 +206,16 @@ def test_pins_are_six_digits_and_kept_as_slow_salted_hashes() -> None:
     assert digest != pin_digest(pin)
     assert pin_matches(pin, digest)
     assert not pin_matches("x" + pin[1:], digest)
+
+
+def test_the_table_of_rights_holds_every_route_and_the_public_ones_are_known(made: Bench) -> None:
+    rows = rights_page().splitlines()
+    told = {tuple(row.split(" | ")[:3]) for row in rows if row.startswith("| ")}
+    public = set()
+    for verb, path in routes(made):
+        short = f"`{path.removeprefix(BASE)}`"
+        found = [row for row in told if row[:2] == (f"| {verb.upper()}", short)]
+        assert len(found) == 1, (verb, path)
+        if found[0][2] == "public":
+            public.add((verb, path))
+    assert public == PUBLIC
