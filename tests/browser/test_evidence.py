@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import pytest
 from fastapi import FastAPI, Query, Response
+from fastapi.responses import FileResponse
 from playwright.async_api import Page, expect
 
 from tests.fakes.clip_mp4 import clip_mp4
@@ -18,28 +20,37 @@ ROOM = "room-1"
 CLIP_S = 12
 
 
-def serve_recordings(app: FastAPI, office: Office) -> None:
-    """What the stand-in of a node lacks: stills, and what a clip really holds."""
+def serve_recordings(app: FastAPI, office: Office, clip: Path) -> None:
+    """What the stand-in of a node lacks: stills, clips by range, and what a clip really holds."""
+    before = list(app.router.routes)
 
     @app.get("/api/v1/cameras/{camera_id}/clip.json")
     def clip_info(camera_id: str, begin: Annotated[int, Query(alias="from")]) -> dict[str, int]:
         return {"start_utc_ms": begin}
+
+    @app.get("/api/v1/cameras/{camera_id}/clip.mp4")
+    def clip_file(camera_id: str) -> FileResponse:
+        return FileResponse(clip, media_type="video/mp4")
 
     @app.get("/api/v1/cameras/{camera_id}/still.jpg")
     def still(camera_id: str, at: int) -> Response:
         scene = office.node_of(ROOM)._scene(camera_id)
         return Response(scene.jpeg(at // 1_000), media_type="image/jpeg")
 
+    # Ours first: the stand-in's own clip is short, and cannot be sought in.
+    made = [route for route in app.router.routes if route not in before]
+    app.router.routes[:] = [*made, *before]
+
 
 @pytest.fixture
-def node(office: Office) -> Iterator[Office]:
-    stand_in = office.node_of(ROOM)
-    before = stand_in.clip
-    stand_in.clip = clip_mp4(CLIP_S)
-    if not any(getattr(route, "path", "").endswith("/still.jpg") for route in stand_in.app.routes):
-        serve_recordings(stand_in.app, office)
+def node(office: Office, tmp_path: Path) -> Iterator[Office]:
+    app = office.node_of(ROOM).app
+    before = list(app.router.routes)
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(clip_mp4(CLIP_S))
+    serve_recordings(app, office, clip)
     yield office
-    stand_in.clip = before
+    app.router.routes[:] = before
 
 
 async def timeline(page: Page, room: str = ROOM) -> None:
