@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from contracts.api import BASE, Problem, Sentence
+from contracts.api import BASE, Sentence
 from contracts.api.conduct import ConductReport, Period, PeriodKind
 from contracts.units import ID_PATTERN, UtcMs
 from controller.api.context import Caller, Context, ContextNeeded, Needs
+from controller.api.http_rules import problem_responses
 from controller.api.problems import ProblemError, not_found
 from controller.api.reports import LangQuery, Language
 from controller.api.sessions import find_session
@@ -33,9 +34,7 @@ router = APIRouter(prefix=f"{BASE}/conduct", tags=["conduct"])
 SESSIONS_MAX: Final = 5_000  # a centre holds up to 3,200 a year
 Reads = Annotated[Caller, Depends(Needs(Scope.CONDUCT))]
 Year = Annotated[int, Path(ge=YEAR_MIN, le=YEAR_MAX)]
-_MISSING: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"model": Problem, "description": "No such session."}
-}
+_MISSING: Final = problem_responses(404, 409)
 
 
 class FileKind(StrEnum):
@@ -53,7 +52,7 @@ TYPES: Final = {
     FileKind.PDF: "application/pdf",
 }
 FormatQuery = Annotated[FileKind, Query(alias="format", description="json, csv, xlsx or pdf.")]
-_FILES: Final[dict[int | str, dict[str, Any]]] = {
+_FILES: Final[dict[int | str, dict[str, Any]]] = problem_responses(503) | {
     200: {
         "model": ConductReport,
         "content": {
@@ -63,7 +62,11 @@ _FILES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.get("/months/{year}/{month}", response_model=ConductReport, responses=_FILES)
+@router.get(
+    "/months/{year}/{month}",
+    response_model=ConductReport,
+    responses={**_FILES, **problem_responses(503)},
+)
 async def get_month(
     year: Year,
     month: Annotated[int, Path(ge=1, le=12)],
@@ -76,7 +79,11 @@ async def get_month(
     return await _period(context, caller, month_of(year, month, _zone(context)), file, lang)
 
 
-@router.get("/quarters/{year}/{quarter}", response_model=ConductReport, responses=_FILES)
+@router.get(
+    "/quarters/{year}/{quarter}",
+    response_model=ConductReport,
+    responses={**_FILES, **problem_responses(503)},
+)
 async def get_quarter(
     year: Year,
     quarter: Annotated[int, Path(ge=1, le=4)],
@@ -90,7 +97,9 @@ async def get_quarter(
 
 
 @router.get(
-    "/sessions/{session_id}", response_model=ConductReport, responses={**_FILES, **_MISSING}
+    "/sessions/{session_id}",
+    response_model=ConductReport,
+    responses={**_FILES, **_MISSING},
 )
 async def get_session_conduct(
     session_id: Annotated[str, Path(pattern=ID_PATTERN, description="Id of a session.")],

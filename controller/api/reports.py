@@ -7,9 +7,10 @@ from typing import Annotated, Any, Final, Literal
 import structlog
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from contracts.api import BASE, Problem, Sentence, WitnessReport
+from contracts.api import BASE, Sentence, WitnessReport
 from contracts.api.report import NewVersionBody, ReportFile, ReportState, ReportVersion
 from controller.api.context import Caller, Context, ContextNeeded, Needs
+from controller.api.http_rules import problem_responses
 from controller.api.problems import ProblemError, not_found
 from controller.api.sessions import SessionPath, find_session
 from controller.auth.scopes import Scope
@@ -35,9 +36,7 @@ TYPES: Final = {
 Language = Literal["zh-CN", "en"]
 LangQuery = Annotated[Language, Query(description="Language of the page.")]
 Reader = Annotated[Caller, Depends(Needs(Scope.REPORTS))]
-_MISSING: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"model": Problem, "description": "No such session, or no such version."}
-}
+_MISSING: Final = problem_responses(404)
 _PDF: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -88,7 +87,11 @@ def _page(context: Context, session: Session, lang: Language) -> str:
     return page(report, stills, lang, zone)
 
 
-@router.get("/{session_id}/report.pdf", response_class=Response, responses={**_PDF, **_MISSING})
+@router.get(
+    "/{session_id}/report.pdf",
+    response_class=Response,
+    responses={**_PDF, **_MISSING, **problem_responses(503)},
+)
 async def get_draft_pdf(
     session_id: SessionPath, context: ContextNeeded, caller: Reader, lang: LangQuery = "zh-CN"
 ) -> Response:
@@ -131,7 +134,7 @@ async def get_report_state(
 @router.post(
     "/{session_id}/report/versions",
     status_code=HTTPStatus.CREATED,
-    responses={**_MISSING, 409: {"model": Problem, "description": "Not released, or nothing new."}},
+    responses=problem_responses(404, 409, 503),
 )
 async def make_report_version(
     session_id: SessionPath,

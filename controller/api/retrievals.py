@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from urllib.parse import urlencode
 
 import structlog
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import FileResponse
 
-from contracts.api import BASE, PAGE_MAX, Problem, Sentence
+from contracts.api import BASE, PAGE_MAX, Sentence
 from contracts.api.retrieval import (
     CameraChoice,
     DecisionBody,
@@ -25,6 +25,7 @@ from contracts.api.retrieval import (
 from contracts.evidence.exports import SEAL_SUFFIX
 from contracts.units import RoomId, UtcMs
 from controller.api.context import Caller, Context, ContextNeeded, Needs
+from controller.api.http_rules import IdempotencyKey, problem_responses
 from controller.api.problems import ProblemError, forbidden, not_found, problem_of
 from controller.auth.scopes import Scope
 from controller.core import retrievals
@@ -45,31 +46,36 @@ SESSIONS_MAX: Final = 500  # sessions that an interval can overlap; a month of o
 IdPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$", description="Id of a retrieval.")]
 Asks = Annotated[Caller, Depends(Needs(Scope.RETRIEVAL))]
 Decides = Annotated[Caller, Depends(Needs(Scope.RETRIEVAL_APPROVE))]
-_NONE: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"model": Problem, "description": "No such retrieval, or not for this account."}
-}
-_REFUSED: Final[dict[int | str, dict[str, Any]]] = {
-    403: {"model": Problem, "description": "Another person has to do this."},
-    409: {"model": Problem, "description": "Not in this state."},
-}
+_NONE: Final = problem_responses(403, 404)
+_REFUSED: Final = problem_responses(409)
 
 
-@router.post("", status_code=HTTPStatus.CREATED, responses=_NONE)
+@router.post("", status_code=HTTPStatus.CREATED, responses=problem_responses(403, 404, 409, 422))
 async def ask_retrieval(
     body: RetrievalBody,
     context: ContextNeeded,
     caller: Asks,
-    response: Response,
-    idempotency_key: Annotated[str | None, Header(max_length=80)] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> RetrievalView:
-    """Ask for recordings; another person has to approve. The same ``Idempotency-Key``: the same."""
-    key = f"{caller.user.username}|{idempotency_key}"[:80] if idempotency_key else None
+    """Ask for recordings; another person has to approve before anything is made."""
+    username = caller.user.username
+
+    async def make() -> RetrievalView:
+        return await _asked(context, caller, body, idempotency_key)
+
+    return await context.once(
+        username, idempotency_key, "POST /retrievals", body, RetrievalView, make
+    )
+
+
+async def _asked(
+    context: Context, caller: Caller, body: RetrievalBody, key: str | None
+) -> RetrievalView:
     rows = context.reports.rows
-    if key is not None:
-        known = await asyncio.to_thread(rows.retrieval_by_key, key)
-        if known is not None:
-            response.status_code = HTTPStatus.OK
-            return retrievals.view(known)
+    own_key = f"{caller.user.username}|{key}"[:80] if key else None
+    known = await asyncio.to_thread(rows.retrieval_by_key, own_key) if own_key else None
+    if known is not None:
+        return retrievals.view(known)  # a crash lost the answer, and not the request
     rooms = _rooms(context, caller, body)
     sessions = await asyncio.to_thread(_overlapped, context, rooms, body)
     for session in sessions:
@@ -83,18 +89,14 @@ async def ask_retrieval(
         asked_by=caller.user.username,
         asked_utc_ms=context.clock.utc_ms(),
         sessions=tuple(session.id for session in sessions),
-        idempotency_key=key,
+        idempotency_key=own_key,
     )
     made = await asyncio.to_thread(rows.add_retrieval, lambda number: replace(row, number=number))
-    await _told(
-        context,
-        made,
-        caller,
-        Sentence(
-            zh=f"申请调阅 {made.number}：{body.reason}"[:400],
-            en=f"Retrieval {made.number} was asked for: {body.reason}"[:400],
-        ),
+    text = Sentence(
+        zh=f"申请调阅 {made.number}：{body.reason}"[:400],
+        en=f"Retrieval {made.number} was asked for: {body.reason}"[:400],
     )
+    await _told(context, made, caller, text)
     return retrievals.view(made)
 
 
@@ -275,10 +277,10 @@ async def make_link(retrieval_id: IdPath, context: ContextNeeded, caller: Asks) 
     now = context.clock.utc_ms()
     row = retrievals.expired(row, now)
     if row.state is not RetrievalState.READY or row.sha256 is None:
-        name = retrievals.STATE_NAMES[row.state]
+        state = retrievals.STATE_NAMES[row.state]
         text = Sentence(
-            zh=f"该调阅申请{name.zh}，没有可下载的文件。",
-            en=f"This request is {name.en}: there is nothing to fetch.",
+            zh=f"该调阅申请{state.zh}，没有可下载的文件。",
+            en=f"This request is {state.en}: there is nothing to fetch.",
         )
         raise ProblemError(HTTPStatus.CONFLICT, text)
     row = await _changed(context, retrieval_id, retrievals.fetched)
@@ -307,7 +309,7 @@ async def make_link(retrieval_id: IdPath, context: ContextNeeded, caller: Asks) 
 @router.get(
     "/{retrieval_id}/{name}",
     response_class=FileResponse,
-    responses={200: {"content": {"application/zip": {}}}, **_NONE},
+    responses={200: {"content": {"application/zip": {}}}, **problem_responses(401, 404)},
 )
 async def get_package(
     retrieval_id: IdPath,

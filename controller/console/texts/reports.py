@@ -111,7 +111,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "ret.expires": ("下载截止", "Until"),
     "ret.views": ("已下载 {0} 次", "Fetched {0} times"),
     "ret.gaps": ("时段内缺失 {0} 处", "{0} gaps in the interval"),
-    "ret.sha": ("SHA-256", "SHA-256"),
+    "ret.sha": ("哈希值 SHA-256", "Hash SHA-256"),
     "ret.seal": ("签名文件", "Seal"),
     "ret.bad": (
         "请填写事由、摄像机和时间；结束须晚于开始，合计不超过 24 小时。",

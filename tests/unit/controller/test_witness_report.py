@@ -2,22 +2,38 @@
 
 import asyncio
 import io
+import json
 import random
+import shutil
+import subprocess
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pypdf
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from contracts.api.report import ReportFile
 from contracts.evidence.report_bundle import pack, unpack
 from contracts.topics import Kind
 from runtime.signing import PublicKeys
-from tests.fakes.controller_site import Bench, bench, live, observation, person
+from tests.fakes.controller_site import (
+    Bench,
+    an_alert,
+    bench,
+    durable,
+    health,
+    live,
+    observation,
+    person,
+)
 from tests.fakes.sealing import OVERRIDES
 from tests.fakes.waiting import until
 from tests.unit.controller.test_api_walk import client_of
+from zeroentry.cli import app
 from zeroentry.reports.judge import Exit, Judgement, judge
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -31,6 +47,10 @@ async def running(tmp_path: Path) -> AsyncIterator[Bench]:
     yield made
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _shows(made: Bench, people: int) -> bool:
+    return _counted(made) >= people
 
 
 def _counted(made: Bench) -> int:
@@ -50,7 +70,7 @@ async def released(client: httpx.AsyncClient, made: Bench) -> str:
         seen = tuple(person(track=one) for one in range(people))
         told = observation("room-1", index=index, utc_ms=made.clock.utc_ms(), people=seen)
         await made.edge.publish(live(Kind.OBSERVATION, "room-1", told))
-        await until(lambda people=people: _counted(made) >= people, what="the count is told")
+        await until(partial(_shows, made, people), what="the count is told")
     gone = await client.post(f"/sessions/{session}/release")
     assert gone.status_code == 200, gone.text
     return str(session)
@@ -149,8 +169,6 @@ async def test_late_facts_make_a_second_version_that_names_the_first(running: Be
     client = await client_of(running, "sup")
     session = await released(client, running)
     await client.post(f"/sessions/{session}/report/versions", json={"reason": ""})
-    from tests.fakes.controller_site import an_alert, durable, health
-
     await running.edge.publish(health("http://edge"))
     await running.edge.publish(durable(Kind.ALERT, "room-1", an_alert(session_id=session), 1))
     await until(lambda: running.controller.service.state.alerts, what="the late alert is here")
@@ -167,3 +185,57 @@ async def test_late_facts_make_a_second_version_that_names_the_first(running: Be
     assert report.json()["reason"] == body["reason"]
     assert len(report.json()["alerts"]) == 1
     await client.aclose()
+
+
+async def test_the_command_and_the_guides_own_commands_judge_alike(
+    running: Bench, tmp_path: Path
+) -> None:
+    client = await client_of(running, "sup")
+    session = await released(client, running)
+    await client.post(f"/sessions/{session}/report/versions", json={"reason": ""})
+    raw = await bundle_of(client, session)
+    folder = tmp_path / "given"
+    key = (await client.get("/evidence/key")).content
+    await asyncio.to_thread(_judged_twice, folder, raw, key)
+    await client.aclose()
+
+
+def _judged_twice(folder: Path, raw: bytes, key: bytes) -> None:
+    folder.mkdir()
+    (folder / "report.zip").write_bytes(raw)
+    trusted = folder.parent / "trusted.pem"
+    trusted.write_bytes(key)
+    for name, data in unpack(raw).items():
+        (folder / name).write_bytes(data)
+    runner = CliRunner()
+
+    def command(*given: str) -> Result:
+        return runner.invoke(app, ["report", "verify", *given, "--language", "en"])
+
+    whole = command(str(folder / "report.zip"), "--controller-key", str(trusted))
+    assert whole.exit_code == 0, whole.output
+    assert "whole and signed" in whole.output
+    one = [str(folder / name) for name in ("report.zh.pdf", "report.zh.pdf.sig")]
+    assert command(*one, "--controller-key", str(trusted)).exit_code == 0
+    assert command(str(folder / "report.zip")).exit_code == 2
+    assert command(one[0], "--controller-key", str(trusted)).exit_code == 2
+    told = command(str(folder / "report.zip"), "--controller-key", str(trusted), "--json")
+    assert json.loads(told.output)["result"] == "whole"
+    assert _by_hand(folder, trusted) == 0
+    pdf = bytearray((folder / "report.zh.pdf").read_bytes())
+    pdf[len(pdf) // 3] ^= 4
+    (folder / "report.zh.pdf").write_bytes(pdf)
+    altered = command(*one, "--controller-key", str(trusted))
+    assert altered.exit_code == 1
+    assert _by_hand(folder, trusted) != 0
+
+
+def _by_hand(folder: Path, trusted: Path) -> int:
+    """Run the commands of the guide, as they stand in it."""
+    guide = Path(__file__).parents[3] / "docs" / "guide" / "witness-report.md"
+    block = guide.read_text().split("Without our software:")[1].split("```sh")[1].split("```")[0]
+    shutil.copyfile(trusted, folder / "controller.pem")
+    found = subprocess.run(  # the guide's own commands
+        ["/bin/sh", "-e", "-c", block], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return found.returncode
