@@ -1,4 +1,4 @@
-"""Holds retrievals (调阅): recordings asked for under rules, approved by a second person, exported."""
+"""Holds retrievals (调阅): recordings asked for under rules, approved by another, exported."""
 
 from enum import StrEnum
 from typing import Annotated, Final

@@ -37,6 +37,7 @@ Language = Literal["zh-CN", "en"]
 LangQuery = Annotated[Language, Query(description="Language of the page.")]
 Reader = Annotated[Caller, Depends(Needs(Scope.REPORTS))]
 _MISSING: Final = problem_responses(404)
+_LATER: Final = problem_responses(503)
 _PDF: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -90,7 +91,7 @@ def _page(context: Context, session: Session, lang: Language) -> str:
 @router.get(
     "/{session_id}/report.pdf",
     response_class=Response,
-    responses={**_PDF, **_MISSING, **problem_responses(503)},
+    responses={**_PDF, **_MISSING, **_LATER},
 )
 async def get_draft_pdf(
     session_id: SessionPath, context: ContextNeeded, caller: Reader, lang: LangQuery = "zh-CN"

@@ -5,7 +5,7 @@ past each other make the count flicker, so two lines are at least ``STEP_MS`` ap
 after that is told then.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from contracts.observations import RoomObservation
@@ -26,8 +26,10 @@ def observed(
     session_id = _holder(site, seen.room_id, last)
     if session_id is None:
         return (site if last is None else _forgotten(site, seen.room_id)), ()
-    if last is not None and last.session_id == session_id:
-        if last.people == seen.head_count or now.mono_ms - last.mono_ms < STEP_MS:
+    same = last is not None and last.session_id == session_id
+    if last is not None and same:
+        soon = now.mono_ms - last.mono_ms < STEP_MS
+        if soon or last.people == seen.head_count:
             return site, ()
     return _told(site, seen.room_id, session_id, seen.head_count, (now.mono_ms, seen.utc_ms))
 
@@ -57,7 +59,7 @@ def _holder(site: SiteState, room_id: RoomId, last: Counted | None) -> SessionId
         (
             row.id
             for row in site.sessions.values()
-            if row.room_id == room_id and row.state in HOLDS_ROOM
+            if room_id in row.rooms and row.state in HOLDS_ROOM
         ),
         None,
     )

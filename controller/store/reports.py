@@ -42,18 +42,22 @@ def file_counts(connection: Connection, rows: Iterable[FileCount]) -> None:
 
 
 def head_counts(connection: Connection, session_id: str, limit: int) -> tuple[HeadCountPoint, ...]:
-    """The curve of a session, oldest first."""
+    """The curve of a session over all its rooms, oldest first; unknown while one of them is."""
     table = HEAD_COUNT
     query = (
-        select(table.c.utc_ms, table.c.people)
+        select(table.c.room_id, table.c.utc_ms, table.c.people)
         .where(table.c.session_id == session_id)
         .order_by(table.c.number)
         .limit(limit)
     )
-    return tuple(
-        HeadCountPoint(utc_ms=UtcMs(utc_ms), people=people)
-        for utc_ms, people in connection.execute(query)
-    )
+    rooms: dict[str, int | None] = {}
+    curve: list[HeadCountPoint] = []
+    for room_id, utc_ms, people in connection.execute(query):
+        rooms[room_id] = people
+        known = [one for one in rooms.values() if one is not None]
+        total = sum(known) if len(known) == len(rooms) else None
+        curve.append(HeadCountPoint(utc_ms=UtcMs(utc_ms), people=total))
+    return tuple(curve)
 
 
 def versions(connection: Connection, session_id: str) -> tuple[tuple[ReportVersion, str], ...]:
