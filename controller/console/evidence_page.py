@@ -93,7 +93,7 @@ class EvidencePage(Page):
         named: list[Drawn] = [{"id": key, "name": name} for key, name in rooms.items()]
         self.search.show(
             t=self.t(),
-            rows=[evidence.found(row, words, rooms) for row in self._rows],
+            rows=[evidence.found(row, words, rooms) for row in evidence.joined(self._rows)],
             more=self._next is not None and len(self._rows) < ROWS_MAX,
             searching=self._searching,
             failed=self._failed,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What tests need from the system, beside Python: a browser, a broker, git, fonts with Chinese,
-# a sound server and an RTSP server.
+# a sound server, an RTSP server and PostgreSQL.
 set -eu
 cd "$(dirname "$0")/../.."
 . deploy/setup/apt.sh
@@ -27,11 +27,14 @@ has pulseaudio || missing="$missing pulseaudio"
     missing="$missing libasound2-plugins"
 # Speaks the sentences that sound rules are tested on.
 has espeak-ng || missing="$missing espeak-ng"
+# A server of its own for each test run: the controller's store runs on it as on SQLite.
+[ -n "$(find /usr/lib/postgresql -path '*/bin/initdb' 2>/dev/null | head -n 1)" ] ||
+    missing="$missing postgresql"
 # An RTSP server that is not ours: UDP, digest, H.265, G.711 and Opus, for the recorder's tests.
 [ -n "$(find /usr/lib -name 'GstRtspServer-1.0.typelib' 2>/dev/null | head -n 1)" ] ||
     missing="$missing gir1.2-gst-rtsp-server-1.0 gir1.2-gstreamer-1.0 python3-gi \
         gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
 if [ -n "$missing" ]; then
     # shellcheck disable=SC2086  # a list of words
-    need_packages "what tests drive: a browser, a broker, git, Chinese fonts, speech, sound and RTSP servers" $missing
+    need_packages "what tests drive: a browser, a broker, git, Chinese fonts, speech, sound and RTSP servers, PostgreSQL" $missing
 fi

@@ -1,6 +1,6 @@
 """Decides how what a search found, and a room's timeline, are written for people. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -10,6 +10,7 @@ from controller.console.present.words import Drawn, Words
 from controller.console.texts import TEXTS
 
 _PLAIN: Final = ("track", "rule", "severity", "handling", "disposition", "session", "text", "room")
+JOIN_MS: Final = 1_500  # the next segment of a stream begins with its next key frame
 TEXT_MAX: Final = 100  # as the API takes it
 SIGNS: Final[Mapping[FoundKind, str]] = {
     FoundKind.ALERT: "bell",
@@ -63,6 +64,22 @@ def filters(sent: Mapping[str, object], zone: ZoneInfo) -> dict[str, str | int |
     if sent.get("shadow") is True:
         asked["shadow"] = True
     return asked
+
+
+def joined(rows: Iterable[Found]) -> list[Found]:
+    """The same rows, newest first; segments of a track that follow on each other are one."""
+    kept: list[Found] = []
+    place: dict[str | None, int] = {}
+    for row in rows:
+        if row.kind is FoundKind.SEGMENT and row.track_id in place:
+            later = kept[place[row.track_id]]
+            if later.utc_ms - (row.until_utc_ms or row.utc_ms) <= JOIN_MS:
+                kept[place[row.track_id]] = later.model_copy(update={"utc_ms": row.utc_ms})
+                continue
+        if row.kind is FoundKind.SEGMENT:
+            place[row.track_id] = len(kept)
+        kept.append(row)
+    return kept
 
 
 def found(row: Found, words: Words, rooms: Mapping[str, str]) -> Drawn:
