@@ -3,13 +3,21 @@
 import asyncio
 import json
 import random
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
 from client import ApiClient, ControllerLost
@@ -213,7 +221,7 @@ Answering = Callable[[bytes], Awaitable[bytes]]
 
 
 @asynccontextmanager
-async def peer(answer: Answering) -> AsyncIterator[str]:
+async def peer(answer: Answering, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -223,8 +231,9 @@ async def peer(answer: Answering) -> AsyncIterator[str]:
             pass
         writer.transport.abort() if writer.is_closing() else writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    scheme = "http" if tls is None else "https"
+    yield f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     server.close()
     await server.wait_closed()
 
@@ -302,6 +311,49 @@ async def test_a_token_that_others_may_read_is_not_used(tmp_path: Path) -> None:
     assert "the-token" not in intake.troubles()[0]
 
 
+def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for 127.0.0.1 that signs itself, as a file, and a server's context with it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "west")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    cert, secret = folder / "cert.pem", folder / "key.pem"
+    cert.write_bytes(made.public_bytes(Encoding.PEM))
+    secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, secret)
+    return cert, context
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_only_a_certificate_that_is_trusted_gets_the_token(
+    tmp_path: Path, known: bool
+) -> None:
+    heads: list[bytes] = []
+
+    async def good(head: bytes) -> bytes:
+        heads.append(head)
+        return http(page(utc_ms=1))
+
+    ca_file, context = certificate(tmp_path)
+    intake = Intake()
+    async with peer(good, context) as url, _linked(url, intake, None, ca_file if known else None):
+        await until(lambda: intake.taken, what="something came of it")
+    assert bool(heads) is known
+    assert bool(intake.troubles()) is not known
+
+
 async def test_the_client_gives_up_an_endless_answer() -> None:
     async def endless(_head: bytes) -> bytes:
         return b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * (FEED_BYTES_MAX + 9)
@@ -312,10 +364,11 @@ async def test_the_client_gives_up_an_endless_answer() -> None:
 
 
 @asynccontextmanager
-async def _linked(url: str, intake: Intake, token: Path | None = None) -> AsyncIterator[None]:
-    settings = SitesSettings(
-        peers={"west": SITES.peers["west"].model_copy(update={"url": url, "token_file": token})}
-    )
+async def _linked(
+    url: str, intake: Intake, token: Path | None = None, ca_file: Path | None = None
+) -> AsyncIterator[None]:
+    change = {"url": url, "token_file": token, "ca_file": ca_file}
+    settings = SitesSettings(peers={"west": SITES.peers["west"].model_copy(update=change)})
     state = two_sites().host.state
     store: Any = SiteStore
     links = SiteLinks(
