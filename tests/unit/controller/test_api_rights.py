@@ -60,6 +60,7 @@ def routes(made: Bench) -> list[tuple[str, str]]:
 
 def filled(path: str) -> str:
     path = path.replace("{room_id}", "room-1").replace("{verb}", "seal")
+    path = path.replace("{name}", "package.zip")
     return re.sub(r"\{\w+\}", "nothing", path)
 
 
@@ -163,7 +164,7 @@ async def test_a_token_ends_with_log_out_and_is_stored_as_a_digest(
         ("get", "/deliveries/nothing", None, 404),
         ("get", "/rooms/nothing", None, 404),
         ("get", "/nothing", None, 404),
-        ("post", "/sessions/nothing/explode", None, 422),
+        ("post", "/sessions/nothing/explode", None, 404),
         ("get", "/sessions/nothing/report.html?lang=fr", None, 422),
     ],
 )
