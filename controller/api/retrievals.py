@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from urllib.parse import urlencode
 
 import structlog
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import FileResponse
 
 from contracts.api import BASE, PAGE_MAX, Sentence
@@ -315,6 +315,7 @@ async def get_package(
     retrieval_id: IdPath,
     name: Annotated[str, Path(pattern=r"^package\.zip(\.seal\.json)?$")],
     context: ContextNeeded,
+    request: Request,
     ticket: Annotated[str, Query(max_length=1_024, description="Of the link.")] = "",
 ) -> FileResponse:
     """The package or its seal, by the ticket of a link; also in ranges."""
@@ -330,6 +331,7 @@ async def get_package(
             en="The link is not good or has expired: ask for a new one.",
         )
         raise ProblemError(HTTPStatus.UNAUTHORIZED, refused) from None
+    request.state.audit_by = read.subject
     row = await asyncio.to_thread(context.reports.rows.find_retrieval, retrieval_id)
     ready = row is not None and retrievals.expired(row, now).state is RetrievalState.READY
     file = context.reports.packages.path(retrieval_id)
