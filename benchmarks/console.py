@@ -25,7 +25,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 import httpx
-import socketio
+import socketio  # type: ignore[import-untyped]  # ships no types
 import yaml
 from playwright.async_api import Browser, Page, StorageState, async_playwright
 
@@ -82,9 +82,9 @@ def site(folder: Path, rooms: int) -> Path:
     nodes: dict[str, list[str]] = {}
     for number in range(3, rooms):  # the demonstration has three areas
         room = f"room-{number}"
-        name = {"zh": f"评标室 {number}", "en": f"Evaluation room {number}"}
-        base["areas"].append({"id": room, "name": name, "kind": "evaluation", "seats": 5})
-        row = camera | {"id": f"{room}-cam", "area": room, "name": name}
+        named = {"zh": f"评标室 {number}", "en": f"Evaluation room {number}"}
+        base["areas"].append({"id": room, "name": named, "kind": "evaluation", "seats": 5})
+        row = camera | {"id": f"{room}-cam", "area": room, "name": named}
         row["main"] = camera["main"] | {"url": f"rtsp://127.0.0.1:8554/{room}-cam"}
         _write(folder / "cameras" / f"{room}-cam.yaml", row)
         nodes.setdefault(f"edge-{3 + (number - 3) // ROOMS_A_NODE}", []).append(room)
@@ -121,11 +121,7 @@ class Onlooker:
         query = json.loads(found.group(1))
         query |= {"tab_id": f"tab-{id(self)}", "document_id": f"document-{id(self)}"}
 
-        @self.socket.on("*")
-        async def took(_: str, *data: object) -> None:
-            self.messages += 1
-            self.bytes += sum(len(json.dumps(one)) for one in data)
-
+        self.socket.on("*", self._took)
         await self.socket.connect(
             f"{self.url}?{urlencode(query)}",
             socketio_path="_nicegui_ws/socket.io",
@@ -140,6 +136,10 @@ class Onlooker:
         finally:
             acking.cancel()
             await self.socket.disconnect()
+
+    async def _took(self, _: str, *data: object) -> None:
+        self.messages += 1
+        self.bytes += sum(len(json.dumps(one)) for one in data)
 
     async def _acknowledge(self, client_id: str) -> None:
         while True:
@@ -268,7 +268,7 @@ async def _logged_in(office: Office) -> StorageState:
     page = await office.enter()
     state = await page.context.storage_state()
     await office.leave()
-    kept: StorageState = {"cookies": state["cookies"], "origins": []}  # type: ignore[typeddict-item] # read and written alike
+    kept: StorageState = {"cookies": state["cookies"], "origins": []}
     return kept
 
 

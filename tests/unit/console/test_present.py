@@ -1,5 +1,6 @@
 """What the pages are given to draw: the decisions that a person would notice."""
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,12 +10,12 @@ from contracts.api import (
     DeliveryView,
     Handling,
     Leg,
-    MediaLink,
     OrderLine,
     RoomView,
     SessionState,
     ZoneView,
 )
+from contracts.api.outside import ListeningView
 from contracts.devices import Named, ZonePolicy
 from contracts.observations import CameraState, NodeState
 from contracts.units import UtcMs
@@ -91,20 +92,40 @@ def test_a_cleared_alert_that_somebody_has_seen_no_longer_outlines(fake: FakeCon
     assert by_room["room-2"]["alarm"] is None
 
 
-def test_a_browser_is_given_few_streams_of_one_host(fake: FakeController) -> None:
-    six = {
-        f"room-{n}": fake.rooms["room-1"].model_copy(update={"id": f"room-{n}"}) for n in range(6)
-    }
-    fake.rooms = six
-    link = MediaLink(
-        camera_id="room-1-cam", snapshot_url="http://edge/s.jpg?ticket=t",
-        live_url="http://edge/l.mjpg?ticket=t", expires_utc_ms=UtcMs(1),
-    )  # fmt: skip
-    drawn = rooms.tiles(house_of(fake), dict.fromkeys(six, (link,)), set(), EN)
-    cameras = [one["cameras"] for one in drawn]
-    live = [camera[0]["src"] for camera in cameras if isinstance(camera, list)]
-    assert [bool(src) for src in live] == [True, True, True, True, False, False]
-    assert all(camera[0]["still"] for camera in cameras if isinstance(camera, list))
+def test_only_tiles_that_changed_are_drawn_anew(fake: FakeController) -> None:
+    wall, house = rooms.Tiles("visitor"), house_of(fake)
+    drawn, fresh = wall.draw(house, {}, set(), EN)
+    assert fresh == drawn
+    again, fresh = wall.draw(house, {}, set(), EN)
+    assert (fresh, [one is other for one, other in zip(drawn, again, strict=True)]) == (
+        [],
+        [True] * len(drawn),
+    )
+    fuller = fake.rooms["room-2"].model_copy(update={"head_count": 4})
+    _, fresh = wall.draw(changed(house, fuller), {}, set(), EN)
+    assert [(one["id"], one["count"]) for one in fresh] == [("room-2", "4")]
+    _, fresh = wall.draw(house, {}, {"room-1"}, EN)
+    assert [one["id"] for one in fresh] == ["room-1", "room-2"]
+
+
+def test_a_tile_is_one_sentence_for_those_who_hear_it(fake: FakeController) -> None:
+    fake.raise_alert("room-1")
+    tile = rooms.tiles(house_of(fake), {}, set(), EN)[0]
+    assert tile["spoken"] == (
+        "Evaluation room 1, More people than admitted, 6 / 5 people, Too many, Sealed"
+    )
+
+
+def test_a_tile_says_who_hears_the_room(fake: FakeController) -> None:
+    hearing = ListeningView(
+        id="listening-1", room_id="room-1", source_id="mic-1", by="li.wei", began_utc_ms=UtcMs(1)
+    )
+    house = replace(house_of(fake), audible=frozenset({"room-1", "room-2"}))
+    house = changed(house, hearing)
+    words = [one["ear"] for one in rooms.Tiles("li.wei").draw(house, {}, set(), EN)[0]]
+    assert words == [{"state": "mine", "who": ""}, {"state": "off", "who": ""}, None]
+    others = rooms.Tiles("wang").draw(house, {}, set(), EN)[0][0]["ear"]
+    assert others == {"state": "other", "who": "li.wei is listening"}
 
 
 def test_a_picture_without_the_right_is_said(fake: FakeController) -> None:
