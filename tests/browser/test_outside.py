@@ -120,6 +120,8 @@ async def test_a_room_is_heard_by_one_click_and_everybody_sees_who_listens(
     await expect(desk.get_by_test_id("listen-stop")).to_have_attribute("data-state", "live")
     await expect(desk.get_by_test_id("listeners")).to_contain_text("supervisor")
     await office.shoot(desk, "outside-listen-zh", full=True)
+    lines = await steps(office, session.id, RecordKind.LISTENING)
+    assert [row["step"] for row in lines] == ["began"], lines
     assert [one.by for one in room_voices.sound.listeners] == ["supervisor"]
     await desk.get_by_test_id("listen-stop").click()
     await until(lambda: not room_voices.sound.listeners, what="the node sends no more sound")

@@ -54,12 +54,17 @@ async def voices(node: StandIn, room_id: str, folder: Path) -> AsyncIterator[Off
             mouths = talk_cameras((config,), lambda _: lambda: None, node.clock)
             desk = TalkDesk(mouths, folder / "talks", book, disk, node.clock)
             sound = LiveSound(asyncio.get_running_loop(), {camera_id: room_id}, node.clock)
+            routes = node.app.router.routes
+            before = tuple(routes)
             add_talk(node.app, desk, gate)
             add_listen(node.app, sound, book, gate)
+            # The real ones first: a stand-in has a silent one of its own.
+            routes[:] = [*routes[len(before) :], *before]
             humming = asyncio.create_task(_hum(node, camera_id, sound))
             try:
                 yield OfficeVoices(camera, sound)
             finally:
+                routes[:] = before
                 humming.cancel()
                 await asyncio.gather(humming, return_exceptions=True)
 
