@@ -15,6 +15,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from contracts.api.conduct import ConductReport, PeriodKind, SubjectKind
 from controller.reports.documents import (
     Block,
+    Bold,
     Document,
     Facts,
     Figures,
@@ -234,7 +235,7 @@ def conduct_pdf(report: ConductReport, language: Language) -> bytes:
         Facts(
             (
                 (sheet.say("site"), sheet.site()),
-                (sheet.say("period"), f"!{report.period.name}"),
+                (sheet.say("period"), Bold(report.period.name)),
                 (sheet.say("from_to"), sheet.period()),
                 (sheet.say("zone"), report.period.time_zone),
                 (sheet.say("made"), sheet.when(report.made_utc_ms)),

@@ -25,6 +25,18 @@ class DocumentError(Exception):
     """A document cannot be set; says why and what to do."""
 
 
+class Bold(str):
+    """A text that a reader must not miss. Kept apart by its type: data may begin with any sign."""
+
+    __slots__ = ()
+
+
+class Mono(str):
+    """Digits of one width, small: hashes and keys."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Heading:
     """A numbered heading."""
@@ -52,11 +64,7 @@ class Para:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table; ``widths`` are shares of the line.
-
-    A cell that begins with ``!`` is set bold, for what a reader must not miss; one that begins with
-    ``=`` in small digits of one width.
-    """
+    """A table; ``widths`` are shares of the line. A cell may be ``Bold`` or ``Mono``."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -186,6 +194,10 @@ def render(document: Document, made_utc_ms: int) -> bytes:
 def _plain(value: object) -> object:
     """Texts without control characters and of bounded length, all the way down."""
     match value:
+        case Bold():
+            return {"bold": _plain(str(value))}
+        case Mono():
+            return {"mono": _plain(str(value))}
         case str():
             kept = "".join(one if one >= " " or one == "\n" else " " for one in value)
             return kept if len(kept) <= CELL_MAX else kept[:CELL_MAX] + " …"

@@ -202,7 +202,13 @@ class PackageMaker:
             if retrievals.expired(row, now) != row:
                 await self._end(row, now)
             elif row.state is RetrievalState.APPROVED and self._due(row):
-                await self._make(row)
+                try:
+                    await self._make(row)
+                except StoreLost:
+                    raise
+                except Exception as error:  # noqa: BLE001  # boundary: the site goes on without it
+                    log.error("retrieval_broke", retrieval_id=row.id, error=repr(error))
+                    await self._fail(row, _broke())
 
     def _due(self, row: Retrieval) -> bool:
         return self._again.get(row.id, 0) <= self._clock.mono_ms()
@@ -497,6 +503,14 @@ def _disk_full() -> Sentence:
         zh="控制器磁盘空间不足或无法写入；腾出空间后自动重试。",
         en="The controller's disk is too full or cannot be written; tried again by itself once "
         "there is room.",
+    )
+
+
+def _broke() -> Sentence:
+    return Sentence(
+        zh="制作时出错，未留下任何文件；请联系运维查看控制器日志（retrieval_broke）。",
+        en="Making it failed and left nothing: operations find why in the controller's log "
+        "(retrieval_broke).",
     )
 
 

@@ -18,10 +18,12 @@ from controller.reports import witness
 from controller.reports.curve import curve_svg, unknown_ms
 from controller.reports.documents import (
     Block,
+    Bold,
     Document,
     Facts,
     Figures,
     Heading,
+    Mono,
     Para,
     Picture,
     Pictures,
@@ -184,7 +186,7 @@ class _Writer:
                 )
             )
         )
-        blocks += [Para(f"!{self._say('left_out')}: {self._side(row)}") for row in report.left_out]
+        blocks += [Para(f"{self._say('left_out')}: {self._side(row)}") for row in report.left_out]
         return blocks
 
     def _facts(self) -> Facts:
@@ -193,7 +195,7 @@ class _Writer:
         draft = self._say("draft")
         return Facts(
             (
-                (self._old("session"), f"!{session.title}"),
+                (self._old("session"), Bold(session.title)),
                 (self._say("session_id"), session.id),
                 (self._old("site"), self._side(report.site)),
                 (self._old("room"), self._side(report.room)),
@@ -219,11 +221,11 @@ class _Writer:
     def _proof(self, signing: Signing) -> Proof:
         report = self._report
         lines = [
-            (self._say("json_hash"), f"={signing.json_sha256}"),
-            (self._say("key"), f"={signing.key}"),
+            (self._say("json_hash"), Mono(signing.json_sha256)),
+            (self._say("key"), Mono(signing.key)),
         ]
         if report.previous_sha256 is not None:
-            lines.append((self._say("previous"), f"={report.previous_sha256}"))
+            lines.append((self._say("previous"), Mono(report.previous_sha256)))
         said = (
             f"ZE-REPORT {report.site_id} {report.session.id} v{report.version} "
             f"sha256:{signing.json_sha256} {signing.key}"
@@ -246,9 +248,9 @@ class _Writer:
             standing = self._pick(STANDINGS, row.state)
             if row.late_ms:
                 late = self._say("minutes_late").format(-(-row.late_ms // MINUTE_MS))
-                standing = f"!{standing} · {late}" if standing else f"!{late}"
+                standing = Bold(f"{standing} · {late}" if standing else late)
             elif row.state in ("absent", "overdue"):
-                standing = f"!{standing}"
+                standing = Bold(standing)
             table.append(
                 (
                     row.seat,
@@ -313,7 +315,7 @@ class _Writer:
         table = tuple(
             (
                 str(row.number),
-                f"!{self._side(row.title)}" if row.incident else self._side(row.title),
+                Bold(self._side(row.title)) if row.incident else self._side(row.title),
                 self._when(row.since_utc_ms),
                 self._when(row.cleared_utc_ms, day=False)
                 if row.cleared_utc_ms is not None
@@ -334,7 +336,7 @@ class _Writer:
         if row.disposition is None:
             return state
         found = witness.DISPOSITIONS[row.disposition][self._column]
-        return f"!{state} · {found}" if row.incident else f"{state} · {found}"
+        return Bold(f"{state} · {found}") if row.incident else f"{state} · {found}"
 
     def _said(self, row: ReportAlert) -> list[Block]:
         told = []
@@ -424,7 +426,7 @@ class _Writer:
             row.seen_by or self._say("no_camera"),
             self._when(row.entered_utc_ms),
             self._when(row.left_utc_ms, day=False),
-            verdict if clear else f"!{verdict}",
+            verdict if clear else Bold(verdict),
             row.detail or self._say(why),
         )
 
@@ -444,7 +446,7 @@ class _Writer:
 
     def _covered(self, row: ReportTrack) -> str:
         if row.key is None:
-            return f"!{self._old('never_recorded')}"
+            return Bold(self._old("never_recorded"))
         told = [f"{witness.lasted(row.recorded_ms)} · {row.segments} {self._old('segments')}"]
         if row.refused_lines:
             told.append(f"{row.refused_lines} {self._old('refused_lines')}")
@@ -460,7 +462,7 @@ class _Writer:
         for key, number in (("seal_entry", row.seal_entry), ("release_entry", row.release_entry)):
             if number is not None:
                 told.append(f"{self._old(key)} {number}")
-        return "=" + "\n".join(one for one in told if one)
+        return Mono("\n".join(one for one in told if one))
 
     def _head(self, name: str, head: HeadSeen | None) -> str:
         return "" if head is None else f"{name} #{head.sequence}\n{head.sha256}"
@@ -478,7 +480,7 @@ class _Writer:
                 witness.seconds(row.duration_ms),
                 witness.REASONS[row.reason][self._column]
                 if row.reason is not None
-                else f"!{self._old('unexplained')}",
+                else Bold(self._old("unexplained")),
                 row.detail + ("" if row.ended else f" {self._old('still_on')}"),
             )
             for row in rows
@@ -499,7 +501,7 @@ class _Writer:
         table = tuple(
             (
                 self._when(row.utc_ms),
-                f"!{KINDS[row.kind][self._column]}"
+                Bold(KINDS[row.kind][self._column])
                 if row.kind in loud
                 else KINDS[row.kind][self._column],
                 row.by,

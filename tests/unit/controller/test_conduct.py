@@ -148,6 +148,7 @@ def test_files_hold_the_same_and_no_cell_is_a_formula(language: str) -> None:
     pdf = pypdf.PdfReader(io.BytesIO(conduct_pdf(made, language)))  # type: ignore[arg-type]
     text = "".join(page.extract_text() for page in pdf.pages)
     assert "E2" in text
+    assert "=cmd|" in text  # what is data is printed as it is
     assert "本人陈述" in text
 
 

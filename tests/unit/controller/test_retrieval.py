@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.api import Sentence
+from contracts.api import Sentence, SessionBody, SessionState
 from contracts.api.retrieval import (
     DecisionBody,
     RetrievalBody,
@@ -25,7 +25,7 @@ from contracts.api.retrieval import (
 from contracts.evidence import entries as told
 from contracts.observations import EntryAppended, NodeHealth, NodeState
 from contracts.units import UtcMs
-from controller.core import retrievals
+from controller.core import retrievals, sessions
 from controller.core.outputs import Refused
 from controller.core.retrievals import Retrieval
 from controller.core.state import EntryCame, NodeSaid
@@ -234,6 +234,33 @@ BODY = RetrievalBody(
     to_utc_ms=UtcMs(9_000),
     form=RetrievalForm.EXACT,
 )
+
+
+def test_a_running_session_holds_its_package_back_unless_the_approval_says_so() -> None:
+    row = Retrieval("r1", 1, BODY, ("room-1",), "ann", UtcMs(10_000))
+    made = sessions.schedule(
+        "s-1", SessionBody(room_id="room-1", title="T", admitted=5), "sup", UtcMs(0)
+    )
+    sealed = replace(made, state=SessionState.SEALED, sealed_utc_ms=UtcMs(500))
+    for held in (sealed, replace(sealed, state=SessionState.SUSPENDED)):
+        why = retrievals.may_be_made(row, (held,))
+        assert why is not None
+        assert "s-1" in why.zh
+    excepted = retrievals.decide(
+        row,
+        DecisionBody(reason="danger in the room", during_session=True),
+        "bob",
+        UtcMs(20_000),
+        approve=True,
+    )
+    assert isinstance(excepted, Retrieval)
+    assert retrievals.may_be_made(excepted, (sealed,)) is None
+    over = replace(sealed, state=SessionState.RELEASED, released_utc_ms=UtcMs(5_000))
+    assert retrievals.may_be_made(row, (over,)) is None
+    elsewhere = replace(sealed, room_id="room-2")
+    assert retrievals.may_be_made(row, (elsewhere,)) is None
+    later = replace(sealed, sealed_utc_ms=UtcMs(9_500))
+    assert retrievals.may_be_made(row, (later,)) is None
 
 
 @given(

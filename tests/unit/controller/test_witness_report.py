@@ -13,8 +13,7 @@ from pathlib import Path
 import httpx
 import pypdf
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from contracts.api.report import ReportFile
 from contracts.evidence.report_bundle import pack, unpack
