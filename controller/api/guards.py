@@ -27,7 +27,8 @@ log = structlog.get_logger(__name__)
 
 AUDITED_READS: Final = frozenset({
     Scope.MEDIA, Scope.RECORDINGS, Scope.SOUND, Scope.LISTEN, Scope.EVIDENCE, Scope.REPORTS,
-    Scope.RETRIEVAL, Scope.SEARCH, Scope.NAMES, Scope.AUDIT, Scope.CONDUCT, Scope.RIGHTS,
+    Scope.RETRIEVAL,
+    Scope.RETRIEVAL_APPROVE, Scope.SEARCH, Scope.NAMES, Scope.AUDIT, Scope.CONDUCT, Scope.RIGHTS,
     Scope.ACCOUNTS, Scope.ZONES_DRAW,
 })  # fmt: skip
 """Who reads by one of these leaves a line; what consoles poll is not among them."""
@@ -217,8 +218,16 @@ class Audited:
         return True
 
 
+def audited_by(sets: Iterable[frozenset[Scope]]) -> bool:
+    """Whether a read that asks for these leaves a line: one set holds protected scopes alone.
+
+    A view that others may read too, such as what goes on outside, is polled and leaves none.
+    """
+    return any(scopes <= AUDITED_READS for scopes in sets)
+
+
 def _is_audited_read(route: APIRoute) -> bool:
     if route.path in TICKETED_AUDITED:
         return True
     reads = "GET" in (route.methods or ())
-    return reads and any(scopes & AUDITED_READS for scopes in needs_of(route.dependant))
+    return reads and audited_by(needs_of(route.dependant))

@@ -36,7 +36,7 @@ from zeroentry.demo.director import (
     Pace,
 )
 from zeroentry.demo.feed import Account, DeadlineError, Feed
-from zeroentry.demo.plan import NODES, RECORDERS, DemoSetupError, Plan, prepare
+from zeroentry.demo.plan import NODES, RECORDERS, SECOND_PEOPLE, DemoSetupError, Plan, prepare
 from zeroentry.demo.proof import PAPERS, Papers, Proof, Stranger, keep_last, state_folder
 from zeroentry.demo.stage import Stage, StageLost
 from zeroentry.demo.story import StepId, StepStatus
@@ -276,6 +276,8 @@ def _welcome(plan: Plan, console: Console) -> None:
     table.add_row("console", f"[bold]{plan.console_url}[/]")
     table.add_row("user", "visitor")
     table.add_row("password", f"[bold]{plan.keys.accounts['visitor']}[/]  (made for this run)")
+    for name in SECOND_PEOPLE:
+        table.add_row("also", f"{name}  {plan.keys.accounts[name]}")
     table.add_row("", "the day begins when you log in; Ctrl-C ends it and all its processes")
     table.add_row("files", str(plan.folder))
     console.print(Panel(table, title="Zero Entry demo", expand=False))

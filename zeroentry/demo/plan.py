@@ -181,8 +181,12 @@ def prepare(
     return Plan(folder=folder, ports=ports, keys=keys, children=children)
 
 
+SECOND_PEOPLE: Final = ("colleague", "ops", "admin")
+"""Accounts for a visitor who wants to try approvals, break-glass, settings."""
+
+
 def _keys() -> Keys:
-    names = ("visitor", "director", "tablet-1", "kitchen-1", "panel-1")
+    names = ("visitor", *SECOND_PEOPLE, "director", "tablet-1", "kitchen-1", "panel-1")
     return Keys(
         run=new_key(),
         nodes={node: new_key() for node in NODES},
@@ -353,6 +357,10 @@ def _recorder(folder: Path, keys: Keys, node: str) -> ChildSpec:
 def _accounts(keys: Keys) -> list[dict[str, object]]:
     roles: dict[str, tuple[list[Role], str | None]] = {
         "visitor": ([Role.SUPERVISOR, Role.KITCHEN, Role.TABLET, Role.DOOR_PANEL], None),
+        # What takes two people takes a second account; the administrators are a third.
+        "colleague": ([Role.SUPERVISOR, Role.AUDITOR], None),
+        "ops": ([Role.OPS], None),
+        "admin": ([Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN], None),
         "director": ([Role.SUPERVISOR], None),
         "tablet-1": ([Role.TABLET], "room-1"),
         "kitchen-1": ([Role.KITCHEN], None),

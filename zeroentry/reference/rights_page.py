@@ -7,7 +7,7 @@ from fastapi.routing import APIRoute
 
 from contracts.api import BASE, Role
 from controller.api.app import declared
-from controller.api.guards import AUDITED_READS, TICKETED, TICKETED_AUDITED, needs_of
+from controller.api.guards import TICKETED, TICKETED_AUDITED, audited_by, needs_of
 from controller.auth.scopes import SCOPES, Scope
 from zeroentry.reference.tables import NOTE, table
 
@@ -52,7 +52,7 @@ def may(role: Role, sets: Iterable[frozenset[Scope]]) -> bool:
 def _row(route: APIRoute, method: str) -> tuple[str, ...]:
     sets = needs_of(route.dependant)
     scopes = " and ".join(" or ".join(sorted(one.value for one in found)) for found in sets)
-    read = any(found & AUDITED_READS for found in sets) or route.path in TICKETED_AUDITED
+    read = audited_by(sets) or route.path in TICKETED_AUDITED
     logged = "log" if method != "GET" or read else ""
     marks = ["x" if sets and may(role, sets) else "" for role in SHORT]
     shown = scopes or ("a ticket" if route.path in TICKETED else "public")
