@@ -266,16 +266,7 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     plan = replace(plan, session_policy=settings.sessions)
     key, database = _opened(settings, clock)
     signing = keys.run_key if (demo := settings.deployment is Deployment.DEMO) else None
-    commands = NodeCommands(
-        settings.data_dir / "outbox",
-        bus,
-        clock,
-        site.config.id,
-        [node.id for node in site.nodes],
-        rng=rng,
-        run_key=signing,
-        blocking=blocking,
-    )
+    commands = _commands(settings, bus, clock, site, rng, signing, blocking)
     client = httpx.AsyncClient(follow_redirects=False, trust_env=False)
     pictures = PictureStore(settings.data_dir / "pictures")
     fleet = FleetMaster(bus, clock, plan, run_key=signing)
@@ -303,13 +294,33 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     outside = Outside(*around, demo=demo)
     reports = _reports(settings, database, pictures, service, clock, client, outside)
     sites = _sites(settings, keys, service, database, (bell, clock, rng, blocking))
-    context = _context(
-        service, database, pictures, security, hub, clock, metrics, outside, duty, reports, sites
-    )
+    desks = (duty, reports, sites)
+    context = _context(service, database, pictures, security, hub, clock, metrics, outside, *desks)
     inbox, app = EdgeInbox(bus, service, clock, site.config.id, database.cursors()), build(context)
     edges = (inbox, commands, witnesses, duty.notices)
     return Controller(
         service, *edges, fleet, hub, app, database, security, metrics, clock, client, reports, sites
+    )
+
+
+def _commands(
+    settings: ControllerSettings,
+    bus: Bus,
+    clock: Clock,
+    site: Site,
+    rng: random.Random,
+    run_key: bytes | None,
+    blocking: Blocking,
+) -> NodeCommands:
+    return NodeCommands(
+        settings.data_dir / "outbox",
+        bus,
+        clock,
+        site.config.id,
+        [node.id for node in site.nodes],
+        rng=rng,
+        run_key=run_key,
+        blocking=blocking,
     )
 
 
