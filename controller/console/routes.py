@@ -58,16 +58,6 @@ def register(shared: Shared) -> None:
             request, WALL_ROLES, lambda login: AlertPage(shared, login, request, alert_id)
         )
 
-    @ui.page("/evidence")
-    def evidence(request: Request) -> Response | None:
-        roles = roles_of("evidence")
-        return guard.open(request, roles, lambda login: EvidencePage(shared, login, request))
-
-    @ui.page("/statistics")
-    def statistics(request: Request) -> Response | None:
-        roles = roles_of("statistics")
-        return guard.open(request, roles, lambda login: StatisticsPage(shared, login, request))
-
     @ui.page("/sites")
     def sites(request: Request) -> Response | None:
         roles = roles_of("sites")
@@ -92,6 +82,7 @@ def register(shared: Shared) -> None:
         return guard.open(request, roles, lambda login: KitchenPage(shared, login, request))
 
     _register_reports(shared, guard)
+    _register_search(shared, guard)
     node_pages.register(shared)
 
     @ui.page("/outside")
@@ -156,6 +147,18 @@ def _register_handling(shared: Shared, guard: "_Guard") -> None:
     @ui.page("/duty")
     def duty(request: Request) -> Response | None:
         return guard.open(request, DUTY_ROLES, lambda login: DutyPage(shared, login, request))
+
+
+def _register_search(shared: Shared, guard: "_Guard") -> None:
+    @ui.page("/evidence")
+    def evidence(request: Request) -> Response | None:
+        roles = roles_of("evidence")
+        return guard.open(request, roles, lambda login: EvidencePage(shared, login, request))
+
+    @ui.page("/statistics")
+    def statistics(request: Request) -> Response | None:
+        roles = roles_of("statistics")
+        return guard.open(request, roles, lambda login: StatisticsPage(shared, login, request))
 
 
 class _Guard:

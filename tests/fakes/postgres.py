@@ -4,6 +4,7 @@ The server listens on a Unix socket in that folder alone and is gone with it. Po
 run as root, so there it runs as the account ``postgres`` that its package makes.
 """
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -18,6 +19,7 @@ from typing import Final
 
 ACCOUNT: Final = "postgres"
 START_S: Final = 30.0
+POLL_S: Final = 0.05
 SETTINGS: Final[Mapping[str, str]] = {
     "listen_addresses": "",
     "max_connections": "40",
@@ -106,7 +108,8 @@ def _wait(found: Path, folder: Path, process: "subprocess.Popen[bytes]") -> None
         )
         if asked.returncode == 0:
             return
-        time.sleep(0.05)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(POLL_S)
     raise RuntimeError(f"PostgreSQL is not up after {START_S} s")
 
 

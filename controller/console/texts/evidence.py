@@ -5,7 +5,7 @@ from typing import Final
 TABLE: Final[dict[str, tuple[str, str]]] = {
     "evidence.heading": ("证据检索", "Evidence search"),
     "evidence.text": ("关键词", "Words"),
-    "evidence.text_hint": ("如：离席 手机 断电", "e.g. phone, corridor, 离席"),
+    "evidence.text_hint": ("如：离席 手机 断电", "e.g. phone, corridor, power"),
     "evidence.search": ("检索", "Search"),
     "evidence.clear": ("清除条件", "Clear"),
     "evidence.more_filters": ("更多条件", "More filters"),

@@ -76,7 +76,7 @@ def a_record(number: int, **changes: object) -> AlertRecord:
         update={"raised_utc_ms": UtcMs(10_000 + number)}
     )
     row = AlertRecord(alert=alert, number=number, received_utc_ms=UtcMs(10_000))
-    return replace(row, **changes)  # type: ignore[arg-type]
+    return replace(row, **changes)  # type: ignore[arg-type] # fields by name
 
 
 def an_entry(sequence: int, kind: str, start: int) -> FileEntry:
@@ -164,7 +164,7 @@ def test_search_is_the_same_on_both(url: str) -> None:
     store = SearchStore(database)
 
     def found(**asked: object) -> list[str]:
-        page = store.page(Filters(**asked), limit=100)  # type: ignore[arg-type]
+        page = store.page(Filters(**asked), limit=100)  # type: ignore[arg-type] # fields by name
         return [f"{row.kind.value}/{row.id}" for row in page.items]
 
     assert found(text="离席") == ["alert/a50"]

@@ -107,7 +107,7 @@ async def test_a_request_that_comes_again_with_its_key_gets_the_same_answer(tmp_
 
 def fact(day: int, **changes: object) -> AlertFact:
     row = AlertFact("area.over_admitted", "room-1", False, None, UtcMs(day), None, None)
-    return replace(row, **changes)  # type: ignore[arg-type]
+    return replace(row, **changes)  # type: ignore[arg-type] # fields by name
 
 
 def test_days_are_the_sites_and_none_is_left_out() -> None:
