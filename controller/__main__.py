@@ -298,12 +298,11 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     context = _context(service, database, pictures, security, hub, clock, metrics, outside, *desks)
     inbox, app = EdgeInbox(bus, service, clock, site.config.id, database.cursors()), build(context)
     edges = (inbox, commands, witnesses, duty.notices)
-    return Controller(
-        service, *edges, fleet, hub, app, database, security, metrics, clock, client, reports, sites
-    )
+    rest = (security, metrics, clock, client, reports, sites)
+    return Controller(service, *edges, fleet, hub, app, database, *rest)
 
 
-def _commands(
+def _commands(  # noqa: PLR0917  # everything is passed by argument
     settings: ControllerSettings,
     bus: Bus,
     clock: Clock,
@@ -346,7 +345,7 @@ def _sites(
     )
 
 
-def _reports(
+def _reports(  # noqa: PLR0917  # everything is passed by argument
     settings: ControllerSettings,
     database: Database,
     pictures: PictureStore,
