@@ -1,4 +1,4 @@
-"""Stores the duty roster with its revisions, hand-overs, and finds alerts by what people ask for."""
+"""Stores the roster, hand-overs; finds alerts by what people ask for."""
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Select, func, insert, select
