@@ -41,6 +41,7 @@ def register(shared: Shared) -> None:
     login_pages.register(shared)
     guard = _Guard(shared)
     _register_accounts(shared, guard)
+    _register_panels(shared, guard)
 
     @ui.page("/")
     def wall(request: Request) -> Response | None:
@@ -63,6 +64,43 @@ def register(shared: Shared) -> None:
         roles = roles_of("sites")
         return guard.open(request, roles, lambda login: SitesPage(shared, login, request))
 
+    @ui.page("/report/{session_id}")
+    def report(request: Request, session_id: str) -> Response | None:
+        return guard.open(
+            request, WALL_ROLES, lambda login: ReportView(shared, login, request, session_id)
+        )
+
+    @ui.page("/conduct")
+    def conduct(request: Request) -> Response | None:
+        roles = roles_of("conduct")
+        return guard.open(request, roles, lambda login: ConductPage(shared, login, request))
+
+    @ui.page("/retrievals")
+    def retrievals(request: Request) -> Response | None:
+        roles = roles_of("retrievals")
+        return guard.open(request, roles, lambda login: RetrievalsPage(shared, login, request))
+
+
+def _register_panels(shared: Shared, guard: "_Guard") -> None:
+    _register_panels(shared, guard)
+    _register_reports(shared, guard)
+    _register_search(shared, guard)
+    node_pages.register(shared)
+
+    @ui.page("/outside")
+    @ui.page("/outside/{room_id}")
+    def outside(request: Request, room_id: str = "") -> Response | None:
+        return guard.open(
+            request, ACTING, lambda login: OutsidePage(shared, login, request, room_id)
+        )
+
+    @ui.page("/{path:path}")
+    def nowhere(request: Request) -> None:
+        ui.context.client.status_code = 404
+        _notice("state.not_found", language_of(request))
+
+
+def _register_panels(shared: Shared, guard: "_Guard") -> None:
     @ui.page("/tablet/{room_id}")
     def tablet(request: Request, room_id: str) -> Response | None:
         return guard.open(
@@ -81,39 +119,8 @@ def register(shared: Shared) -> None:
         roles = (Role.KITCHEN, Role.SUPERVISOR)
         return guard.open(request, roles, lambda login: KitchenPage(shared, login, request))
 
-    _register_reports(shared, guard)
-    _register_search(shared, guard)
-    node_pages.register(shared)
-
-    @ui.page("/outside")
-    @ui.page("/outside/{room_id}")
-    def outside(request: Request, room_id: str = "") -> Response | None:
-        return guard.open(
-            request, ACTING, lambda login: OutsidePage(shared, login, request, room_id)
-        )
-
-    @ui.page("/{path:path}")
-    def nowhere(request: Request) -> None:
-        ui.context.client.status_code = 404
-        _notice("state.not_found", language_of(request))
-
 
 def _register_reports(shared: Shared, guard: "_Guard") -> None:
-    @ui.page("/report/{session_id}")
-    def report(request: Request, session_id: str) -> Response | None:
-        return guard.open(
-            request, WALL_ROLES, lambda login: ReportView(shared, login, request, session_id)
-        )
-
-    @ui.page("/conduct")
-    def conduct(request: Request) -> Response | None:
-        roles = roles_of("conduct")
-        return guard.open(request, roles, lambda login: ConductPage(shared, login, request))
-
-    @ui.page("/retrievals")
-    def retrievals(request: Request) -> Response | None:
-        roles = roles_of("retrievals")
-        return guard.open(request, roles, lambda login: RetrievalsPage(shared, login, request))
 
 
 def _register_accounts(shared: Shared, guard: "_Guard") -> None:

@@ -132,7 +132,7 @@ class Office:
 
     def raise_alert(self, room_id: RoomId, **how: object) -> str:
         """``StandIn.raise_alert`` of the room's node."""
-        return self.node_of(room_id).raise_alert(room_id, **how)  # type: ignore[arg-type]
+        return self.node_of(room_id).raise_alert(room_id, **how)  # type: ignore[arg-type]  # as it came
 
     def raise_over(self, alert_id: str) -> None:
         """The condition of an alert that ``raise_alert`` made is over."""
@@ -172,7 +172,7 @@ class Office:
 
     async def sealed(self, room_id: RoomId, **how: object) -> SessionView:
         """A new session of a room, sealed and confirmed by its node."""
-        session = await self.gathered(room_id, **how)  # type: ignore[arg-type]
+        session = await self.gathered(room_id, **how)  # type: ignore[arg-type]  # as it came
         api = await self.client()
         await self.seal(session.id)
         found = session
