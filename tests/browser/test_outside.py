@@ -92,7 +92,7 @@ async def test_what_a_microphone_says_arrives_in_the_room_and_in_the_record(
     await desk.mouse.down()
     await expect(button).to_have_attribute("data-state", "live")
     await until(
-        lambda: room_voices.camera.heard().size >= 16_000, within_s=20, what="two seconds are heard"
+        lambda: room_voices.camera.heard().size >= 8_000, within_s=40, what="a second is heard"
     )
     await office.shoot(desk, "outside-talk-live-en", full=True)
     await desk.mouse.up()
@@ -107,7 +107,7 @@ async def test_what_a_microphone_says_arrives_in_the_room_and_in_the_record(
     await until(filed, what="the talk stands in the record")
     (line,) = await filed()
     assert len(line["sha256"]) == 64
-    assert int(line["duration_ms"]) >= 1_900
+    assert int(line["duration_ms"]) >= 950
     assert office.errors == []
 
 
