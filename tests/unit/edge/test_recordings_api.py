@@ -128,6 +128,7 @@ ROUTES = (
     f"{CAM}/recordings/1/thumbnail.jpg",
     f"{CAM}/clip.mp4?from={START_UTC_MS}&to={START_UTC_MS + 2_000}",
     f"{CAM}/clip.json?from={START_UTC_MS}&to={START_UTC_MS + 2_000}",
+    f"{CAM}/still.jpg?at={START_UTC_MS + 1_000}",
     f"{CAM}/manifest.jsonl",
     "/api/v1/alerts/a-1/clip.mp4",
     "/api/v1/alerts/a-1/clip.json",
@@ -140,7 +141,8 @@ def test_the_table_of_routes_is_complete(steady: House) -> None:
         for path, what in steady.app.openapi()["paths"].items()
         if what["get"]["tags"] == ["recordings"]
     }
-    assert tagged == {route.partition("?")[0] for route in ROUTES}
+    own = f"{CAM}/watermarked.mp4"  # opens to a ticket of its own and to no token
+    assert tagged == {own, *(route.partition("?")[0] for route in ROUTES)}
 
 
 @pytest.mark.parametrize("path", ROUTES)
@@ -610,10 +612,8 @@ async def test_a_still_is_the_key_frame_before_a_moment(house: House) -> None:
     )
     assert first.status_code == later.status_code == 200
     assert later.headers["access-control-allow-origin"] == "*"
-    sizes = [
-        cv2.imdecode(np.frombuffer(row.content, np.uint8), 1).shape[1] for row in (first, later)
-    ]
-    assert sizes == [640, 640]
+    pictures = [cv2.imdecode(np.frombuffer(row.content, np.uint8), 1) for row in (first, later)]
+    assert [picture is not None and picture.shape[1] for picture in pictures] == [640, 640]
     assert first.content != later.content  # the pictures count
     missing = await house.client.get(
         f"{CAM}/still.jpg?at={START_UTC_MS + 2 * LENGTH_MS + 500}", headers=bearer(RECORDING)
@@ -626,3 +626,28 @@ async def test_a_still_is_the_key_frame_before_a_moment(house: House) -> None:
     assert (
         await house.client.get(f"{CAM}/still.jpg?at=1", headers=bearer(VIEW))
     ).status_code == 403
+
+
+async def test_watermarked_video_opens_to_its_own_ticket_alone(house: House) -> None:
+    path = f"{CAM}/watermarked.mp4"
+    asked = {"from": str(START_UTC_MS), "to": str(START_UTC_MS + 5_000)}
+    bare = await house.client.get(path, params=asked, headers=bearer(RECORDING))
+    assert bare.status_code == 401
+    for scope, resource, status in (
+        ("recording", CAM, 401),
+        ("watermark", "/api/v1/cameras/cam-2", 401),
+        ("watermark", CAM, 200),
+    ):
+        ticket = house.ticket(resource, scope)
+        answer = await house.client.get(path, params={**asked, "ticket": ticket})
+        assert answer.status_code == status, (scope, resource)
+    shown = answer.content
+    plain = await house.get(f"{CAM}/clip.mp4", from_=asked["from"], to=asked["to"])
+    assert plain.status_code == 200
+    with av.open(io.BytesIO(shown)) as video:
+        assert not video.streams.audio
+        assert video.streams.video[0].codec_context.name == "h264"
+    long = {"from": str(START_UTC_MS), "to": str(START_UTC_MS + 600_000)}
+    ticket = house.ticket(CAM, "watermark")
+    answer = await house.client.get(path, params={**long, "ticket": ticket})
+    assert answer.status_code == 422
