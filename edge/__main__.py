@@ -484,9 +484,7 @@ def new_ear(source_id: SourceId, ports: Ports) -> Ear:
 def _listen_to_pickups(
     site: Site, service: NodeService, recordings: Recordings, stack: ExitStack, ports: Ports
 ) -> None:
-    ears = {
-        one.id: new_ear(one.id, ports) for one in site.pickups if one.area in service.rooms
-    }
+    ears = {one.id: new_ear(one.id, ports) for one in site.pickups if one.area in service.rooms}
     if ears:
         pool = _pool(stack, "ears", 1)
         recordings.client.on_level(PickupEars(ears, service.report, pool, ports.clock).take)

@@ -38,7 +38,7 @@ class TalkedTo:
 
 @asynccontextmanager
 async def talked_to(folder: Path, *, user: str = "", password: str = "") -> AsyncIterator[TalkedTo]:
-    """A camera on loopback that keeps what it hears in ``folder``; with ``user`` it asks for digest."""
+    """A camera on loopback that keeps what it hears in ``folder``; ``user``: it asks for digest."""
     mounts = {
         f"/{law}": {"law": law, "heard": str(folder / f"{law}.raw")} for law in ("mulaw", "alaw")
     }
