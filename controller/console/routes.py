@@ -41,7 +41,6 @@ def register(shared: Shared) -> None:
     login_pages.register(shared)
     guard = _Guard(shared)
     _register_accounts(shared, guard)
-    _register_panels(shared, guard)
 
     @ui.page("/")
     def wall(request: Request) -> Response | None:
@@ -64,24 +63,6 @@ def register(shared: Shared) -> None:
         roles = roles_of("sites")
         return guard.open(request, roles, lambda login: SitesPage(shared, login, request))
 
-    @ui.page("/report/{session_id}")
-    def report(request: Request, session_id: str) -> Response | None:
-        return guard.open(
-            request, WALL_ROLES, lambda login: ReportView(shared, login, request, session_id)
-        )
-
-    @ui.page("/conduct")
-    def conduct(request: Request) -> Response | None:
-        roles = roles_of("conduct")
-        return guard.open(request, roles, lambda login: ConductPage(shared, login, request))
-
-    @ui.page("/retrievals")
-    def retrievals(request: Request) -> Response | None:
-        roles = roles_of("retrievals")
-        return guard.open(request, roles, lambda login: RetrievalsPage(shared, login, request))
-
-
-def _register_panels(shared: Shared, guard: "_Guard") -> None:
     _register_panels(shared, guard)
     _register_reports(shared, guard)
     _register_search(shared, guard)
@@ -121,6 +102,21 @@ def _register_panels(shared: Shared, guard: "_Guard") -> None:
 
 
 def _register_reports(shared: Shared, guard: "_Guard") -> None:
+    @ui.page("/report/{session_id}")
+    def report(request: Request, session_id: str) -> Response | None:
+        return guard.open(
+            request, WALL_ROLES, lambda login: ReportView(shared, login, request, session_id)
+        )
+
+    @ui.page("/conduct")
+    def conduct(request: Request) -> Response | None:
+        roles = roles_of("conduct")
+        return guard.open(request, roles, lambda login: ConductPage(shared, login, request))
+
+    @ui.page("/retrievals")
+    def retrievals(request: Request) -> Response | None:
+        roles = roles_of("retrievals")
+        return guard.open(request, roles, lambda login: RetrievalsPage(shared, login, request))
 
 
 def _register_accounts(shared: Shared, guard: "_Guard") -> None:

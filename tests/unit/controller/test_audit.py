@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.api import Role
 from contracts.api.audit import NO_LINE, AuditHead, AuditLine
+from contracts.units import UtcMs
 from controller.auth.audit import AuditLog, Happened
 from controller.auth.limits import Buckets
 from controller.auth.policy import RateSettings, SecuritySettings
@@ -226,7 +227,7 @@ async def test_old_lines_end_from_the_oldest_end_only(tmp_path: Path) -> None:
     made.clock.step_utc_ms(-450 * 86_400_000)
     await audit.write(Happened("a", "a clock that was set back"))
     made.clock.step_utc_ms(450 * 86_400_000)
-    assert store.cut_audit(made.clock.utc_ms() - 400 * 86_400_000) == 1
+    assert store.cut_audit(UtcMs(made.clock.utc_ms() - 400 * 86_400_000)) == 1
     assert [row["what"] for row in audit_lines(made)] == ["new", "a clock that was set back"]
 
 
@@ -263,7 +264,6 @@ def sealed(made: Bench) -> None:
     from dataclasses import replace
 
     from contracts.api import SessionBody, SessionState
-    from contracts.units import UtcMs
     from controller.core.sessions import schedule
     from controller.core.state import changed
 
@@ -351,8 +351,8 @@ async def test_no_secret_is_in_any_log_line_or_file(tmp_path: Path) -> None:
     told = json.dumps(logged, default=str)
     for secret in secrets:
         assert secret not in told
-        for path, content in files.items():
-            assert secret.encode() not in content, path
+        for file, content in files.items():
+            assert secret.encode() not in content, file
     assert order["pin"] not in json.dumps(audit_lines(made))
     for client in (boss, tab, panel):
         await client.aclose()
