@@ -297,9 +297,8 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     desks = (duty, reports, sites)
     context = _context(service, database, pictures, security, hub, clock, metrics, outside, *desks)
     inbox, app = EdgeInbox(bus, service, clock, site.config.id, database.cursors()), build(context)
-    edges = (inbox, commands, witnesses, duty.notices)
-    rest = (security, metrics, clock, client, reports, sites)
-    return Controller(service, *edges, fleet, hub, app, database, *rest)
+    rest = (database, security, metrics, clock, client, reports, sites)
+    return Controller(service, inbox, commands, witnesses, duty.notices, fleet, hub, app, *rest)
 
 
 def _commands(  # noqa: PLR0917  # everything is passed by argument
