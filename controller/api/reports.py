@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import structlog
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from contracts.api import BASE, Sentence, WitnessReport
+from contracts.api import BASE, Sentence, User, WitnessReport
 from contracts.api.report import NewVersionBody, ReportFile, ReportState, ReportVersion
 from controller.api.context import Caller, Context, ContextNeeded, Needs
 from controller.api.http_rules import problem_responses
@@ -26,6 +26,7 @@ router = APIRouter(prefix=f"{BASE}/sessions", tags=["reports"])
 
 STILLS_MAX: Final = 24  # pictures on the page: what a person looks through, some 5 MB
 VERSION_MAX: Final = 1_000
+WITH_PICTURES: Final = frozenset({ReportFile.PDF_ZH, ReportFile.PDF_EN, ReportFile.BUNDLE})
 NO_STORE: Final = {"Cache-Control": "no-store"}
 TYPES: Final = {
     ".pdf": "application/pdf",
@@ -70,17 +71,17 @@ async def get_report_page(
 ) -> Response:
     """The newest version, else the draft, as one page to print; it loads nothing."""
     session = await _seen(context, caller, session_id)
-    html = await asyncio.to_thread(_page, context, session, lang)
+    html = await asyncio.to_thread(_page, context, session, lang, caller.user)
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     headers = {**NO_STORE, "Content-Security-Policy": policy}
     return Response(html, media_type="text/html", headers=headers)
 
 
-def _page(context: Context, session: Session, lang: Language) -> str:
+def _page(context: Context, session: Session, lang: Language, user: User) -> str:
     desk = context.reports.desk
     report = desk.newest(session) or desk.draft(session).report
     stills: dict[int, bytes] = {}
-    for row in report.alerts[:STILLS_MAX]:
+    for row in report.alerts[:STILLS_MAX] if user.grants.picture else ():
         content = context.pictures.read(row.picture_sha256) if row.picture_sha256 else None
         if content is not None:
             stills[row.number] = content
@@ -102,7 +103,8 @@ async def get_draft_pdf(
 
     def made() -> bytes:
         gathered = desk.draft(session)
-        return witness_pdf(gathered.report, lang, desk.stills(gathered.alerts), None)
+        stills = desk.stills(gathered.alerts) if caller.user.grants.picture else {}
+        return witness_pdf(gathered.report, lang, stills, None)
 
     try:
         content = await asyncio.to_thread(made)
@@ -167,6 +169,8 @@ async def get_report_file(
 ) -> Response:
     """One file of a signed version, always the same bytes: PDF, JSON, statement, signatures."""
     session = await _seen(context, caller, session_id)
+    if name in WITH_PICTURES:
+        caller.needs_picture()  # stills stand in it, and a signed file cannot leave them out
     desk = context.reports.desk
     content = await asyncio.to_thread(desk.file, name, session.id, version)
     if content is None:
