@@ -9,7 +9,7 @@ from nicegui.events import GenericEventArguments
 
 from client import ControllerLost, RefusedError
 from contracts.api.accounts import SECOND_FACTOR, FirstBody, LinkView
-from controller.console.logins import At
+from controller.console.logins import At, ForeignStateError
 from controller.console.page import Shared, browser_id, keep_language, language_of
 from controller.console.parts import ASSETS, LoginForm, Notice, Part
 from controller.console.texts import Language, group, say
@@ -47,6 +47,9 @@ def register(shared: Shared) -> None:
         except RefusedError as error:
             ui.context.client.status_code = error.problem.status
             text = error.problem.detail or error.problem.title
+        except ForeignStateError:
+            ui.context.client.status_code = 401
+            text = say("login.foreign", language)
         except ControllerLost:
             ui.context.client.status_code = 502
             text = say("login.lost", language)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from client import ApiClient, ControllerLost, RefusedError
-from contracts.api import LoginGiven, Problem, User
+from contracts.api import LoginGiven, User
 from contracts.units import MonoMs, UtcMs
 from controller.console.feed import Feed, Link
 from runtime.clock import Clock
@@ -20,13 +20,11 @@ At = tuple[str, str]
 """A browser's address, and what it calls itself."""
 NOWHERE: At = ("", "")
 
-FOREIGN_STATE = Problem(
-    title="Unauthorized",
-    status=401,
-    detail="此次登录不是在本浏览器开始的，请重试。 / This sign-in did not begin at this browser.",
-)
-
 log = structlog.get_logger(__name__)
+
+
+class ForeignStateError(Exception):
+    """A log-in came back to a browser that did not begin it."""
 
 
 class Login:
@@ -121,12 +119,13 @@ class Logins:
         """Log in with what the identity provider sent this very browser back with.
 
         Raises:
-            RefusedError: it was begun at another browser, or the controller refuses it.
+            ForeignStateError: it was begun at another browser.
+            RefusedError: the controller refuses it.
             ControllerLost: the controller does not answer.
         """
         begun = self._states.pop(browser, None)
         if begun is None or not secrets.compare_digest(begun.encode(), state.encode()):
-            raise RefusedError(FOREIGN_STATE)
+            raise ForeignStateError
         api = self._api.for_browser(*at)
         return self._admit(browser, api, await api.oidc_finish(state, code))
 

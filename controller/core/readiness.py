@@ -130,7 +130,11 @@ def _tracks_recording(
         text = _said(f"录制状态未知：{names.zh}。", f"Nobody says whether they record: {names.en}.")
         return UNKNOWN, text, _MEND
     count = len(tracks)
-    return OK, _said(f"{count} 路{what.zh}均在录制。", f"{count} of {count} {what.en} record."), None
+    return (
+        OK,
+        _said(f"{count} 路{what.zh}均在录制。", f"{count} of {count} {what.en} record."),
+        None,
+    )
 
 
 _DECLARE: Final = Sentence(

@@ -49,8 +49,8 @@ from controller.core.plan import SitePlan, plan_of
 from controller.core.state import Now, SiteState, restored
 from controller.ports import Blocking, P, T
 from controller.settings import DATABASE_FILE, ControllerSettings, Deployment
-from controller.store.database import Database
 from controller.sites.settings import SitesSettings
+from controller.store.database import Database
 from runtime.clock import SimulatedClock
 from runtime.mqtt import Outgoing
 from tests.fakes.bus import MemoryBroker, MemoryBus

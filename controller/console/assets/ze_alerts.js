@@ -35,7 +35,7 @@ export default {
           <label class="ze-field">{{ t['alerts.side'] }}<select v-model="form.handling" data-testid="filter-handling"><option :value="null">{{ t['alerts.all'] }}</option><option v-for="o in options.handling" :key="o.id" :value="o.id">{{ o.label }}</option></select></label>
           <label class="ze-field">{{ t['handling.disposition'] }}<select v-model="form.disposition"><option :value="null">{{ t['alerts.all'] }}</option><option v-for="o in options.disposition" :key="o.id" :value="o.id">{{ o.label }}</option></select></label>
           <label class="ze-field">{{ t['alerts.owner'] }}<input v-model="form.owner" maxlength="64"></label>
-          <label class="ze-field">{{ t['alerts.rule'] }}<input v-model="form.rule" maxlength="80" placeholder="area.over_admitted"></label>
+          <label class="ze-field">{{ t['alerts.rule'] }}<input v-model="form.rule" maxlength="80" :placeholder="t['alerts.rule_hint']"></label>
           <label class="ze-field">{{ t['alerts.from'] }}<input v-model="form.first_day" type="date" min="2020-01-01" max="2099-12-31" data-testid="filter-from"></label>
           <label class="ze-field">{{ t['alerts.until'] }}<input v-model="form.last_day" type="date" min="2020-01-01" max="2099-12-31"></label>
           <div class="ze-filters-do"><label><input type="checkbox" v-model="form.open" data-testid="filter-open"> {{ t['alerts.open_only'] }}</label><label><input type="checkbox" v-model="form.shadow"> {{ t['alerts.shadow'] }}</label>

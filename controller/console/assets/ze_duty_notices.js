@@ -47,7 +47,7 @@ export default {
         <label class="ze-field">{{ t['duty.channel_id'] }}<input v-model="form.id" :disabled="known" required maxlength="40" pattern="[a-z0-9]([a-z0-9\\-]{0,38}[a-z0-9])?" data-testid="channel-id"></label>
         <label class="ze-field">{{ t['duty.channel_name'] }}<input v-model="form.name" required maxlength="40" data-testid="channel-name"></label>
         <label class="ze-field">{{ t['duty.channel_address'] }}<input v-model="form.address" type="password" autocomplete="new-password" :required="!known" maxlength="1000" :placeholder="known ? t['duty.channel_keep'] : 'jsons://…'" data-testid="channel-address"></label>
-        <label class="ze-field">{{ t['duty.channel_language'] }}<select v-model="form.language"><option value="zh-CN">中文</option><option value="en">English</option></select></label>
+        <label class="ze-field">{{ t['duty.channel_language'] }}<select v-model="form.language"><option value="zh-CN">{{ t['duty.zh'] }}</option><option value="en">{{ t['duty.en'] }}</option></select></label>
         <fieldset class="ze-duty-set"><legend>{{ t['duty.channel_levels'] }}</legend><label v-for="l in [1, 2, 3]" :key="l"><input v-model="form.levels" type="checkbox" :value="l"> {{ t['duty.level' + l] }}</label></fieldset>
         <label class="ze-duty-check"><input v-model="form.enabled" type="checkbox">{{ t['duty.enabled'] }}</label>
         <p v-if="problem" class="ze-duty-problem" role="alert" data-testid="channel-problem"><ze-sign name="warning"/>{{ problem }}</p>

@@ -28,6 +28,9 @@ export default {
     left() {
       return this.centre - this.span / 2;
     },
+    cursorShown() {
+      return this.cursor >= this.left && this.cursor <= this.left + this.span;
+    },
     step() {
       return STEPS.find((step) => this.span / step <= 8) || STEPS[STEPS.length - 1];
     },
@@ -380,7 +383,7 @@ export default {
             <div class="ze-tl-row"><i v-for="row in seals" :key="row.from" class="is-seal" :style="row.style" :title="t['timeline.sealed'] + ' ' + row.title + ' ' + row.at"></i></div>
             <div class="ze-tl-row"><button v-for="group in marks" :key="group.key" class="ze-tl-mark" :class="'is-' + (group.rows[0].severity || group.rows[0].kind)" :style="{ left: group.left + '%' }" :title="group.rows.map((row) => row.at + ' ' + row.title).slice(0, 6).join('\\n')" :aria-label="group.rows[0].at + ' ' + group.rows[0].title" tabindex="-1" @click="move(group.rows[0].utc_ms)"><ze-sign :name="group.rows[0].sign"/><small v-if="group.rows.length > 1">{{ group.rows.length }}</small></button></div>
             <div v-for="track in tracks" :key="track.id" class="ze-tl-row" :data-testid="'cover-' + track.id"><i v-for="(span, n) in track.spans" :key="'s' + n" class="is-recorded" :style="span"></i><i v-for="hole in track.holes" :key="'g' + hole.from" class="is-gap" :style="hole.style" :title="t['timeline.gap'] + ': ' + hole.reason + ' ' + hole.at"></i></div>
-            <b v-if="cursor >= left && cursor <= left + span" class="ze-tl-cursor" :style="{ left: place(cursor) + '%' }"></b>
+            <b v-if="cursorShown" class="ze-tl-cursor" :style="{ left: place(cursor) + '%' }"></b>
             <span v-if="loading" class="ze-spin ze-tl-spin" aria-hidden="true"></span>
           </div>
         </div>

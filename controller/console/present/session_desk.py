@@ -38,7 +38,7 @@ def room_names(view: SessionView, house: House | None, words: Words) -> str:
     """The rooms of a session by name."""
     rooms = house.rooms if house is not None else {}
     names = [words.name(rooms[one].name) if one in rooms else one for one in rooms_of(view)]
-    return "、".join(names) if words.say("sessions.today") == "今天" else ", ".join(names)
+    return words.say("desk.rooms_tail").join(names)
 
 
 def rooms_of(view: SessionView) -> tuple[str, ...]:

@@ -3,6 +3,10 @@
 from typing import Final
 
 TABLE: Final[dict[str, tuple[str, str]]] = {
+    "login.foreign": (
+        "此次登录不是在本浏览器开始的，请重试。",
+        "This sign-in did not begin at this browser. Try again.",
+    ),
     "login.code": ("第二因素口令", "Code of your second factor"),
     "login.code_hint": (
         "输入手机验证器中的六位口令，或一个恢复码。",

@@ -1,6 +1,5 @@
 """The OpenAPI document says all that there is to say, and the application keeps to it."""
 
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -79,6 +78,8 @@ def test_the_examples_are_what_the_schema_takes(document: dict[str, Any]) -> Non
         if content is None:
             continue
         schema = {**content["schema"], "components": document["components"]}
-        for error in Draft202012Validator(schema).iter_errors(content["example"]):
-            wrong.append(f"{name}: {error.json_path} {error.message[:120]}")
+        wrong += [
+            f"{name}: {error.json_path} {error.message[:120]}"
+            for error in Draft202012Validator(schema).iter_errors(content["example"])
+        ]
     assert wrong == []

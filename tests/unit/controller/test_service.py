@@ -125,7 +125,9 @@ async def test_a_command_committed_but_not_sent_is_sent_after_the_restart(tmp_pa
     body = SessionBody(room_id="room-1", title="T", admitted=5)
     assert isinstance(await service.ask(SessionScheduled("s-1", body, "sup")), Accepted)
     for verb in (SessionVerb.GATHER, SessionVerb.SEAL):
-        assert isinstance(await service.ask(SessionActed("s-1", verb, "sup", ALL_OVERRIDDEN)), Accepted)
+        assert isinstance(
+            await service.ask(SessionActed("s-1", verb, "sup", ALL_OVERRIDDEN)), Accepted
+        )
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     left = [row.output for row in made.controller.database.open_outputs()]
