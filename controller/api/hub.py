@@ -139,8 +139,8 @@ class EventHub:
             for room_id in session.rooms:
                 self._dirty[EventName.ROOM, room_id] = None
         for act in _news(before.acts, after.acts):
-            body = outside_views.view_of(act)
-            self._last(StreamEvent(EventName(act.kind), act.id, body, room_id=act.room_id))
+            view = outside_views.view_of(act)
+            self._last(StreamEvent(EventName(act.kind), act.id, view, room_id=act.room_id))
         self._deliveries(before, after)
         self._live(before, after)
 
