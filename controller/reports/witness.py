@@ -165,7 +165,7 @@ def page(
     def state_name(state: SessionState) -> str:
         return _side(sessions.STATE_NAMES[state], column)
 
-    signed = ("第 {} 版 · 已签名，以 PDF 为准", "Version {} · signed; the PDF counts")[column]
+    signed = ("第 {} 版 · 已签名", "Version {} · signed")[column]
     environment = Environment(
         loader=PackageLoader("controller.reports"),
         autoescape=select_autoescape(("j2", "html")),

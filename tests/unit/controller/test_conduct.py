@@ -24,7 +24,13 @@ from controller.core.roster import CheckIn, Participant, Roster
 from controller.core.sessions import Session
 from controller.core.state import Now, RoomLive
 from controller.reports.conduct import compile_report, month_of, quarter_of
-from controller.reports.conduct_files import conduct_csv, conduct_pdf, conduct_xlsx, safe
+from controller.reports.conduct_files import (
+    Language,
+    conduct_csv,
+    conduct_pdf,
+    conduct_xlsx,
+    safe,
+)
 from controller.reports.gather import CURVE_MAX, thinned
 from tests.fakes.controller_site import an_alert, fresh_state, observation, person, small_plan
 
@@ -61,8 +67,10 @@ def test_months_follow_one_another_without_a_gap(year: int, month: int, zone: st
     assert 28 <= (here.to_utc_ms - here.from_utc_ms) / 86_400_000 <= 31
 
 
-def seat(number: int, role: Role = Role.EXPERT, **more: str) -> Participant:
-    return Participant(number=number, seat=f"S{number}", role=role, **more)  # type: ignore[arg-type]
+def seat(
+    number: int, role: Role = Role.EXPERT, *, expert_code: str = "", organisation: str = ""
+) -> Participant:
+    return Participant(number, f"S{number}", role, organisation, expert_code)
 
 
 def came(number: int, minute: int) -> CheckIn:
@@ -134,18 +142,18 @@ def test_a_cancelled_session_counts_against_nobody() -> None:
 
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
-def test_files_hold_the_same_and_no_cell_is_a_formula(language: str) -> None:
+def test_files_hold_the_same_and_no_cell_is_a_formula(language: Language) -> None:
     made = report()
-    raw = conduct_csv(made, language)  # type: ignore[arg-type]
+    raw = conduct_csv(made, language)
     assert raw.startswith(b"\xef\xbb\xbf")
     cells = [cell for row in csv.reader(io.StringIO(raw.decode("utf-8-sig"))) for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t"))]
     assert any("cmd|" in cell for cell in cells)
-    book = openpyxl.load_workbook(io.BytesIO(conduct_xlsx(made, language)))  # type: ignore[arg-type]
+    book = openpyxl.load_workbook(io.BytesIO(conduct_xlsx(made, language)))
     for sheet in book.worksheets:
         for row in sheet.iter_rows():
             assert all(cell.data_type != "f" for cell in row)
-    pdf = pypdf.PdfReader(io.BytesIO(conduct_pdf(made, language)))  # type: ignore[arg-type]
+    pdf = pypdf.PdfReader(io.BytesIO(conduct_pdf(made, language)))
     text = "".join(page.extract_text() for page in pdf.pages)
     assert "E2" in text
     assert "=cmd|" in text  # what is data is printed as it is

@@ -129,7 +129,7 @@ async def test_its_pdf_embeds_the_intended_font_its_data_and_its_words(running: 
         fonts = {
             str(font.get_object()["/BaseFont"])
             for page in pdf.pages
-            for font in page["/Resources"]["/Font"].values()  # type: ignore[index]
+            for font in page["/Resources"]["/Font"].values()  # type: ignore[index]  # pypdf types a page as any object
         }
         assert any("NotoSerifCJKsc" in font for font in fonts), fonts
         assert pdf.attachments["report.json"] == [files[ReportFile.JSON.value]]
