@@ -247,9 +247,7 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
     video = LiveVideo(asyncio.get_running_loop(), viewers_max=config.api.viewers_max)
     index = open_index(config, stack)
     moments = open_moments(config, stack) if index else None
-    sounds = _sounds(config)
-    live = live_sound(config, site, clock)
-    ports = Ports(clock, session, pictures, hub, video, moments, sounds, live)
+    ports = Ports(clock, session, pictures, hub, video, moments, *_heard(config, site, clock))
     wiring = _shared(config, site, environ, stack, ports)
     recordings = open_recordings(config, site, wiring, index, environ, stack) if index else None
     book = RuleBook(config.rules, wiring.store, wiring.disk, clock)
@@ -275,7 +273,7 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
         _view(config, site, service, wiring, (hub, video), recordings),
         hub,
         pictures,
-        sounds,
+        ports.sounds,
         gate,
         listener,
         video,
@@ -284,7 +282,7 @@ def wire(config: EdgeSettings, site: Site, environ: Mapping[str, str], stack: Ex
         RuleDesk(book, service.rooms, clock, wiring.store.frozen_text),
         zone_desk(site, zones, service, clock),
         *watching,
-        open_voices(config, site, wiring, live, environ),
+        open_voices(config, site, wiring, ports.live_sound, environ),
     )
 
 
@@ -413,6 +411,11 @@ def _pictures(config: EdgeSettings) -> Pictures:
         keep_bytes=config.pictures.keep_mib * mib,
         hard_bytes=config.pictures.hard_mib * mib,
     )
+
+
+def _heard(config: EdgeSettings, site: Site, clock: Clock) -> tuple[Sounds, LiveSound]:
+    """What the ears feed: the sounds of alerts, and who hears a room live."""
+    return _sounds(config), live_sound(config, site, clock)
 
 
 def _sounds(config: EdgeSettings) -> Sounds:

@@ -132,7 +132,7 @@ async def test_words_arrive_at_the_camera_and_are_kept_as_they_were_sent(
         answer = await client.get(file, params={"ticket": ticket(file, "sound")})
         assert (await client.get(file)).status_code == 401
     assert hashlib.sha256(answer.content).hexdigest() == told.sha256
-    with av.open(io.BytesIO(answer.content)) as container:
+    with av.open(io.BytesIO(answer.content), "r") as container:
         kept = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
     # What is kept is what the loudspeaker was given, but for the law's rounding.
     part = heard[-10_500:-500]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -57,12 +58,12 @@ class House:
         found: dict[str, object] = answer.json()
         return found
 
-    async def record(self, kind: str) -> list[dict[str, object]]:
+    async def record(self, kind: str) -> list[dict[str, Any]]:
         rows = (await (await self.of("sup")).get(f"/sessions/{self.session}/record")).json()
         return [row for row in rows["items"] if row["kind"] == kind]
 
     async def steps(self, kind: str) -> list[str]:
-        return [row["data"]["step"] for row in await self.record(kind)]  # type: ignore[index]
+        return [row["data"]["step"] for row in await self.record(kind)]
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ async def test_a_talk_gets_a_ticket_for_itself_and_its_words_stand_in_the_record
     await until(filed, what="the node's word is filed")
     (line,) = await house.record("talk")
     assert line["subject"] == talk["id"]
-    assert line["data"]["sha256"] == "ab" * 32  # type: ignore[index]
+    assert line["data"]["sha256"] == "ab" * 32
     sound = (await (await house.of("sup")).get(f"/talks/{talk['id']}/sound")).json()
     assert ticket_in(sound["url"], "sound", house.made) == "sup"
     assert (await (await house.of("duty")).get(f"/talks/{talk['id']}/sound")).status_code == 403

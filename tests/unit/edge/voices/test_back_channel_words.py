@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from typing import Any
 
 import av
 import numpy as np
@@ -30,7 +31,7 @@ def as_ffmpeg_encodes(codec: str, samples: NDArray[np.int16]) -> bytes:
     name = {"PCMU": "pcm_mulaw", "PCMA": "pcm_alaw"}[codec]
     out = io.BytesIO()
     with av.open(out, "w", format={"PCMU": "mulaw", "PCMA": "alaw"}[codec]) as container:
-        stream = container.add_stream(name, rate=8_000, layout="mono")
+        stream: Any = container.add_stream(name, rate=8_000, layout="mono")
         frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate = 8_000
         container.mux(stream.encode(frame))
