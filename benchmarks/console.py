@@ -9,6 +9,7 @@ The control loop is timed from an event in a node's outbox to the controller's a
 which it gives after its commit: with no client, and with all.
 """
 
+import ast
 import asyncio
 import contextlib
 import json
@@ -37,14 +38,17 @@ from tests.fakes.waiting import until
 ROOMS_A_NODE: Final = 8
 PEOPLE: Final = 6
 LOOP_MAX_SHARE: Final = 1.10  # issue 5: with all consoles on, the loop does not move by more
-ROUND_S: Final = 10.0  # an event that is not committed within is lost, not slow
+ROUND_S: Final = 20.0  # an event that is not committed within is lost, not slow
+SETTLED_S: Final = 60.0  # nodes that spoke before the controller was there wait longer and longer
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 QUERY: Final = re.compile(r"query: (\{.*?\}),\s*\n")
 ACK_S: Final = 3.0  # as NiceGUI's own page does
 PARTS: Final = ("controller", "console")
 SEEN: Final = """() => {
   window.ze_counts = {};
+  window.ze_cards = {};
   const look = () => {
+    for (const card of document.querySelectorAll("[data-alert]")) window.ze_cards[card.dataset.alert] ??= Date.now();
     for (const tile of document.querySelectorAll("[data-room]")) {
       const text = tile.querySelector("[data-testid=count-value]")?.textContent;
       const known = window.ze_counts[tile.dataset.room];
@@ -118,12 +122,13 @@ class Onlooker:
         found = QUERY.search(page.text)
         if found is None or "/login" in str(page.url):
             raise RuntimeError(f"{self.url} gave no page of NiceGUI: {page.status_code}")
-        query = json.loads(found.group(1))
+        query = ast.literal_eval(found.group(1))  # NiceGUI writes it as Python does
         query |= {"tab_id": f"tab-{id(self)}", "document_id": f"document-{id(self)}"}
 
+        said = {name: str(value).lower() for name, value in query.items()}  # as JavaScript does
         self.socket.on("*", self._took)
         await self.socket.connect(
-            f"{self.url}?{urlencode(query)}",
+            f"{self.url}?{urlencode(said)}",
             socketio_path="_nicegui_ws/socket.io",
             transports=["websocket"],
             headers={"Cookie": self.cookies},
@@ -194,6 +199,20 @@ async def dom_ms(office: Office, page: Page, samples: int) -> list[float]:
     return times
 
 
+async def alert_ms(office: Office, page: Page, samples: int) -> list[float]:
+    """From an alert in a node's outbox to its card in the page; each is acknowledged after."""
+    api = await office.client()
+    times = []
+    for _ in range(samples):
+        start = time.time() * 1_000
+        alert_id = office.raise_alert("room-1")
+        await page.wait_for_function("(id) => window.ze_cards[id]", arg=alert_id, polling=20)
+        times.append(await page.evaluate("(id) => window.ze_cards[id]", alert_id) - start)
+        office.raise_over(alert_id)
+        await api.acknowledge(alert_id)
+    return times
+
+
 async def measured(size: Size) -> dict[str, Figure]:
     """All figures of one run."""
     with tempfile.TemporaryDirectory(prefix="zeroentry-bench-") as temporary:
@@ -212,6 +231,12 @@ async def measured(size: Size) -> dict[str, Figure]:
 async def _figures(
     office: Office, browser: Browser, stack: contextlib.AsyncExitStack, size: Size
 ) -> dict[str, Figure]:
+    boxes = [node.outbox for node in office.nodes.values()]
+    await until(
+        lambda: all(box.depth == 0 for box in boxes),
+        within_s=SETTLED_S,
+        what="what the nodes said before the controller was up is committed",
+    )
     await loop_ms(office, 5)
     alone, idle = await _round(office, size)
     states = [await _logged_in(office) for _ in range(size.clients)]
@@ -226,17 +251,21 @@ async def _figures(
     await page.get_by_test_id("wall-layout").select_option("64")
     await page.get_by_test_id(f"room-room-{size.rooms - 1}").wait_for()
     seen = await dom_ms(office, page, size.samples)
+    cards = await alert_ms(office, page, size.samples // 4)
     told = sum(row.bytes for row in onlookers)
     watched, busy = await _round(office, size)
     told = sum(row.bytes for row in onlookers) - told
-    quiet = [row for row in onlookers if row.messages == 0]
+    if quiet := sum(row.messages == 0 for row in onlookers):
+        raise RuntimeError(f"{quiet} of {len(onlookers)} clients were told nothing: not connected")
     return {
         "rooms": size.rooms,
         "console_clients": size.clients,
-        "clients_that_were_told_nothing": len(quiet),
-        "mqtt_to_dom_median_ms": median(seen),
-        "mqtt_to_dom_p95_ms": percentile(seen, 0.95),
-        "samples": len(seen),
+        "count_to_dom_median_ms": median(seen),
+        "count_to_dom_p95_ms": percentile(seen, 0.95),
+        "alert_to_dom_median_ms": median(cards),
+        "alert_to_dom_p95_ms": percentile(cards, 0.95),
+        "counts": len(seen),
+        "alerts": len(cards),
         "loop_median_ms_no_client": median(alone),
         "loop_median_ms_all_clients": median(watched),
         "loop_p95_ms_no_client": percentile(alone, 0.95),
@@ -280,7 +309,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``python -m benchmarks.console``."""
     given: Options = options((__doc__ or "").split("\n", maxsplit=1)[0], argv)
     figures = asyncio.run(measured(QUICK if given.quick else FULL))
-    against = "limits: alert and count within 1 s; loop within 10 % of what it is without clients"
+    against = "limits: an alert within 1 s; the loop within 10 % of what it is without clients"
     show("supervision room", against, figures, given)
     return 0
 
