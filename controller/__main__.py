@@ -292,7 +292,7 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     names = Names(NameStore(database), open_vault(settings.data_dir / NAMES_KEY_FILE))
     around = (keys.node_keys, base_url, broker_connected, settings.menu, key, names)
     outside = Outside(*around, demo=demo)
-    reports = _reports(settings, database, pictures, service, clock, client, outside)
+    reports = _reports(settings, database, pictures, service, (clock, client, blocking), outside)
     sites = _sites(settings, keys, service, database, (bell, clock, rng, blocking))
     desks = (duty, reports, sites)
     context = _context(service, database, pictures, security, hub, clock, metrics, outside, *desks)
@@ -344,16 +344,16 @@ def _sites(
     )
 
 
-def _reports(  # noqa: PLR0917  # everything is passed by argument
+def _reports(  # everything is passed by argument
     settings: ControllerSettings,
     database: Database,
     pictures: PictureStore,
     service: Service,
-    clock: Clock,
-    client: httpx.AsyncClient,
+    tools: tuple[Clock, httpx.AsyncClient, Blocking],
     outside: "Outside",
 ) -> ReportOffice:
     key = outside.evidence_key
+    clock, client, blocking = tools
     return open_office(
         settings.data_dir,
         state=lambda: service.state,
@@ -365,6 +365,8 @@ def _reports(  # noqa: PLR0917  # everything is passed by argument
         clock=clock,
         client=client,
         node_keys=outside.node_keys,
+        at_release=settings.reports.at_release,
+        blocking=blocking,
     )
 
 

@@ -62,6 +62,12 @@ class ControllerMqtt(MqttSettings):
     )
 
 
+class ReportSettings(Strict):
+    """Witness reports. ``at_release``: the first version is made by itself."""
+
+    at_release: bool = True
+
+
 class ControllerSettings(Strict):
     """One controller."""
 
@@ -79,6 +85,7 @@ class ControllerSettings(Strict):
     """Whom an alert that nobody takes is told to, after what time, and when it is quiet."""
     security: SecuritySettings = SecuritySettings()
     """How people log in, how long the audit log is kept, how many requests may come."""
+    reports: ReportSettings = ReportSettings()
     sites: SitesSettings = SitesSettings()
     """Other sites of a remote evaluation: who they are, and what is waited for."""
     sessions: SessionPolicy = SessionPolicy()

@@ -21,7 +21,7 @@ from controller.core.alerts import AlertRecord
 from controller.core.outputs import FileRecord
 from controller.core.sessions import Session
 from controller.core.state import RecordNoted, SiteState
-from controller.ports import Intake
+from controller.ports import Blocking, Intake
 from controller.reports.gather import Facts, Gathered, concerned, gather
 from controller.reports.roster_lines import roster_lines
 from controller.reports.versions import ReportShelf, Signer, file_of, make_version, same_facts
@@ -84,6 +84,7 @@ class Desk:
     intake: Intake
     clock: Clock
     making: asyncio.Lock
+    blocking: Blocking = asyncio.to_thread
 
     def draft(self, session: Session) -> Gathered:
         """The report as it stands now. Blocks."""
@@ -163,7 +164,7 @@ class Desk:
             DocumentError, OSError, StoreLost: it could not be made; nothing is filed.
         """
         async with self.making:
-            made = await asyncio.to_thread(self._make, session, by, reason)
+            made = await self.blocking(self._make, session, by, reason)
         text = Sentence(
             zh=f"见证报告第 {made.version} 版已生成并签名。",
             en=f"Version {made.version} of the witness report was made and signed.",
@@ -227,7 +228,7 @@ class Desk:
 
     async def run(self) -> None:
         """Make the first version of each session that is over, until cancelled."""
-        waiting = set(await asyncio.to_thread(self.store.unreported, RELEASED_MAX))
+        waiting = set(await self.blocking(self.store.unreported, RELEASED_MAX))
         again: dict[str, int] = {}
         known: set[str] = set()
         while True:
@@ -250,12 +251,12 @@ class Desk:
 
     async def _first(self, session_id: str) -> bool:
         """Make the first version if it is due; whether there is nothing left to do."""
-        session = self.state().sessions.get(session_id) or await asyncio.to_thread(
+        session = self.state().sessions.get(session_id) or await self.blocking(
             self.reader.find_session, session_id
         )
         if session is None or session.state not in OVER or session.released_utc_ms is None:
             return True
-        if await asyncio.to_thread(self.store.versions, session_id):
+        if await self.blocking(self.store.versions, session_id):
             return True
         late = self.clock.utc_ms() >= session.released_utc_ms + WAIT_MS
         if not late and self.waiting_for(session):

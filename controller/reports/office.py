@@ -13,7 +13,7 @@ from controller.core.alerts import AlertRecord
 from controller.core.retrievals import Retrieval
 from controller.core.sessions import Session
 from controller.core.state import SiteState
-from controller.ports import Intake
+from controller.ports import Blocking, Intake
 from controller.reports.desk import Desk, Pictures, Reader, Versions
 from controller.reports.packages import PackageFacts, PackageMaker, Packages, RetrievalRows
 from controller.reports.versions import ReportShelf, Signer
@@ -53,11 +53,14 @@ class ReportOffice:
     packages: Packages
     maker: PackageMaker
     rows: Rows
+    at_release: bool = True
+    """Whether the first version is made by itself; else when a person asks for it."""
 
     async def run(self) -> None:
         """Make reports of released sessions and packages of approved retrievals."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.desk.run())
+            if self.at_release:
+                group.create_task(self.desk.run())
             group.create_task(self.maker.run())
 
 
@@ -73,6 +76,8 @@ def open_office(  # noqa: PLR0913  # everything is passed by argument
     clock: Clock,
     client: httpx.AsyncClient,
     node_keys: Mapping[NodeId, bytes],
+    at_release: bool = True,
+    blocking: Blocking = asyncio.to_thread,
 ) -> ReportOffice:
     """An office that keeps its files in ``data_dir``. Blocks.
 
@@ -82,7 +87,9 @@ def open_office(  # noqa: PLR0913  # everything is passed by argument
     packages = Packages(data_dir / PACKAGES)
     packages.folder.mkdir(parents=True, exist_ok=True)
     shelf = ReportShelf(data_dir / REPORTS)
-    desk = Desk(state, facts, rows, pictures, shelf, signer, intake, clock, asyncio.Lock())
+    desk = Desk(
+        state, facts, rows, pictures, shelf, signer, intake, clock, asyncio.Lock(), blocking
+    )
     maker = PackageMaker(
         rows,
         facts,
@@ -93,5 +100,6 @@ def open_office(  # noqa: PLR0913  # everything is passed by argument
         state=state,
         node_keys=node_keys,
         intake=intake,
+        blocking=blocking,
     )
-    return ReportOffice(desk, packages, maker, rows)
+    return ReportOffice(desk, packages, maker, rows, at_release=at_release)

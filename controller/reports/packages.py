@@ -28,7 +28,7 @@ from controller.core.ledger import chain_id
 from controller.core.outputs import FileEntry, FileRecord, Refused
 from controller.core.retrievals import Retrieval
 from controller.core.state import RecordNoted, SiteState
-from controller.ports import Intake, StoreLost
+from controller.ports import Blocking, Intake, StoreLost
 from controller.reports.package_zip import (
     CONTROLLER,
     PackageZip,
@@ -166,7 +166,9 @@ class PackageMaker:
         state: Callable[[], SiteState],
         node_keys: Mapping[NodeId, bytes],
         intake: Intake,
+        blocking: Blocking = asyncio.to_thread,
     ) -> None:
+        self._blocking = blocking
         self._rows = rows
         self._facts = facts
         self._packages = packages
@@ -180,7 +182,7 @@ class PackageMaker:
 
     async def run(self) -> None:
         """Until cancelled. What a crash left half made is made anew."""
-        await asyncio.to_thread(self._put_back)
+        await self._blocking(self._put_back)
         while True:
             try:
                 await self._look()
@@ -196,7 +198,7 @@ class PackageMaker:
 
     async def _look(self) -> None:
         open_states = (RetrievalState.ASKED, RetrievalState.APPROVED, RetrievalState.READY)
-        rows = await asyncio.to_thread(self._rows.retrievals_in, open_states, ROWS_MAX)
+        rows = await self._blocking(self._rows.retrievals_in, open_states, ROWS_MAX)
         now = self._clock.utc_ms()
         for row in rows:
             if retrievals.expired(row, now) != row:
@@ -215,7 +217,7 @@ class PackageMaker:
 
     async def _end(self, row: Retrieval, now: UtcMs) -> None:
         await self._change(row.id, lambda old: retrievals.expired(old, now))
-        await asyncio.to_thread(self._packages.drop, row.id)
+        await self._blocking(self._packages.drop, row.id)
         text = Sentence(
             zh=f"调阅申请 {row.number} 已过期，文件已删除。",
             en=f"Retrieval {row.number} has expired; its package is deleted.",
@@ -226,7 +228,7 @@ class PackageMaker:
     async def _change(
         self, retrieval_id: str, change: Callable[[Retrieval], Retrieval | Refused]
     ) -> None:
-        await asyncio.to_thread(self._rows.change_retrieval, retrieval_id, change)
+        await self._blocking(self._rows.change_retrieval, retrieval_id, change)
 
     async def _make(self, row: Retrieval) -> None:
         why = retrievals.may_be_made(row, self._state().sessions.values())
@@ -238,17 +240,17 @@ class PackageMaker:
         try:
             made = await self._fill(package, row)
         except PackageLost as lost:
-            await asyncio.to_thread(package.discard)
+            await self._blocking(package.discard)
             await self._wait(row, lost.why)
         except PackageRefusedError as error:
-            await asyncio.to_thread(package.discard)
+            await self._blocking(package.discard)
             await self._fail(row, error.why)
         except OSError as error:
-            await asyncio.to_thread(package.discard)
+            await self._blocking(package.discard)
             log.error("retrieval_disk", retrieval_id=row.id, error=str(error))
             await self._wait(row, _disk_full())
         except BaseException:
-            await asyncio.to_thread(package.discard)
+            await self._blocking(package.discard)
             raise
         else:
             await self._finish(row, *made)
@@ -284,7 +286,7 @@ class PackageMaker:
         )
         line = sign_line(seal, self._signer.sign).decode()
         beside = path.with_name(path.name + SEAL_SUFFIX)
-        await asyncio.to_thread(beside.write_text, line + "\n")
+        await self._blocking(beside.write_text, line + "\n")
         await self._change(row.id, lambda old: retrievals.ready(old, sha256, size, line, gaps, now))
         text = Sentence(
             zh=f"调阅申请 {row.number} 的文件已制作，SHA-256 {sha256}。",
@@ -296,7 +298,7 @@ class PackageMaker:
     # --- what goes in ---------------------------------------------------------------------------
 
     async def _fill(self, package: PackageZip, row: Retrieval) -> tuple[str, int, int]:
-        parts = [await asyncio.to_thread(self._part, row, camera) for camera in row.body.cameras]
+        parts = [await self._blocking(self._part, row, camera) for camera in row.body.cameras]
         if not any(part.wanted for part in parts):
             raise PackageRefusedError(
                 Sentence(
@@ -314,7 +316,7 @@ class PackageMaker:
             await self._marked(package, row, parts)
         site = self._state().plan.site.config.id
         put_notes(package, row, parts, site, self._clock.utc_ms())
-        sha256, size = await asyncio.to_thread(package.close)
+        sha256, size = await self._blocking(package.close)
         return sha256, size, sum(len(part.gaps) for part in parts)
 
     async def _room(self, row: Retrieval, parts: list[TrackPart]) -> None:
@@ -330,7 +332,7 @@ class PackageMaker:
                     en=f"The package would be above {PACKAGE_MAX_BYTES >> 30} GiB: ask in parts.",
                 )
             )
-        usage = await asyncio.to_thread(shutil.disk_usage, self._packages.folder)
+        usage = await self._blocking(shutil.disk_usage, self._packages.folder)
         if usage.free < wanted + RESERVE_BYTES:
             raise PackageLost(_disk_full())
 

@@ -14,7 +14,7 @@ from controller.core.deliveries import Delivery
 from controller.core.outputs import Answer, SendCommand
 from controller.core.state import Input, SiteState
 from controller.ports import Batch, P, T
-from controller.settings import ControllerSettings, Deployment
+from controller.settings import ControllerSettings, Deployment, ReportSettings
 from tests.fakes.site_machine import RUN_KEY, Ground, Machine
 
 ROWS_MAX = 10_000
@@ -37,6 +37,8 @@ class ControllerMachine(Machine):
         self.bus = ground.broker.connect(self.name, self.life)
         bus, connected = self.bus, asyncio.Event()
         settings = ControllerSettings(
+            # A report is a second of this machine and nothing of the simulated day.
+            reports=ReportSettings(at_release=False),
             site_dir=ground.folder,
             data_dir=self.folder,
             deployment=Deployment.DEMO,
