@@ -104,9 +104,7 @@ def after(before: SiteState, result: Result, act: Act, now: Now, *, tick: bool) 
     site, outputs = result
     had = before.remote.joints
     going = [
-        row.id
-        for row in site.remote.joints.values()
-        if not row.ended or had.get(row.id) is not row
+        row.id for row in site.remote.joints.values() if not row.ended or had.get(row.id) is not row
     ]
     if not going:
         return result

@@ -307,9 +307,7 @@ class Database:
                 for rule, shadow, said, count in connection.execute(query)
             )
 
-    def sessions(
-        self, *, limit: int, wanted: SessionFilter = ALL_SESSIONS
-    ) -> tuple[Session, ...]:
+    def sessions(self, *, limit: int, wanted: SessionFilter = ALL_SESSIONS) -> tuple[Session, ...]:
         """Sessions by their start, latest first."""
         with _reachable(), self._engine.connect() as connection:
             return roster.page(connection, wanted, limit=limit)

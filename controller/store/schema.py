@@ -226,6 +226,8 @@ ENTRY: Final = Table(
     Index("entry_hash", "sha256"),
     Index("entry_time", "track_id", "entry_kind", "start_utc_ms"),
     Index("entry_session", "session_id"),
+    Index("entry_kind_time", "entry_kind", "start_utc_ms"),
+    Index("entry_room_time", "room_id", "entry_kind", "start_utc_ms"),
 )
 """A second copy of every manifest, each line with its countersignature; never changed."""
 

@@ -38,7 +38,7 @@ class Provider:
     asked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.keys = {
+        self.keys: dict[str, RSAKey | ECKey] = {
             "RS256": RSAKey.generate_key(2048, {"kid": "rsa-1", "use": "sig"}),
             "ES256": ECKey.generate_key("P-256", {"kid": "ec-1", "use": "sig"}),
         }

@@ -120,9 +120,9 @@ BROKEN: dict[str, tuple[str, str, str, list[str]]] = {
         "analyze_fps",
         [
             (
-                "cameras/room-1-cam.yaml:12: analyze_fps: unknown key; did you mean "
-                "'analyse_fps'? (allowed: analyse_fps, area, credential, floor, id, kind, main, "
-                "name, nvr, onvif, simulated, sound, sub, tiles, transport, zones)"
+                "cameras/room-1-cam.yaml:13: analyze_fps: unknown key; did you mean "
+                "'analyse_fps'? (allowed: analyse_fps, area, backchannel, credential, floor, id, "
+                "kind, main, name, nvr, onvif, simulated, sound, sub, tiles, transport, zones)"
             ),
         ],
     ),
@@ -398,8 +398,8 @@ def test_five_mistakes_in_four_files_are_told_at_once(tmp_path: Path) -> None:
         ),
         (
             "cameras/room-1-cam.yaml:11: sond: unknown key; did you mean 'sound'? (allowed: "
-            "analyse_fps, area, credential, floor, id, kind, main, name, nvr, onvif, simulated, "
-            "sound, sub, tiles, transport, zones)"
+            "analyse_fps, area, backchannel, credential, floor, id, kind, main, name, nvr, onvif, "
+            "simulated, sound, sub, tiles, transport, zones)"
         ),
         "nodes/edge-1.yaml:3: areas: no area 'room-9'; ['corridor-1', 'room-1', 'room-2']",
         (

@@ -19,6 +19,7 @@ from contracts.topics import Kind
 from runtime.signing import PublicKeys, SigningKey
 from tests.fakes.controller_site import Bench, bench, durable
 from tests.fakes.node_chain import NodeChain
+from tests.fakes.sealing import OVERRIDES
 from tests.fakes.waiting import until
 
 
@@ -260,7 +261,7 @@ async def test_the_report_tells_recordings_heads_and_every_gap_for_ever(house: H
     made = await client.post("/sessions", json={"room_id": "room-1", "title": "T", "admitted": 5})
     session = made.json()["id"]
     for verb in ("gather", "seal"):
-        assert (await client.post(f"/sessions/{session}/{verb}")).status_code == 200
+        assert (await client.post(f"/sessions/{session}/{verb}", json=OVERRIDES)).status_code == 200
     at_seal = chain.head
     await house.say(
         chain.sealed(session),

@@ -20,6 +20,7 @@ from controller.core.alerts import NODE_OFFLINE
 from controller.core.state import own_alert_id
 from runtime.tokens import Ticket, read_ticket
 from tests.fakes.controller_site import NODE_KEY, Bench, an_alert, bench, durable, health
+from tests.fakes.sealing import OVERRIDES
 from tests.fakes.waiting import until
 
 CAMERA = f"{BASE}/cameras/cam-1"
@@ -234,7 +235,8 @@ async def test_live_pictures_of_a_sealed_room_are_for_supervisors_alone(desk: De
         body = {"room_id": "room-1", "title": "T", "admitted": 5}
         session = (await client.post(f"{BASE}/sessions", json=body)).json()["id"]
         for step in ("gather", "seal"):
-            assert (await client.post(f"{BASE}/sessions/{session}/{step}")).status_code == 200
+            moved = await client.post(f"{BASE}/sessions/{session}/{step}", json=OVERRIDES)
+            assert moved.status_code == 200, moved.text
     assert (await desk.get("ops", "/cameras/cam-1/live")).status_code == 403
     assert (await desk.get("ops", "/cameras/cam-2/live")).status_code == 200
     assert (await desk.get("sup", "/cameras/cam-1/live")).status_code == 200

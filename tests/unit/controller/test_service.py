@@ -304,7 +304,11 @@ def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> No
 
     database = Database(f"sqlite:///{tmp_path}/x.db", "boot")
     with database._engine.connect() as connection:
-        found: Sequence[object] = compare_metadata(MigrationContext.configure(connection), METADATA)
+        # The full-text index keeps tables of its own, which SQLite makes; PostgreSQL's is an index.
+        full_text = ("search_terms", "search_item_terms")
+        own = {"include_object": lambda thing, name, *_: not (name or "").startswith(full_text)}
+        context = MigrationContext.configure(connection, opts=own)
+        found: Sequence[object] = compare_metadata(context, METADATA)
         assert list(found) == []
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
