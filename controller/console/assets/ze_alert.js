@@ -129,8 +129,8 @@ const Body = {
         <dl class="ze-times"><div><dt>{{ t['alert.room'] }}</dt><dd>{{ detail.room }}</dd></div><div v-for="row in detail.times" :key="row.label"><dt>{{ row.label }}</dt><dd>{{ row.at }}</dd></div>
           <div v-if="detail.session"><dt>{{ t['around.session'] }}</dt><dd><a class="ze-rule-link" :href="'/sessions/' + detail.session.id">{{ detail.session.title }}</a></dd></div></dl>
       </div>
-    </div>
-    <ze-around v-if="around" :t="t" :around="around"/>`,
+      <ze-around v-if="around" :t="t" :around="around"/>
+    </div>`,
 };
 
 export default {
