@@ -73,6 +73,10 @@ export default {
     },
   },
   watch: {
+    // The site, and with it its zone, may be known only after the page stands.
+    zone() {
+      this.local = this.localText(this.cursor);
+    },
     jump() {
       this.take();
     },

@@ -268,6 +268,7 @@ async def test_hearing_is_a_right_of_its_own(
     assert (seeing.status_code, other.status_code) == (401, 401)
     heard = await asked.get(ref.path, params=ticket("sound", "li.wei"))
     assert (heard.status_code, heard.headers["content-type"]) == (200, "audio/flac")
+    assert heard.headers["access-control-allow-origin"] == "*"  # a console draws its waveform
     assert heard.content == sounds.read(ref.sha256)
     assert not fetched.exists()
     await asked.get(ref.path, params=ticket("sound", "controller"))
