@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from contracts.api.alerts import AlertView
 from contracts.api.deliveries import DeliveryView, Dish
 from contracts.api.floor import MapEdgeView, MapNodeView, RobotView, ZoneView
@@ -24,6 +26,8 @@ class SiteView(Strict):
     kitchen_node: str
     door_nodes: dict[str, str]
     menu: tuple[Dish, ...]
+    room_names: dict[str, Named] = Field(default_factory=dict)
+    """For those who may not read rooms: a tablet says where it hangs."""
 
 
 class Overview(Strict):

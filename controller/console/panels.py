@@ -43,12 +43,17 @@ class TabletPage(Page):
         self.tablet.on("withdraw", self._withdraw)
         self.tablet.on("read", self._read)
 
+    def _room_name(self) -> str:
+        site = self.login.feed.site
+        named = site.room_names.get(self._room_id) if site else None
+        return self.words.name(named) if named else self._room_id
+
     def draw(self) -> None:
         feed, words = self.login.feed, self.words
         ready = feed.house is not None and feed.site is not None
         self.tablet.show(
             t=self.t(),
-            room=room_name(self._room_id, feed.house, words) if feed.house else "",
+            room=self._room_name(),
             menu=deliveries.menu(feed.site, words) if feed.site else [],
             deliveries=deliveries.of_room(self._room_id, feed.house, feed.site, words)
             if feed.house and feed.site

@@ -331,6 +331,7 @@ def site_view(site: SiteState, menu: tuple[Dish, ...], *, demo: bool) -> SiteVie
         kitchen_node=plan.kitchen_node,
         door_nodes=dict(plan.door_nodes),
         menu=menu,
+        room_names={area.id: area.name for area in config.areas},
     )
 
 
