@@ -15,7 +15,7 @@ help: ## what there is (this page)
 	@echo "  make test SUITES='unit browser'      only these suites; make test SUITES=list lists them"
 
 demo: ## install into .venv and run a whole site in your browser, until Ctrl-C
-	@deploy/setup/bootstrap.sh demo && exec .venv/bin/zeroentry demo $${CAMERA:+--camera "$$CAMERA"} $${PORT:+--port "$$PORT"}
+	@deploy/setup/demo-system.sh && deploy/setup/bootstrap.sh demo && exec .venv/bin/zeroentry demo $${CAMERA:+--camera "$$CAMERA"} $${PORT:+--port "$$PORT"}
 
 test: ## everything that CI runs, in under 20 minutes; installs a browser and a broker by apt-get
 	@deploy/setup/test-system.sh && deploy/setup/bootstrap.sh dev && exec .venv/bin/python tests/run.py $(SUITES)

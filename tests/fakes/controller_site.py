@@ -298,7 +298,8 @@ def _migrated() -> bytes:
         return file.read_bytes()
 
 
-def _with_database(data_dir: Path) -> None:
+def with_database(data_dir: Path) -> None:
+    """Put an empty database of this version there, unless there is one."""
     file = data_dir / DATABASE_FILE
     if not file.exists():
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -327,7 +328,7 @@ def bench(
         security=security or SecuritySettings(rate=NO_LIMITS),
         sites=sites or SitesSettings(),
     )
-    _with_database(settings.data_dir)
+    with_database(settings.data_dir)
     controller = wire(
         settings,
         small_site(policy=policy, robots=robots),

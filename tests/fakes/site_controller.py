@@ -15,6 +15,7 @@ from controller.core.outputs import Answer, SendCommand
 from controller.core.state import Input, SiteState
 from controller.ports import Batch, P, T
 from controller.settings import ControllerSettings, Deployment, ReportSettings
+from tests.fakes.controller_site import with_database
 from tests.fakes.site_machine import RUN_KEY, Ground, Machine
 
 ROWS_MAX = 10_000
@@ -43,6 +44,7 @@ class ControllerMachine(Machine):
             data_dir=self.folder,
             deployment=Deployment.DEMO,
         )
+        with_database(self.folder)
         controller = wire(
             settings,
             ground.site,

@@ -82,7 +82,7 @@ TITLES: Final[dict[StepId, Sentence]] = {
     StepId.COLLECT: Sentence(zh="餐食已取走", en="The meal is collected"),
     StepId.RETURN: Sentence(zh="机器人返回", en="The robot returns"),
     StepId.RELEASE: Sentence(zh="评标结束，解除封闭", en="The session is released"),
-    StepId.REPORT: Sentence(zh="见证报告（草稿）", en="Witness report (draft)"),
+    StepId.REPORT: Sentence(zh="见证报告（已签名）", en="Witness report (signed)"),
     StepId.PROOF: Sentence(
         zh="离线核验录像：链、签名、联署", en="The recordings are verified offline"
     ),

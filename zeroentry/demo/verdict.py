@@ -104,7 +104,7 @@ def judge(
     expected = Counter((row.rule, row.room_id) for row in day.expected) if day else Counter()
     stored = Counter((row.rule, row.room_id) for row in raised if not _due_to(row, kills))
     lost = sum((expected - stored).values())
-    unexpected = stored - expected
+    unexpected = stored - expected - Counter(day.right_too if day else ())
     duplicated = sum(count for key, count in unexpected.items() if key in expected)
     problems += [f"alert {rule} in {room}: lost" for rule, room in (expected - stored).elements()]
     problems += [f"alert {rule} in {room}: not expected" for rule, room in unexpected.elements()]

@@ -2,9 +2,15 @@
 
 import json
 from dataclasses import replace
-from typing import Any
 
-from contracts.api import DeliveryKind, DeliveryState, DeliveryView, ReportGap, WitnessReport
+from contracts.api import (
+    AlertView,
+    DeliveryKind,
+    DeliveryState,
+    DeliveryView,
+    ReportGap,
+    WitnessReport,
+)
 from contracts.devices import Named
 from contracts.evidence.entries import GapReason
 from contracts.units import UtcMs
@@ -36,7 +42,13 @@ def witness(*gaps: ProvedGap) -> WitnessReport:
     return WitnessReport.model_construct(gaps=rows)
 
 
-def judged(left: Left, *, kills: tuple[str, ...] = (), **changes: Any) -> Verdict:
+def judged(
+    left: Left,
+    *,
+    kills: tuple[str, ...] = (),
+    alerts: tuple[AlertView, ...] = (),
+    right_too: tuple[tuple[str, str], ...] = (),
+) -> Verdict:
     delivery = DeliveryView(
         id="d-1",
         room_id="room-1",
@@ -49,15 +61,25 @@ def judged(left: Left, *, kills: tuple[str, ...] = (), **changes: Any) -> Verdic
     )
     processes = (ProcessLine(RECORDER, 1 + kills.count(RECORDER), "running"),)
     return judge(
-        Day(delivery=delivery),
-        (),
+        Day(delivery=delivery, right_too=list(right_too)),
+        alerts,
         broken=None,
         left=replace(left, report="report.html"),
         processes=processes,
         kills=kills,
         seconds=1.0,
-        **changes,
     )
+
+
+def test_what_is_right_as_well_may_come_once_and_need_not() -> None:
+    told = AlertView.model_construct(rule="area.appearance_not_admitted", room_id="room-1")
+    right = (("area.appearance_not_admitted", "room-1"),)
+    good = Left(proof=WHOLE)
+    assert judged(good, right_too=right).passed
+    assert judged(good, alerts=(told,), right_too=right).passed
+    line = "alert area.appearance_not_admitted in room-1: not expected"
+    assert judged(good, alerts=(told, told), right_too=right).problems == (line,)
+    assert judged(good, alerts=(told,)).problems == (line,)
 
 
 def test_a_day_whose_recordings_verify_is_good_and_says_so() -> None:
