@@ -105,18 +105,18 @@ SUITES: Final = (
     whole("lint", 25, "ruff", "check", "."),
     whole("types", 80, "mypy"),
     whole("imports", 20, "lint-imports"),
-    pytests("unit", 320, "tests/unit", "tests/test_house_rules.py"),
-    pytests("simulation", 190, "tests/simulation"),
+    pytests("unit", 370, "tests/unit", "tests/test_house_rules.py"),
+    pytests("simulation", 200, "tests/simulation"),
     pytests(
         "integration",
-        260,
+        240,
         "tests/integration",
         *(f"--ignore={path}" for path in RECORDING),
     ),
     pytests("recording", 300, *RECORDING, lane=Lane.WAITS),
-    pytests("browser", 420, "tests/browser", lane=Lane.WAITS),
-    whole("demo-check", 110, *DEMO_CHECK, "build/demo-check.json", lane=Lane.ALONE),
-    whole("demo-chaos", 115, *DEMO_CHECK, "build/demo-chaos.json", "--chaos", lane=Lane.ALONE),
+    pytests("browser", 470, "tests/browser", lane=Lane.WAITS),
+    whole("demo-check", 120, *DEMO_CHECK, "build/demo-check.json", lane=Lane.ALONE),
+    whole("demo-chaos", 120, *DEMO_CHECK, "build/demo-chaos.json", "--chaos", lane=Lane.ALONE),
 )
 
 LIMIT_S: Final = 1_200.0
