@@ -19,6 +19,9 @@ from controller.core.alerts import AlertRecord, title_of
 from controller.core.outputs import FileEntry
 from controller.core.sessions import STATE_NAMES, Session
 
+KIND_MARK: Final = "k:"
+IN_SHADOW: Final = "q:shadow"
+TOLD: Final = "q:told"
 TERMS_VERSION: Final = 1
 """Raised whenever a row would be entered under other terms: the index is then built anew."""
 
@@ -175,13 +178,13 @@ def filter_terms(asked: Filters) -> tuple[tuple[Term, ...], ...]:
     if asked.of_alerts:
         kinds = [kind for kind in kinds if kind is FoundKind.ALERT]
     if len(kinds) < len(FoundKind) - 1:
-        groups.append(tuple(f"k:{kind.value}" for kind in kinds))
+        groups.append(tuple(f"{KIND_MARK}{kind.value}" for kind in kinds))
     if asked.rooms is not None:
         groups.append(tuple(f"r:{room}" for room in asked.rooms))
     if asked.sectors is not None:
         groups.append(tuple(f"x:{sector}" for sector in asked.sectors))
     if asked.shadow is not None:
-        groups.append(("q:shadow",) if asked.shadow else ("q:told",))
+        groups.append((IN_SHADOW if asked.shadow else TOLD,))
     single = (
         ("t", asked.track),
         ("u", asked.rule),
@@ -303,9 +306,9 @@ def entry_ref(node_id: str, track_id: str, life: int, sequence: int) -> str:
 
 
 def _filters_of(found: Found, sector: str | None) -> Iterator[str]:
-    yield f"k:{found.kind.value}"
+    yield f"{KIND_MARK}{found.kind.value}"
     yield f"r:{found.room_id}"
-    yield "q:shadow" if found.shadow else "q:told"
+    yield IN_SHADOW if found.shadow else TOLD
     single = (
         ("t", found.track_id),
         ("s", found.session_id),

@@ -20,6 +20,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    not_,
     select,
     tuple_,
     update,
@@ -34,7 +35,10 @@ from controller.core.alerts import AlertRecord
 from controller.core.outputs import FileEntry, FileRecord
 from controller.core.searching import (
     ENTRY_NAMES,
+    IN_SHADOW,
+    KIND_MARK,
     TERMS_VERSION,
+    TOLD,
     Filters,
     Item,
     Term,
@@ -313,10 +317,7 @@ def items_statement(dialect: str, asked: Filters, behind: Cursor | None, limit: 
         high = end if high is None else min(high, end)
     if dialect == "postgresql":
         place: ColumnElement[Any] = table.c.place
-        query = select(place, table.c.body, table.c.more)
-        if groups:
-            asking = cast(bindparam("terms", _tsquery(groups)), TSQUERY)
-            query = query.where(table.c.terms.op("@@")(asking))
+        query = _narrowed(select(place, table.c.body, table.c.more), groups)
     elif groups:
         place = _TERMS.c.rowid
         # The inverted index gives the page in order; only then are its rows fetched.
@@ -332,6 +333,35 @@ def items_statement(dialect: str, asked: Filters, behind: Cursor | None, limit: 
         place = table.c.place
         query = select(place, table.c.body, table.c.more)
     return _between(query, place, low, high).order_by(place.desc()).limit(limit)
+
+
+def _narrowed(query: Select[Any], groups: Sequence[Sequence[Term]]) -> Select[Any]:
+    """PostgreSQL's part of the statement: the index is asked for what is rare alone.
+
+    Nearly every row is an alert that people were told of. Those lists, crossed with a session's few
+    rows, were most of the time: they are conditions on the row instead.
+    """
+    table = SEARCH_ITEM
+    rare = []
+    for group in groups:
+        texts = [term.text for term in group]
+        if all(text.startswith(KIND_MARK) for text in texts):
+            query = query.where(table.c.kind.in_([text[len(KIND_MARK) :] for text in texts]))
+        elif texts == [TOLD]:
+            query = query.where(
+                not_(
+                    table.c.terms.bool_op("@@")(
+                        cast(bindparam("shadow", _quoted(IN_SHADOW)), TSQUERY)
+                    )
+                )
+            )
+        else:
+            rare.append(group)
+    if not rare:
+        return query
+    return query.where(
+        table.c.terms.bool_op("@@")(cast(bindparam("terms", _tsquery(rare)), TSQUERY))
+    )
 
 
 def _between(
