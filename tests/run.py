@@ -103,10 +103,10 @@ RECORDING: Final = tuple(
 SUITES: Final = (
     whole("format", 15, "ruff", "format", "--check", "."),
     whole("lint", 25, "ruff", "check", "."),
-    whole("types", 80, "mypy"),
+    whole("types", 80, "mypy", lane=Lane.WAITS),
     whole("imports", 20, "lint-imports"),
     pytests("unit", 370, "tests/unit", "tests/test_house_rules.py"),
-    pytests("simulation", 200, "tests/simulation"),
+    pytests("simulation", 250, "tests/simulation"),
     pytests(
         "integration",
         240,
