@@ -25,12 +25,9 @@ from controller.store.search import Cursor, SearchStore
 from controller.store.statistics import StatisticsStore
 from controller.store.timeline import TimelineStore
 from tests.fakes.controller_site import an_alert
-from tests.fakes.postgres import Server, binaries, running
+from tests.fakes.postgres import Server, running
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(binaries() is None, reason="no PostgreSQL: deploy/setup/test-system.sh"),
-]
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="module")

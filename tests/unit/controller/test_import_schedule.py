@@ -200,8 +200,13 @@ def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
 def test_any_bytes_are_a_table_or_a_problem(content: bytes) -> None:
     for start in (b"", b"PK\x03\x04", HEAD.encode() + b"\n"):
         found = sheets.read_table(start + content)
-        if isinstance(found, Table):
-            schedule_import.result(schedule_import.parsed(found, SHANGHAI, WORDS), dry_run=True)
+        if not isinstance(found, Table):
+            assert found.text.zh
+            assert found.advice.en
+            continue
+        told = schedule_import.result(schedule_import.parsed(found, SHANGHAI, WORDS), dry_run=True)
+        assert told.rows == len(found.rows)
+        assert bool(told.problems) != bool(told.sessions)  # all of it or nothing
 
 
 def utc(*when: int) -> int:
