@@ -125,8 +125,12 @@ async def test_a_room_is_heard_by_one_click_and_everybody_sees_who_listens(
     assert [one.by for one in room_voices.sound.listeners] == ["supervisor"]
     await desk.get_by_test_id("listen-stop").click()
     await until(lambda: not room_voices.sound.listeners, what="the node sends no more sound")
-    lines = await steps(office, session.id, RecordKind.LISTENING)
-    assert [row["step"] for row in lines] == ["began", "ended"]
+
+    async def recorded() -> bool:
+        lines = await steps(office, session.id, RecordKind.LISTENING)
+        return [row["step"] for row in lines] == ["began", "ended"]
+
+    await until(recorded, what="the record says when the listening began and ended")
     assert office.errors == []
 
 
