@@ -4,7 +4,7 @@ import asyncio
 import random
 import socket
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,7 +24,7 @@ from contracts.observations import (
 )
 from contracts.topics import Kind
 from runtime.clock import SystemClock
-from runtime.mqtt import MqttSession, MqttSettings, Outgoing
+from runtime.mqtt import MqttLost, MqttSession, MqttSettings, Outgoing
 from runtime.outbox import InboxCursor, Outbox, OutboxPump, accept, ack_for, cursor_after
 
 if TYPE_CHECKING:
@@ -152,7 +152,9 @@ class ControllerSide:
                 if verdict.acknowledges and cursor is not None:
                     ack = codec.encode_ack(ack_for(cursor, by="controller"))
                     topic = topics.ack_topic(SITE, message.delivered.stream)
-                    await self._session.publish(Outgoing(topic, ack, retain=True))
+                    # A broker that goes first takes the Ack with it; the message comes again then.
+                    with suppress(MqttLost):
+                        await self._session.publish(Outgoing(topic, ack, retain=True))
             else:
                 self._store(message.body)
 
