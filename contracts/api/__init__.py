@@ -10,6 +10,8 @@ from contracts.api.base import BASE, PAGE_MAX, Problem, Sentence
 from contracts.api.deliveries import (
     PIN_DIGITS,
     PIN_TRIES_MAX,
+    Approval,
+    ArrivalWindow,
     CancelBody,
     CustodyEvent,
     DeliveryBody,
@@ -47,6 +49,8 @@ __all__ = [
     "PIN_TRIES_MAX",
     "AlertPage",
     "AlertView",
+    "Approval",
+    "ArrivalWindow",
     "CameraStatus",
     "CancelBody",
     "ClipLink",

@@ -1,9 +1,9 @@
 """Holds orders and deliveries as the API takes and shows them."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from contracts.api.base import Sentence
 from contracts.devices import Named
@@ -32,22 +32,49 @@ class OrderLine(Strict):
 
 
 class DeliveryKind(StrEnum):
-    """What is carried. Papers, devices and medicine come later, with the supervisor's approval."""
+    """What is carried. All but meals need the supervisor's approval."""
 
     MEAL = "meal"
+    PAPERS = "papers"
+    DEVICE = "device"
+    MEDICINE = "medicine"
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a supervisor must say yes before a robot is sent."""
+        return self is not DeliveryKind.MEAL
+
+
+class ArrivalWindow(Strict):
+    """Between when a delivery is wanted at the door; a robot neither waits there nor comes late."""
+
+    from_utc_ms: UtcMs
+    until_utc_ms: UtcMs
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.until_utc_ms <= self.from_utc_ms:
+            raise ValueError("until_utc_ms: must lie after from_utc_ms")
+        return self
 
 
 class DeliveryBody(Strict):
-    """Order a meal to a room. With an ``Idempotency-Key`` header the same key is the same order."""
+    """Order something to a room. With an ``Idempotency-Key`` header one key is one order.
+
+    ``window`` left out: as soon as a robot can.
+    """
 
     room_id: RoomId
     kind: DeliveryKind = DeliveryKind.MEAL
     lines: tuple[OrderLine, ...] = Field(min_length=1, max_length=20)
+    window: ArrivalWindow | None = None
 
 
 class DeliveryState(StrEnum):
     """order -> load -> locked -> travel -> arrive -> unlock -> collected -> returned."""
 
+    PROPOSED = "proposed"
+    """Waits for the supervisor's approval."""
     REQUESTED = "requested"
     TO_KITCHEN = "to_kitchen"
     LOADING = "loading"
@@ -102,6 +129,15 @@ class CustodyEvent(Strict):
     lock: str | None = None
 
 
+class Approval(Strict):
+    """What the supervisor decided about a delivery that needs approval."""
+
+    approved: bool
+    by: str
+    utc_ms: UtcMs
+    reason: str = ""
+
+
 class DeliveryView(Strict):
     """One delivery. ``explanation`` says why it waits, is held or has failed."""
 
@@ -110,6 +146,8 @@ class DeliveryView(Strict):
     session_id: SessionId | None
     kind: DeliveryKind
     lines: tuple[OrderLine, ...]
+    window: ArrivalWindow | None = None
+    approval: Approval | None = None
     state: DeliveryState
     held: bool = False
     robot_id: RobotId | None = None

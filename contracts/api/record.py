@@ -36,6 +36,8 @@ class RecordKind(StrEnum):
     BREAK_GLASS = "break_glass"
     RETRIEVAL = "retrieval"
     REPORT = "report"
+    DELIVERY = "delivery"
+    """An order, its approval, change, release by two, or what a person did to its robot."""
     SITE = "site"
     """What another site of a remote evaluation did or confirmed."""
     NOTE = "note"

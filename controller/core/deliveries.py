@@ -1,5 +1,6 @@
 """Decides a delivery's life from order to return; every state has a way out and an owner.
 
+proposed    the supervisor   approved -> requested | refused, or too late -> cancelled
 requested   the dispatcher   assigned | too old -> failed | cancelled
 to_kitchen  the robot        stands there -> loading | lost -> requested | cancelled
 loading     the kitchen      said loaded and sensors agree -> locking | nobody -> failed | cancelled
@@ -19,6 +20,8 @@ from typing import Final
 
 from contracts.api import (
     PIN_TRIES_MAX,
+    Approval,
+    ArrivalWindow,
     CustodyEvent,
     DeliveryBody,
     DeliveryKind,
@@ -79,6 +82,10 @@ class Delivery:
     unloading: bool = False
     warned: bool = False
     returns_as: DeliveryState = DeliveryState.RETURNED
+    window: ArrivalWindow | None = None
+    approval: Approval | None = None
+    released_by: tuple[str, ...] = ()
+    """Supervisors who asked for and approved an opening without the PIN; two are needed."""
 
     @property
     def ended(self) -> bool:
@@ -140,7 +147,8 @@ def order(
     mono_ms: MonoMs,
     utc_ms: UtcMs,
 ) -> Delivery:
-    """A new delivery that waits for a robot."""
+    """A new delivery that waits for a robot, or first for the supervisor's approval."""
+    state = DeliveryState.PROPOSED if body.kind.needs_approval else DeliveryState.REQUESTED
     return Delivery(
         id=delivery_id,
         room_id=body.room_id,
@@ -152,7 +160,9 @@ def order(
         since_mono_ms=mono_ms,
         pin_digest=pin_digest,
         idempotency_key=idempotency_key,
-        legs=(Leg(name=DeliveryState.REQUESTED, started_utc_ms=utc_ms),),
+        window=body.window,
+        state=state,
+        legs=(Leg(name=state, started_utc_ms=utc_ms),),
         custody=custody.recorded((), "ordered", by, utc_ms),
     )
 
@@ -247,6 +257,7 @@ def cancel(
         back = _back(delivery, kitchen, DeliveryState.CANCELLED, explanation, mono_ms, utc_ms)
         return replace(back[0], custody=events), back[1]
     early = (
+        DeliveryState.PROPOSED,
         DeliveryState.REQUESTED,
         DeliveryState.TO_KITCHEN,
         DeliveryState.LOADING,
@@ -263,7 +274,7 @@ def cancel(
     return Refused(Refusal.CONFLICT, detail)
 
 
-def advance(  # noqa: C901, PLR0911  # one branch a state
+def advance(  # noqa: C901, PLR0911, PLR0912  # one branch a state
     delivery: Delivery, facts: Facts, kitchen: str, door: str, mono_ms: MonoMs, utc_ms: UtcMs
 ) -> Step:
     """Move a delivery on by what its robot and the clock say."""
@@ -272,6 +283,8 @@ def advance(  # noqa: C901, PLR0911  # one branch a state
     if delivery.robot_id is not None and seen is not delivery.custody:
         delivery = replace(delivery, custody=seen)
     match delivery.state:
+        case DeliveryState.PROPOSED:
+            return _proposed(delivery, at)
         case DeliveryState.REQUESTED:
             return _requested(delivery, at)
         case DeliveryState.TO_KITCHEN:
@@ -310,6 +323,9 @@ _PIN_LOCKED: Final = Sentence(
     en="Locked after wrong PINs; the supervisor decides.",
 )
 _LATE: Final = Sentence(zh="超过一小时没有机器人可用。", en="No robot came free within an hour.")
+_NOT_APPROVED: Final = Sentence(
+    zh="一小时内未获监督人员批准。", en="No supervisor approved it within an hour."
+)
 _NOBODY_LOADS: Final = Sentence(
     zh="厨房未在时限内装餐。", en="The kitchen did not load it in time."
 )
@@ -324,6 +340,13 @@ _NOT_OPENED: Final = Sentence(
     zh="箱格未能打开，请再输一次。", en="It did not open; type the PIN again."
 )
 _EMPTY_IT: Final = Sentence(zh="请取出退回的餐食并关上箱盖。", en="Please take out what came back.")
+
+
+def _proposed(delivery: Delivery, at: _At) -> Step:
+    if at.waited_ms <= REQUEST_MAX_MS:
+        return delivery, ()
+    moved = enter(delivery, DeliveryState.CANCELLED, at.mono_ms, at.utc_ms)
+    return replace(moved, explanation=_NOT_APPROVED), ()
 
 
 def _requested(delivery: Delivery, at: _At) -> Step:

@@ -226,6 +226,8 @@ def delivery_view(site: SiteState, delivery: Delivery) -> DeliveryView:
         session_id=delivery.session_id,
         kind=delivery.kind,
         lines=delivery.lines,
+        window=delivery.window,
+        approval=delivery.approval,
         state=delivery.state,
         held=held,
         robot_id=delivery.robot_id,

@@ -151,6 +151,7 @@ KINDS: Final[Mapping[RecordKind, tuple[str, str]]] = {
     RecordKind.BREAK_GLASS: ("应急授权", "break-glass"),
     RecordKind.RETRIEVAL: ("调阅", "retrieval"),
     RecordKind.REPORT: ("报告", "report"),
+    RecordKind.DELIVERY: ("配送", "delivery"),
     RecordKind.SITE: ("异地", "other site"),
     RecordKind.NOTE: ("备注", "note"),
 }

@@ -53,6 +53,7 @@ APPROVED: Final = (
     RecordKind.BREAK_GLASS,
     RecordKind.RETRIEVAL,
     RecordKind.REPORT,
+    RecordKind.DELIVERY,
     RecordKind.SITE,
 )
 OUTSIDE: Final = (
