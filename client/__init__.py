@@ -39,20 +39,22 @@ class ApiClient(
 
     def with_token(self, token: str) -> "ApiClient":
         """The same way, walked by the user that this token was given to."""
-        return ApiClient(self._http, self._house, token, self._language, self._browser, self._agent)
+        return self._other(token, self._language, self._browser, self._agent)
 
     def in_language(self, language: str) -> "ApiClient":
         """The same way; problems are told in this language."""
-        return ApiClient(self._http, self._house, self._token, language, self._browser, self._agent)
+        return self._other(self._token, language, self._browser, self._agent)
 
     def for_browser(self, address: str, agent: str = "") -> "ApiClient":
         """The same way, on behalf of a browser: the controller counts and records its address."""
         said = "".join(char for char in agent if char.isascii() and char.isprintable())[:200]
-        return ApiClient(self._http, self._house, self._token, self._language, address, said)
+        return self._other(self._token, self._language, address, said)
 
-    @property
-    def _house(self) -> str:
-        return self._base.removesuffix(BASE)
+    def _other(self, token: str | None, language: str, browser: str, agent: str) -> "ApiClient":
+        house = self._base.removesuffix(BASE)
+        return ApiClient(
+            self._http, house, token, language, browser, agent, readings=self._readings
+        )
 
 
 __all__ = [

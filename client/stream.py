@@ -66,6 +66,20 @@ class HouseEvent:
 class StreamCalls(Asking):
     """The event stream."""
 
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        controller_url: str,
+        token: str | None = None,
+        language: str = "en",
+        browser: str = "",
+        agent: str = "",
+        *,
+        readings: "Readings | None" = None,
+    ) -> None:
+        super().__init__(http, controller_url, token, language, browser, agent)
+        self._readings = Readings() if readings is None else readings
+
     @asynccontextmanager
     async def events(self, last_event_id: str | None) -> AsyncIterator[AsyncIterator[HouseEvent]]:
         """Open the event stream behind ``last_event_id`` (None: from now on), until it ends.
@@ -87,15 +101,43 @@ class StreamCalls(Asking):
                 if answer.is_error:
                     await answer.aread()
                     raise RefusedError(problem(answer))
-                yield _parsed_events(answer.aiter_lines())
+                yield _parsed_events(answer.aiter_lines(), self._readings)
         except httpx.HTTPError as error:
             raise ControllerLost(f"event stream of {self.address}: {error!r}") from error
+
+
+READINGS_KEPT: Final = 1_024  # a wall of 64 rooms with its robots and zones changes some 200
+
+
+class Readings:
+    """Views by the text they were read from: what twenty streams carry is read once.
+
+    Views never change, so one may be given to many.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[EventName, str], View] = {}
+
+    def view(self, kind: EventName, text: str) -> View:
+        """The view that an event's text holds.
+
+        Raises:
+            ValidationError: it holds none of this kind.
+        """
+        known = self._known.get((kind, text))
+        if known is None:
+            known = _VIEWS[kind].model_validate_json(text)
+            while len(self._known) >= READINGS_KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[kind, text] = known
+        return known
 
 
 class EventParser:
     """Turns lines of ``text/event-stream`` into events; names of a newer controller pass by."""
 
-    def __init__(self) -> None:
+    def __init__(self, readings: Readings | None = None) -> None:
+        self._readings = Readings() if readings is None else readings
         self._name = ""
         self._id: str | None = None
         self._data: list[str] = []
@@ -134,13 +176,15 @@ class EventParser:
         if kind is EventName.RESYNC:
             return HouseEvent(kind, event_id, None)
         try:
-            return HouseEvent(kind, event_id, _VIEWS[kind].model_validate_json(data))
+            return HouseEvent(kind, event_id, self._readings.view(kind, data))
         except ValidationError as error:
             raise ControllerLost(f"event {name} cannot be read: {error}") from error
 
 
-async def _parsed_events(lines: AsyncIterator[str]) -> AsyncIterator[HouseEvent]:
-    parser = EventParser()
+async def _parsed_events(
+    lines: AsyncIterator[str], readings: Readings
+) -> AsyncIterator[HouseEvent]:
+    parser = EventParser(readings)
     async for line in lines:
         event = parser.line(line)
         if event is not None:

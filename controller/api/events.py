@@ -80,7 +80,7 @@ def frame(event: StreamEvent, context: Context, caller: Caller) -> str:
         case AlertRecord():
             data = context.alert_view(event.body, caller.user).model_dump_json()
         case Strict():
-            data = event.body.model_dump_json()
+            data = event.text
         case None:
             data = "{}"
     number = f"id: {event.id}\n" if event.id is not None else ""
@@ -130,7 +130,6 @@ async def _stream(client: Client, context: Context, caller: Caller) -> AsyncIter
             if quiet:
                 yield ": alive\n\n"
                 continue
-            for event in client.take():
-                yield frame(event, context, caller)
+            yield "".join(frame(event, context, caller) for event in client.take())
     finally:
         context.hub.leave(client)

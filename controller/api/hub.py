@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from contracts.api import EventName
@@ -30,6 +30,7 @@ class StreamEvent:
     """One event. ``room_id``: whose it is, for clients that may see one room alone.
 
     ``body`` of an alert is its record: each client gets a picture address with its own ticket.
+    ``text``: what all others are sent, made once for all of them.
     """
 
     name: EventName
@@ -37,6 +38,7 @@ class StreamEvent:
     body: Strict | AlertRecord | None
     id: int | None = None
     room_id: RoomId | None = None
+    text: str = ""
 
 
 @dataclass(slots=True)
@@ -175,9 +177,7 @@ class EventHub:
 
     def _last(self, event: StreamEvent) -> None:
         self._last_id += 1
-        numbered = StreamEvent(
-            event.name, event.key, event.body, id=self._last_id, room_id=event.room_id
-        )
+        numbered = replace(event, id=self._last_id, text=_text(event.body))
         self._ring.append(numbered)
         self.counts["lasting"] += 1
         for client in tuple(self._clients):
@@ -213,7 +213,7 @@ class EventHub:
                 continue
             self._shown[name, key] = body
             room_id = key if name is EventName.ROOM else None
-            event = StreamEvent(name, key, body, room_id=room_id)
+            event = StreamEvent(name, key, body, room_id=room_id, text=_text(body))
             self.counts["live"] += 1
             for client in self._clients:
                 if client.wants(event):
@@ -245,6 +245,10 @@ class EventHub:
         if name is EventName.ZONE and key in state.plan.zones:
             return views.zone_view(state, key, now)
         return None
+
+
+def _text(body: Strict | AlertRecord | None) -> str:
+    return body.model_dump_json() if isinstance(body, Strict) else ""
 
 
 def _keys(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:

@@ -16,7 +16,8 @@ class Part(ui.element):
         changed = {
             key: value
             for key, value in values.items()
-            if key not in self._props or self._props[key] != value
+            if key not in self._props
+            or (self._props[key] is not value and self._props[key] != value)
         }
         if changed:
             with self._props.suspend_updates():

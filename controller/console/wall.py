@@ -98,6 +98,7 @@ class Wall(Page):
         self._robots: list[Drawn] = []
         self._tiles = rooms.Tiles(self.login.user.username)
         self._drawn_words: Words | None = None
+        self._drawn_of: dict[str, tuple[object, ...]] = {}
         self.media = Media(self)
         with ui.element("main").classes("ze-wall"):
             with ui.element("div").classes("ze-wall-main"):
@@ -128,18 +129,38 @@ class Wall(Page):
             return
         words = self.words
         drawn = self._draw_rooms(house, t)
-        self.rail.show(
-            t=t,
-            alerts=alerts.rail(house, words),
-            opened=self.desk.alert_id or "",
-            may=self.has(Role.SUPERVISOR, Role.SECTOR_SUPERVISOR, Role.DUTY_OFFICER, Role.OPS),
-            loading=False,
-        )
+        opened = self.desk.alert_id or ""
+        if self._anew("rail", words, opened, house.alerts):
+            self.rail.show(
+                t=t,
+                alerts=alerts.rail(house, words),
+                opened=opened,
+                may=self.has(Role.SUPERVISOR, Role.SECTOR_SUPERVISOR, Role.DUTY_OFFICER, Role.OPS),
+                loading=False,
+            )
         self.desk.draw()
         self.outside.draw()
         self.strip.draw()
-        self._draw_floor(house, t)
-        may_control = self.has(Role.SUPERVISOR)
+        if self._anew("floor", words, house.zones, house.robots, house.deliveries):
+            self._draw_floor(house, t)
+        if self._anew("sessions", words, house.sessions):
+            self._draw_sessions(house, drawn, t)
+
+    def _anew(self, part: str, words: Words, *of: object) -> bool:
+        """Whether what a part is drawn of has changed: of 64 rooms most changes are a count.
+
+        The house replaces what changes and never alters it, so it is enough to look which it is.
+        """
+        now = (words, *of)
+        before = self._drawn_of.get(part)
+        self._drawn_of[part] = now
+        return before is None or any(
+            one is not other and (not isinstance(one, Words | str) or one != other)
+            for one, other in zip(now, before, strict=True)
+        )
+
+    def _draw_sessions(self, house: House, drawn: list[Drawn], t: dict[str, str]) -> None:
+        words, may_control = self.words, self.has(Role.SUPERVISOR)
         self.sessions.show(
             t=t,
             sessions=sessions.listed(house, words, may_control=may_control),
@@ -214,6 +235,7 @@ class Wall(Page):
         }
 
     def _draw_waiting(self, t: dict[str, str]) -> None:
+        self._drawn_of.clear()
         self.desk.draw()
         self.outside.draw()
         self.strip.draw()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -51,8 +52,12 @@ def say(key: str, language: Language) -> str:
     return TEXTS[key].pick(language)
 
 
+@cache
 def group(names: tuple[str, ...], language: Language) -> dict[str, str]:
-    """All texts of some groups, keyed ``group.name``: what one part of a page is given."""
+    """All texts of some groups, keyed ``group.name``: what one part of a page is given.
+
+    The same dictionary each time, for pages are drawn eight times a second: do not change it.
+    """
     return {
         key: text.pick(language) for key, text in TEXTS.items() if key.split(".", 1)[0] in names
     }
