@@ -12,10 +12,20 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from contracts.admission import AdmissionPolicy, AreaKind, VestColours
 from contracts.commands import KEEP_MAX_DAYS, KEEP_SEALED_DAYS
 from contracts.envelope import Strict
-from contracts.units import CameraId, NodeId, PickupId, RobotId, RoomId, SiteId, ZoneId
+from contracts.facilities import DoorConfig, Facility, FireConfig, LiftConfig
+from contracts.naming import CredentialName as CredentialName  # noqa: PLC0414  # others have it here
+from contracts.naming import Named as Named  # noqa: PLC0414  # others have it here
+from contracts.naming import unique as _unique
+from contracts.units import (
+    CameraId,
+    NodeId,
+    PickupId,
+    RobotId,
+    RoomId,
+    SiteId,
+    ZoneId,
+)
 from contracts.zones import ZONES_MAX, PictureZone, zone_problems
-
-CredentialName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 
 PUBLIC_KEY_BYTES: Final = 32  # Ed25519
 PUBLIC_KEY_HEAD: Final = bytes.fromhex("302a300506032b6570032100")
@@ -74,13 +84,6 @@ def _plain_host(host: str) -> str:
 SourceUrl = Annotated[str, StringConstraints(max_length=500), AfterValidator(_refuse_password)]
 Host = Annotated[str, StringConstraints(max_length=253), AfterValidator(_plain_host)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
-
-
-class Named(Strict):
-    """A name in both languages of the product."""
-
-    zh: str = Field(min_length=1, max_length=60)
-    en: str = Field(min_length=1, max_length=60)
 
 
 class Area(Strict):
@@ -336,8 +339,40 @@ class NodeConfig(Strict):
         return None if self.evidence_key is None else _raw_key(self.evidence_key)
 
 
+class FactsheetUse(StrEnum):
+    """Where the controller has from what a robot can do."""
+
+    ASK = "ask"
+    """The robot says it; until it has, it gets no order."""
+    ASSUME = "assume"
+    """The robot has no factsheet, and the site stands for the settings in this file."""
+
+
+class Carriage(StrEnum):
+    """What a robot carries things in."""
+
+    AUTO = "auto"
+    """As its factsheet says: compartments where it declares our actions for them, else a tray."""
+    COMPARTMENTS = "compartments"
+    TRAY = "tray"
+    """An open surface: meals only, and custody says that nothing was locked."""
+    NOTHING = "nothing"
+
+
+OptionalField = Literal["nodePosition", "allowedDeviation", "maxSpeed", "length"]
+"""Optional parts of an order that a robot of another make may not want."""
+
+VDA_PREFIXES: Final = {"2.0.0": "uagv", "2.1.0": "uagv", "3.0.0": "vda5050"}
+_NOT_IN_ID: Final = re.compile(r"[^a-z0-9]+")
+_ID_MAX_CHARS: Final = 40  # contracts.units.ID_PATTERN
+
+
 class RobotConfig(Strict):
-    """One robot as the controller must know it; the rest it says itself in its factsheet."""
+    """One robot as the controller must know it; the rest it says itself in its factsheet.
+
+    Manufacturer, serial number and version are enough: its id and name are then made from the
+    serial number, and it lives at the first refuge of the map that no other robot has.
+    """
 
     kind: Literal["robot"]
     id: RobotId
@@ -346,14 +381,44 @@ class RobotConfig(Strict):
     serial_number: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,60}$")
     vda5050_version: Literal["2.0.0", "2.1.0", "3.0.0"] = "2.1.0"
     topic_prefix: str = Field(default="uagv", pattern=r"^[A-Za-z0-9_-]{1,40}$")
-    home_node: str = Field(max_length=64)
+    """Left out: as the version has it."""
+    home_node: str = Field(default="", max_length=64)
     compartments: int = Field(default=1, ge=1, le=4)
+    carries: Carriage = Carriage.AUTO
+    factsheet: FactsheetUse = FactsheetUse.ASK
+    instant_actions_key: Literal["actions", "instantActions"] = "actions"
+    """What the list of instant actions is called: some robots of 2.0.0 want the second."""
+    sends: tuple[OptionalField, ...] = ("nodePosition", "allowedDeviation", "maxSpeed", "length")
+    """Optional fields that orders have; one that the factsheet requires is sent all the same."""
+    node_deviation_m: float | None = Field(default=None, gt=0, le=5.0)
+    """``allowedDeviationXY`` of every node; left out: the robot's own."""
+    node_deviation_rad: float | None = Field(default=None, gt=0, le=3.1415)
+    """``allowedDeviationTheta``; left out: the robot's own."""
     speed_max_m_s: float = Field(default=1.2, gt=0, le=3.0)
+    deceleration_m_s2: float = Field(default=0.5, gt=0, le=5.0)
+    """How hard it brakes when it is paused, where its factsheet does not say it."""
     simulated: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_serial_number(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        serial = given.get("serial_number")
+        if isinstance(serial, str) and "id" not in given:
+            slug = _NOT_IN_ID.sub("-", serial.lower())[:_ID_MAX_CHARS].strip("-")
+            given = {**given, "id": slug}
+        if isinstance(serial, str) and "name" not in given:
+            given = {**given, "name": {"zh": serial[:60], "en": serial[:60]}}
+        version = given.get("vda5050_version")
+        if "topic_prefix" not in given and isinstance(version, str) and version in VDA_PREFIXES:
+            given = {**given, "topic_prefix": VDA_PREFIXES[version]}
+        return given
 
 
 Device = Annotated[
-    SiteConfig | CameraConfig | PickupConfig | NodeConfig | RobotConfig, Field(discriminator="kind")
+    SiteConfig | CameraConfig | PickupConfig | NodeConfig | RobotConfig | Facility,
+    Field(discriminator="kind"),
 ]
 
 
@@ -365,6 +430,14 @@ class Site(Strict):
     pickups: tuple[PickupConfig, ...] = ()
     nodes: tuple[NodeConfig, ...] = ()
     robots: tuple[RobotConfig, ...] = ()
+    doors: tuple[DoorConfig, ...] = ()
+    lifts: tuple[LiftConfig, ...] = ()
+    fires: tuple[FireConfig, ...] = ()
+
+    @property
+    def facilities(self) -> tuple[DoorConfig | LiftConfig | FireConfig, ...]:
+        """Doors, lifts and fire inputs."""
+        return (*self.doors, *self.lifts, *self.fires)
 
     def area(self, area_id: RoomId) -> Area:
         """The area of this id; KeyError when the site has none."""
@@ -405,6 +478,7 @@ def cross_problems(site: Site) -> list[tuple[str, str]]:
         ("robot", [robot.id for robot in site.robots]),
     ):
         problems += [(f"{kind} {name}: id", "is used twice") for name in ids if ids.count(name) > 1]
+    problems += _facility_problems(site)
     addresses = [(robot.manufacturer, robot.serial_number) for robot in site.robots]
     problems += [
         (f"robot {robot.id}: serial_number", "two robots share manufacturer and serial number")
@@ -414,7 +488,26 @@ def cross_problems(site: Site) -> list[tuple[str, str]]:
     return problems
 
 
-def _unique(what: str, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{what}: used twice: {', '.join(twice)}")
+def _facility_problems(site: Site) -> list[tuple[str, str]]:
+    """Names that two facilities share, ways with two doors, cab nodes of two lifts."""
+    ids = [row.id for row in site.facilities]
+    problems = [
+        (f"{row.kind} {row.id}: id", "is used twice among doors, lifts and fire inputs")
+        for row in site.facilities
+        if ids.count(row.id) > 1
+    ]
+    taken: dict[frozenset[str], str] = {}
+    for door in site.doors:
+        for pair in door.ways:
+            other = taken.setdefault(frozenset(pair), door.id)
+            if other != door.id:
+                where = f"door {door.id}: ways"
+                problems.append((where, f"{' - '.join(pair)} has door {other} already"))
+    cabs: dict[str, str] = {}
+    for lift in site.lifts:
+        for row in lift.floors:
+            other = cabs.setdefault(row.cab_node, lift.id)
+            if other != lift.id:
+                where = f"lift {lift.id}: floors"
+                problems.append((where, f"{row.cab_node} lies in lift {other} already"))
+    return problems

@@ -24,6 +24,11 @@ CameraId = Annotated[str, _Id]
 PickupId = Annotated[str, _Id]
 NodeId = Annotated[str, _Id]
 RobotId = Annotated[str, _Id]
+DoorId = Annotated[str, _Id]
+LiftId = Annotated[str, _Id]
+FireId = Annotated[str, _Id]
+FacilityId = Annotated[str, _Id]
+"""A door, a lift or a fire input: they share one set of names."""
 SessionId = Annotated[str, _Id]
 RuleCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$")]
 """A rule of the catalogue, group first: ``area.over_admitted``, ``sound.pickup_dead``."""

@@ -1,6 +1,7 @@
 """Reads a site's folder (site.yaml, devices, robot map) and tells ALL its mistakes at once.
 
-    site.yaml  cameras/*.yaml  pickups/*.yaml  nodes/*.yaml  robots/*.yaml  maps/*.lif.json
+    site.yaml  cameras/*.yaml  pickups/*.yaml  nodes/*.yaml  robots/*.yaml  facilities/*.yaml
+    maps/*.lif.json
 
 One device a file, and the file is called after the device. Each mistake names file, line, path in
 the YAML, and what is allowed.
@@ -23,6 +24,7 @@ from contracts.devices import (
     cross_problems,
 )
 from contracts.envelope import Strict
+from contracts.facilities import DoorConfig, Facility, FireConfig, LiftConfig
 from contracts.layout import LayoutError, Lif, RobotMap, from_lif
 from runtime.settings import KeyPath, Parsed, Problem, SettingsError, check, parse_yaml_strict
 
@@ -34,6 +36,13 @@ DEVICES_MAX: Final = 2_000
 MAP_MAX_BYTES: Final = 16_777_216  # 16 MiB: NODES_MAX nodes with their edges stay below
 
 D = TypeVar("D", CameraConfig, PickupConfig, NodeConfig, RobotConfig)
+
+FACILITIES: Final = "facilities"
+FACILITY_MODELS: Final[Mapping[str, type[Facility]]] = {
+    "door": DoorConfig,
+    "lift": LiftConfig,
+    "fire": FireConfig,
+}
 
 
 def load_site(folder: Path) -> Site:
@@ -106,11 +115,19 @@ def _read(folder: Path) -> _Read:
     pickups = _devices(folder, "pickup", PickupConfig, read)
     nodes = _devices(folder, "node", NodeConfig, read)
     read.robots = _devices(folder, "robot", RobotConfig, read)
+    facilities = _facilities(folder, read)
     read.problems += _strays(folder)
     if read.config is None:
         return read
     site = Site(
-        config=read.config, cameras=cameras, pickups=pickups, nodes=nodes, robots=read.robots
+        config=read.config,
+        cameras=cameras,
+        pickups=pickups,
+        nodes=nodes,
+        robots=read.robots,
+        doors=tuple(row for row in facilities if isinstance(row, DoorConfig)),
+        lifts=tuple(row for row in facilities if isinstance(row, LiftConfig)),
+        fires=tuple(row for row in facilities if isinstance(row, FireConfig)),
     )
     read.problems += _cross(site, read.documents)
     read.site = None if read.problems else site
@@ -136,18 +153,46 @@ def _devices(folder: Path, kind: str, model: type[D], read: _Read) -> tuple[D, .
         if device is None:
             continue
         found.append(device)
-        parsed = parse_yaml_strict(path)
-        read.documents[kind, device.id] = parsed
-        if device.id != path.stem:
-            message = f"is {device.id!r}, but the file is called {path.name}"
-            allowed = f"{path.stem}, or a file called {device.id}.yaml"
-            read.problems.append(Problem(parsed.place(("id",)), "id", message, allowed))
+        _note(path, kind, device.id, read)
     return tuple(found)
+
+
+def _facilities(folder: Path, read: _Read) -> tuple[Facility, ...]:
+    """Doors, lifts and fire inputs: one folder, their files say which they are."""
+    found: list[Facility] = []
+    for path in sorted((folder / FACILITIES).glob("*.yaml"))[:DEVICES_MAX]:
+        try:
+            parsed = parse_yaml_strict(path)
+        except SettingsError as error:
+            read.problems += error.problems
+            continue
+        kind = parsed.value.get("kind") if isinstance(parsed.value, dict) else None
+        model = FACILITY_MODELS.get(kind) if isinstance(kind, str) else None
+        if model is None:
+            allowed = ", ".join(FACILITY_MODELS)
+            place = parsed.place(("kind",))
+            read.problems.append(Problem(place, "kind", f"is {kind!r}", allowed))
+            continue
+        facility = _document(path, model, read)
+        if facility is not None:
+            found.append(facility)
+            _note(path, facility.kind, facility.id, read)
+    return tuple(found)
+
+
+def _note(path: Path, kind: str, device_id: str, read: _Read) -> None:
+    """Keep a device's file for later findings, and hold its name against the device's."""
+    parsed = parse_yaml_strict(path)
+    read.documents[kind, device_id] = parsed
+    if device_id != path.stem:
+        message = f"is {device_id!r}, but the file is called {path.name}"
+        allowed = f"{path.stem}, or a file called {device_id}.yaml"
+        read.problems.append(Problem(parsed.place(("id",)), "id", message, allowed))
 
 
 def _strays(folder: Path) -> Iterator[Problem]:
     """YAML files that nobody reads: a misspelt folder would else lose a camera in silence."""
-    folders = ("cameras", "nodes", "pickups", "robots")
+    folders = ("cameras", "nodes", "pickups", "robots", FACILITIES)
     for path in sorted(folder.rglob("*.y*ml")):
         place = path.relative_to(folder)
         known = path.suffix == ".yaml" and (
@@ -219,7 +264,22 @@ def _references(site: Site, robot_map: RobotMap, documents: _Documents) -> Itera
             (("site", config.id), ("zones", index, "nodes", at), node)
             for at, node in enumerate(zone.nodes)
         ]
-    named += [(("robot", robot.id), ("home_node",), robot.home_node) for robot in site.robots]
+    named += [
+        (("robot", robot.id), ("home_node",), robot.home_node)
+        for robot in site.robots
+        if robot.home_node
+    ]
+    for door in site.doors:
+        named += [
+            (("door", door.id), ("ways", index, at), node)
+            for index, pair in enumerate(door.ways)
+            for at, node in enumerate(pair)
+        ]
+    for lift in site.lifts:
+        named += [
+            (("lift", lift.id), ("floors", index, "cab_node"), row.cab_node)
+            for index, row in enumerate(lift.floors)
+        ]
     for document, path, node in named:
         if node not in robot_map.nodes:
             close = difflib.get_close_matches(node, robot_map.nodes, n=1, cutoff=0.6)

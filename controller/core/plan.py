@@ -20,8 +20,11 @@ from contracts.catalogue.settings import (
     settings_of,
 )
 from contracts.devices import Named, RobotConfig, Site, Zone
+from contracts.facilities import DoorConfig, FireConfig, LiftConfig
 from contracts.layout import MapEdge, RobotMap
-from contracts.units import NodeId, RobotId, RoomId, RuleCode, ZoneId
+from contracts.units import DoorId, FireId, LiftId, NodeId, RobotId, RoomId, RuleCode, ZoneId
+from controller.core import places
+from controller.core.lanes import EMPTY, Lanes, lanes_of
 
 NEAR_NODE_M: Final = 1.5
 # A robot that does not say at which node it stands counts as there within this distance: less than
@@ -70,6 +73,21 @@ class SitePlan:
     """Lateness, who may be named, whether a roster is required."""
     escalation: EscalationSettings = field(default_factory=EscalationSettings)
     """Whom an alert that nobody takes is told to, and when."""
+    doors: Mapping[DoorId, DoorConfig] = field(default_factory=dict)
+    lifts: Mapping[LiftId, LiftConfig] = field(default_factory=dict)
+    fires: Mapping[FireId, FireConfig] = field(default_factory=dict)
+    door_on: Mapping[tuple[str, str], DoorId] = field(default_factory=dict)
+    """(start, end) in both directions -> the door between them."""
+    cab_of: Mapping[str, LiftId] = field(default_factory=dict)
+    """Map node inside a lift's car -> the lift; a lift has one on each floor."""
+    needs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Map node -> the exclusive resources that standing there takes (``places.needs``)."""
+    refuges: tuple[str, ...] = ()
+    """Nodes where a robot may stand for ever and is in nobody's way."""
+    chargers: frozenset[str] = frozenset()
+    """Nodes where a robot charges."""
+    lanes: Lanes = EMPTY
+    """The map as traffic and routes count in it."""
 
     @property
     def kitchen_node(self) -> str:
@@ -117,13 +135,24 @@ def plan_of(
         ways.setdefault(edge.start, {})[edge.end] = edge
     config = site.config
     doors = {area.id: area.door_node for area in config.areas if area.door_node is not None}
+    stops = {*doors.values(), config.kitchen_node}
+    homes = tuple(robot.home_node for robot in site.robots)
+    cab_of = {row.cab_node: lift.id for lift in site.lifts for row in lift.floors}
     named = {f"area {room}: door_node": node for room, node in doors.items()}
     named |= {f"robot {robot.id}: home_node": robot.home_node for robot in site.robots}
+    named |= {f"lift {lift}: cab_node": node for node, lift in cab_of.items()}
+    named |= {
+        f"door {row.id}: ways": node for row in site.doors for way in row.ways for node in way
+    }
     if site.robots:
         named["site: kitchen_node"] = config.kitchen_node
     missing = [f"{what} {node!r}" for what, node in named.items() if node not in robot_map.nodes]
     if missing:
         raise ValueError(f"not on the map: {'; '.join(missing)}; add the node or correct the name")
+    needs = places.needs(robot_map, cab_of)
+    door_on = {
+        way: door.id for door in site.doors for a, b in door.ways for way in ((a, b), (b, a))
+    }
     return SitePlan(
         site=site,
         map=robot_map,
@@ -135,6 +164,16 @@ def plan_of(
         door_nodes=doors,
         tracks={area.id: _tracks(site, area.id) for area in config.areas},
         rules=controller_rules(rules),
+        escalation=escalation,
+        doors={door.id: door for door in site.doors},
+        lifts={lift.id: lift for lift in site.lifts},
+        fires={fire.id: fire for fire in site.fires},
+        door_on=door_on,
+        cab_of=cab_of,
+        needs=needs,
+        refuges=places.refuges(robot_map, homes, stops, cab_of),
+        chargers=places.chargers(robot_map, homes),
+        lanes=lanes_of(robot_map, needs, door_on, cab_of),
     )
 
 
