@@ -300,7 +300,7 @@ def _assign(site: SiteState, delivery: Delivery, now: Now) -> SiteState:
         delivery, found.robot_id, found.compartment, found.why, now.mono_ms, now.utc_ms
     )
     site = with_delivery(site, taken, (), now)
-    duty = replace(site.duties[found.robot_id], delivery_id=delivery.id)
+    duty = replace(site.duties[found.robot_id], tour=fleet.Tour((delivery.id,), delivery.id))
     return with_duty(site, fleet.redirect(duty, Goal(GoalKind.KITCHEN, site.plan.kitchen_node)))
 
 
@@ -393,7 +393,7 @@ def _freed(site: SiteState, duty: Duty) -> SiteState:
     if delivery is not None and not delivery.ended and delivery.robot_id == duty.robot_id:
         return site
     home = Goal(GoalKind.HOME, site.plan.robots[duty.robot_id].home_node)
-    free = fleet.without_open(replace(duty, delivery_id=None), ActionKind.OPEN)
+    free = fleet.without_open(replace(duty, tour=None), ActionKind.OPEN)
     return with_duty(site, fleet.redirect(free, home))
 
 

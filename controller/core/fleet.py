@@ -13,6 +13,8 @@ from contracts.api import Pose
 from contracts.units import MonoMs, RobotId, UtcMs, ZoneId
 from contracts.vda5050.profile import CompartmentState, LockCompartment, OpenCompartment
 from contracts.vda5050.state import ActionStatus, ConnectionState
+from controller.core.capability import Declared
+from controller.core.doubts import Doubted
 from controller.core.outputs import ActionKind, OrderNode, PublishAction, PublishOrder
 
 _START: Final = MonoMs(0)
@@ -28,6 +30,9 @@ class GoalKind(StrEnum):
     KITCHEN = "kitchen"
     DOOR = "door"
     HOME = "home"
+    """The refuge that is its own, where it charges if there is a charger."""
+    EVACUATE = "evacuate"
+    """The same, because of a fire: no lift is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,45 @@ class Goal:
 
     kind: GoalKind
     node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tour:
+    """The deliveries that a robot carries at once, in the order of their doors.
+
+    ``serving``: the one that it drives or stands for now; None: it is on its way home.
+    """
+
+    deliveries: tuple[str, ...]
+    serving: str | None = None
+
+
+class HoldVerb(StrEnum):
+    """What a person may want of a robot, whatever its tour."""
+
+    HOLD = "hold"
+    RESUME = "resume"
+    RECALL = "recall"
+
+
+@dataclass(frozen=True, slots=True)
+class RobotHold:
+    """A person holds a robot where it is, or has called it back; until it is resumed."""
+
+    verb: HoldVerb
+    reason: str
+    by: str
+    utc_ms: UtcMs
+
+
+@dataclass(frozen=True, slots=True)
+class LetThrough:
+    """A person lets a robot through a zone that nobody sees; the proof says unproven."""
+
+    zone_id: ZoneId
+    reason: str
+    by: str
+    utc_ms: UtcMs
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +100,32 @@ class ActionReport:
     result: str = ""
 
 
+class ProblemLevel(StrEnum):
+    """How bad a robot says an error is (``robot_errors`` says what each means here)."""
+
+    WARNING = "WARNING"
+    URGENT = "URGENT"
+    CRITICAL = "CRITICAL"
+    FATAL = "FATAL"
+
+
 @dataclass(frozen=True, slots=True)
 class RobotProblem:
     """An error in a robot's state; ``order_id`` when it speaks of an order, and which update."""
 
     type: str
-    fatal: bool
+    level: ProblemLevel = ProblemLevel.WARNING
     text: str = ""
     order_id: str | None = None
     order_update_id: int | None = None
+    action_id: str | None = None
+    cause: str = ""
+    """3.0's own name of it."""
+
+    @property
+    def fatal(self) -> bool:
+        """It cannot work until a person has looked after it."""
+        return self.level is ProblemLevel.FATAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +141,16 @@ class RobotReport:
     automatic: bool
     battery_percent: float
     pose: Pose | None = None
+    charging: bool = False
     unpassed: tuple[Unpassed, ...] = ()
     compartments: tuple[CompartmentState, ...] = ()
     actions: tuple[ActionReport, ...] = ()
     problems: tuple[RobotProblem, ...] = ()
+    stamp_utc_ms: UtcMs | None = None
+    """When it says that it sent this."""
+    speed_m_s: float | None = None
+    e_stop: bool = False
+    """Its emergency stop or its protective field holds it."""
 
     @property
     def standing(self) -> bool:
@@ -149,10 +216,12 @@ class Duty:
     ``towards``: it stands off that node without an order, on the way to this one: both are taken.
     ``pause_wanted``: True pause it, False let it go on, None: not our matter.
     ``strays``: pauses given up unanswered; one that arrives all the same is our matter again.
+    ``refuge``: the node that is its own: a way out to it is kept before it drives anywhere.
+    ``unemptied``: compartments in which something is left that nobody took out in the kitchen.
     """
 
     robot_id: RobotId
-    delivery_id: str | None = None
+    tour: Tour | None = None
     goal: Goal | None = None
     mission: Mission | None = None
     at_node: str | None = None
@@ -164,6 +233,23 @@ class Duty:
     made: int = 0
     """Orders and actions made so far; numbers them."""
     refusals: int = 0
+    hold: RobotHold | None = None
+    let: tuple[LetThrough, ...] = ()
+    refuge: str | None = None
+    unemptied: tuple[int, ...] = ()
+
+    @property
+    def delivery_id(self) -> str | None:
+        """The delivery that it drives or stands for now."""
+        return self.tour.serving if self.tour is not None else None
+
+    declared: Declared | None = None
+    """What it has said that it can do; None: nothing yet."""
+    doubted: Doubted | None = None
+    """It said what cannot be: no new order and no unlock until a person has cleared it."""
+    paused_utc_ms: UtcMs = UtcMs(0)
+    """When the last pause of ours was made: one that a robot shows and that is younger was sent by
+    a state that was never committed, and is ours to end."""
 
     def action(self, action_id: str | None) -> ActionDuty | None:
         """The action of this id, while it is remembered."""
@@ -181,6 +267,8 @@ class RobotLive:
     silent_since_mono_ms: MonoMs = _START
     seen_utc_ms: UtcMs | None = None
     pose: Pose | None = None
+    moved_mono_ms: MonoMs = _START
+    """When it was last elsewhere than it is now, or had nothing to drive."""
 
     def online(self, mono_ms: MonoMs) -> bool:
         """On the bus, and heard within the time that the standard allows between two states."""
@@ -247,6 +335,20 @@ def arrived(duty: Duty, report: RobotReport) -> bool:
     )
 
 
+def aborted(duty: Duty, report: RobotReport) -> bool:
+    """The robot has the newest update, and stands short of its base's end with nothing to drive."""
+    mission = duty.mission
+    return (
+        mission is not None
+        and mission.settled
+        and not mission.cancelling
+        and report.order_id == mission.order_id
+        and report.standing
+        and mission.passed < len(mission.route) - 1
+        and report.last_sequence_id // 2 < len(mission.route) - 1
+    )
+
+
 def begin(
     duty: Duty,
     route: tuple[str, ...],
@@ -278,12 +380,38 @@ def extend(duty: Duty, released: int) -> Duty:
     )
 
 
+def rerouted(duty: Duty, rest: tuple[str, ...]) -> Duty:
+    """Another horizon behind the base: ``rest`` begins with the last node of the base.
+
+    The base is never taken back. The robot must have the newest update, or it would be told of a
+    joint that it does not know.
+    """
+    mission = duty.mission
+    if mission is None or not mission.settled or mission.cancelling:
+        return duty
+    route = (*mission.route[: mission.released], *rest[1:])
+    if route == mission.route:
+        return duty
+    moved = replace(
+        mission, route=route, update_id=mission.update_id + 1, from_index=mission.released - 1
+    )
+    return replace(duty, mission=moved)
+
+
 def redirect(duty: Duty, goal: Goal | None) -> Duty:
     """Send a robot elsewhere: an order under way to another node is cancelled first."""
     mission = duty.mission
     if mission is not None and (goal is None or mission.route[-1] != goal.node):
         mission = replace(mission, cancelling=True)
     return replace(duty, goal=goal, mission=mission)
+
+
+def called_back(duty: Duty) -> Duty:
+    """Give the order under way up: the robot finishes the edge that it is on."""
+    mission = duty.mission
+    if mission is None or mission.cancelling:
+        return duty
+    return replace(duty, mission=replace(mission, cancelling=True))
 
 
 def with_action(duty: Duty, action: ActionDuty) -> Duty:
@@ -345,6 +473,8 @@ def actions_of(duty: Duty, utc_ms: UtcMs) -> Iterable[PublishAction]:
     """The actions to send (again): those the robot has not shown, and which are still valid."""
     for row in duty.actions:
         late = row.valid_until_utc_ms is not None and utc_ms > row.valid_until_utc_ms
+        if duty.doubted is not None and row.action is ActionKind.OPEN:
+            continue  # who lies about where it stands may stand before anybody
         if row.status is None and not late:
             yield PublishAction(
                 robot_id=duty.robot_id,

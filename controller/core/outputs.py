@@ -132,6 +132,8 @@ class ActionKind(StrEnum):
     PAUSE = "startPause"
     RESUME = "stopPause"
     CANCEL = "cancelOrder"
+    START_CHARGING = "startCharging"
+    STOP_CHARGING = "stopCharging"
     OPEN = "zeOpenCompartment"
     LOCK = "zeLockCompartment"
 

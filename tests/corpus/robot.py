@@ -16,7 +16,7 @@ from contracts.vda5050.profile import CompartmentState, LidState, LockState
 from contracts.vda5050.state import ConnectionState
 from controller.core import site as controller
 from controller.core.deliveries import Delivery
-from controller.core.fleet import Duty, Mission, RobotLive, RobotReport
+from controller.core.fleet import Duty, Mission, RobotLive, RobotReport, Tour
 from controller.core.interlock import ZoneSight
 from controller.core.plan import SitePlan
 from controller.core.state import NodeSaid, Now, Observed, SiteState, Tick
@@ -90,7 +90,7 @@ class Day:
             compartments=(replace(SHUT, lid=lid),),
         )
         mission = None if self.at_door else Mission("o-1", WAY, len(WAY), answered=0)
-        duty = Duty(ROBOT, delivery_id="d-1", mission=mission, at_node=node)
+        duty = Duty(ROBOT, tour=Tour(("d-1",), "d-1"), mission=mission, at_node=node)
         duty = replace(duty, held_for=("corridor",) if _within(self.held, t_ms) else ())
         delivery = Delivery(
             id="d-1",
