@@ -30,7 +30,7 @@ class Lanes:
     node_bits: Mapping[str, int]
     """Node -> what standing on it takes."""
     edge_bits: Mapping[Pair, int]
-    """(start, end) -> what driving there takes beside the two nodes; only where that is anything."""
+    """(start, end) -> what driving there takes beside the two nodes, where that is anything."""
     steps: Mapping[str, tuple[tuple[str, float], ...]]
     """Node -> where a robot can drive from it, and the seconds that takes."""
     back: Mapping[str, tuple[tuple[str, float], ...]]

@@ -1,6 +1,7 @@
 """Decides which way a robot drives: the shortest in time, around what is shut, dead or crowded."""
 
 import heapq
+import itertools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -14,7 +15,7 @@ OPEN: Final[frozenset[tuple[str, str]]] = frozenset()
 UNREACHED_S: Final = float("inf")
 
 
-def way(  # noqa: PLR0913  # what to keep out of is three things
+def way(
     plan: SitePlan,
     start: str,
     goal: str,
@@ -47,10 +48,12 @@ def way_out(
 def seconds(plan: SitePlan, nodes: tuple[str, ...]) -> float:
     """How long an unhindered robot drives along ``nodes``."""
     times = plan.lanes.seconds
-    return sum(times[pair] for pair in zip(nodes, nodes[1:], strict=False))
+    return sum(times[pair] for pair in itertools.pairwise(nodes))
 
 
-def seconds_from(plan: SitePlan, start: str, avoid: frozenset[str] = NOWHERE) -> Mapping[str, float]:
+def seconds_from(
+    plan: SitePlan, start: str, avoid: frozenset[str] = NOWHERE
+) -> Mapping[str, float]:
     """Node -> the least time from ``start``; what cannot be reached is left out."""
     return _times(plan.lanes.steps, start, avoid)
 
@@ -77,7 +80,7 @@ def _times(
     return best
 
 
-def _search(  # noqa: PLR0913, PLR0917  # one loop behind both kinds of way
+def _search(
     lanes: Lanes,
     start: str,
     is_goal: Callable[[str], bool],
