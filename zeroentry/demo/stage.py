@@ -8,6 +8,7 @@ from typing import Any, Final
 import httpx
 
 from contracts.units import CameraId, UtcMs
+from zeroentry.composer.model import Vest
 
 ROOM_CAMERA: Final = "room-1-cam"
 OTHER_CAMERA: Final = "room-2-cam"
@@ -37,9 +38,9 @@ class Stage:
         """Experts sit there at once."""
         await self._cue(camera, cue="seat", count=count)
 
-    async def intrude(self, camera: CameraId, person: str) -> None:
-        """A person with no vest comes in by the door."""
-        await self._cue(camera, cue="intrude", person=person)
+    async def intrude(self, camera: CameraId, person: str, vest: Vest = Vest.NONE) -> None:
+        """A person comes in by the door; without a vest unless told otherwise."""
+        await self._cue(camera, cue="intrude", person=person, vest=vest.value)
 
     async def withdraw(self, camera: CameraId, person: str) -> None:
         """That person goes out again."""
