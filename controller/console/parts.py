@@ -15,7 +15,7 @@ class Part(ui.element):
         """Draw these values; the others stay."""
         changed = {
             key: value
-            for key, value in values.items()
+            for key, value in _plain(values).items()
             if key not in self._props
             or (self._props[key] is not value and self._props[key] != value)
         }
@@ -27,7 +27,16 @@ class Part(ui.element):
     def keep(self, **values: object) -> None:
         """Know these values as shown: the browser has them already, or is told by a method."""
         with self._props.suspend_updates():
-            self._props.update(values)
+            self._props.update(_plain(values))
+
+
+def _plain(values: dict[str, object]) -> dict[str, object]:
+    """Values as NiceGUI leaves them alone.
+
+    It wraps every list and dictionary within a list, to notice changes that we never make: for a
+    wall of 64 rooms that was most of what the console did. A tuple it takes as it is.
+    """
+    return {key: tuple(row) if isinstance(row, list) else row for key, row in values.items()}
 
 
 class LoginForm(Part, component=ASSETS / "ze_login.js", esm=_LIB):

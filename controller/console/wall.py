@@ -180,7 +180,7 @@ class Wall(Page):
         known = self.rooms.props.get("rooms")
         same = (
             words == self._drawn_words
-            and isinstance(known, list)
+            and isinstance(known, tuple)
             and [row["id"] for row in known] == [row["id"] for row in drawn]
         )
         self._drawn_words = words
