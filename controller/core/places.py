@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from contracts.layout import MapNode, RobotMap
-from contracts.units import LiftId
+from contracts.units import DoorId, FacilityId, LiftId
 
 FOOTPRINT_M: Final = 0.9
 # The circle that a delivery robot turns in: 0.5 to 0.6 m wide and up to 0.8 m long. Two robots on
@@ -42,6 +42,23 @@ def needs(robot_map: RobotMap, cab_of: Mapping[str, LiftId]) -> Mapping[str, fro
         found[one].add(name)
         found[other].add(name)
     return {node: frozenset(taken) for node, taken in found.items()}
+
+
+def gates(
+    robot_map: RobotMap,
+    door_on: Mapping[tuple[str, str], DoorId],
+    cab_of: Mapping[str, LiftId],
+) -> Mapping[FacilityId, frozenset[tuple[str, str]]]:
+    """Door or lift -> the directed edges through it; a lift's begin or end in its car."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for way, door in door_on.items():
+        found.setdefault(door, set()).add(way)
+    for lift in cab_of.values():
+        found.setdefault(lift, set())
+    for edge in robot_map.edges.values():
+        for lift in {cab_of.get(edge.start), cab_of.get(edge.end)} - {None}:
+            found[lift or ""].add((edge.start, edge.end))
+    return {name: frozenset(ways) for name, ways in found.items()}
 
 
 def near_pairs(robot_map: RobotMap) -> tuple[tuple[str, str], ...]:

@@ -22,7 +22,17 @@ from contracts.catalogue.settings import (
 from contracts.devices import Named, RobotConfig, Site, Zone
 from contracts.facilities import DoorConfig, FireConfig, LiftConfig
 from contracts.layout import MapEdge, RobotMap
-from contracts.units import DoorId, FireId, LiftId, NodeId, RobotId, RoomId, RuleCode, ZoneId
+from contracts.units import (
+    DoorId,
+    FacilityId,
+    FireId,
+    LiftId,
+    NodeId,
+    RobotId,
+    RoomId,
+    RuleCode,
+    ZoneId,
+)
 from controller.core import places
 from controller.core.lanes import EMPTY, Lanes, lanes_of
 
@@ -86,6 +96,8 @@ class SitePlan:
     """Nodes where a robot may stand for ever and is in nobody's way."""
     chargers: frozenset[str] = frozenset()
     """Nodes where a robot charges."""
+    gates: Mapping[FacilityId, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    """Door or lift -> the directed edges that are its matter."""
     lanes: Lanes = EMPTY
     """The map as traffic and routes count in it."""
 
@@ -171,9 +183,10 @@ def plan_of(
         door_on=door_on,
         cab_of=cab_of,
         needs=needs,
+        gates=places.gates(robot_map, door_on, cab_of),
         refuges=places.refuges(robot_map, homes, stops, cab_of),
         chargers=places.chargers(robot_map, homes),
-        lanes=lanes_of(robot_map, needs, door_on, cab_of),
+        lanes=lanes_of(robot_map, needs, door_on, cab_of, config.kitchen_node, doors.values()),
     )
 
 
