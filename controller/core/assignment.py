@@ -1,11 +1,19 @@
-"""Decides which robot takes a waiting delivery, and says why, or why none can."""
+"""Decides which robot takes which waiting deliveries on one tour, and says why, or why none can."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from contracts.api import Sentence
-from contracts.units import MonoMs, RobotId
+from contracts.units import MonoMs, RobotId, RoomId, UtcMs
 from contracts.vda5050.profile import CompartmentState
 from controller.core.fleet import Duty, GoalKind, RobotLive
 from controller.core.plan import SitePlan, length_m, route
@@ -88,3 +96,436 @@ def _nobody(reasons: list[tuple[Duty, Sentence]]) -> Sentence:
     zh = "；".join(f"{duty.robot_id}{why.zh}"[:60] for duty, why in shown)
     en = "; ".join(f"{duty.robot_id} {why.en}"[:60] for duty, why in shown)
     return Sentence(zh=f"等待机器人：{zh}"[:400], en=f"Waiting: {en}"[:400])
+
+
+# --- all waiting orders over all robots --------------------------------------------------------
+
+LOAD_S: Final = 30.0  # a person puts a meal in, shuts the lid, says so; and the bolt
+HAND_OVER_S: Final = 60.0  # somebody comes to the door, types a PIN, takes it, shuts the lid
+UNLOAD_S: Final = 15.0  # what came back is taken out and the compartment looked at
+DRIVE_PERCENT_PER_S: Final = 0.006  # 100 % in four and a half hours; a plain robot has eight
+STAND_PERCENT_PER_S: Final = 0.001
+RESERVE_PERCENT: Final = 15.0  # kept for detours, a waiting lift, and the way to a charger
+EARLY_S: Final = 20.0  # a robot may stand so long before a door until the window opens
+CLOSE_BY_S: Final = 25.0  # robots enough: one serves two doors together if they lie this near
+LATE_WEIGHT: Final = 10.0  # a second beyond a window counts as ten of waiting
+GAIN_S: Final = 60.0  # an accepted tour passes to another robot for no less than this
+ROUNDS_MAX: Final = 4  # robots have one to four compartments: a smaller tour each round
+WANTED_WITHIN_S: Final = 20 * 60.0  # an order without a window is to be there in this time
+NEVER_S: Final = 1e7  # stands in the matrix where a robot cannot take a tour
+NO_ONE: Final[Mapping[RobotId, Sentence]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A robot that can take a tour. ``in_s``: from when; ``node``: where it stands then.
+
+    ``compartments``: numbers of those that are free then, checked empty. ``accepted``: deliveries
+    that it has been given and that are not loaded yet: they stand among the asks too.
+    """
+
+    robot_id: RobotId
+    node: str
+    in_s: float
+    compartments: tuple[int, ...]
+    battery_percent: float
+    charging: bool = False
+    accepted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A delivery that wants a robot. The window is that of its arrival at the door."""
+
+    delivery_id: str
+    room_id: RoomId
+    door: str
+    ordered_utc_ms: UtcMs
+    earliest_utc_ms: UtcMs | None = None
+    latest_utc_ms: UtcMs | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTour:
+    """What one robot is to carry: (delivery, compartment) in the order of the doors; and why it."""
+
+    robot_id: RobotId
+    stops: tuple[tuple[str, int], ...]
+    why: Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The tours that begin now, and why each other delivery waits."""
+
+    tours: tuple[PlannedTour, ...]
+    waiting: Mapping[str, Sentence]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Asks for one tour, in the order of the doors."""
+
+    asks: tuple[Ask, ...]
+    keeper: RobotId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Trip:
+    """One robot on one group: seconds from now."""
+
+    kitchen_s: float
+    arrivals_s: tuple[float, ...]
+    back_s: float
+    late_s: float
+    spare_s: float
+    """How much later it could begin and be at no door later than its window opens."""
+    battery_percent: float
+    """What is left when it is back."""
+
+    @property
+    def cost_s(self) -> float:
+        """What people wait, and what the robot is away."""
+        return sum(self.arrivals_s) + LATE_WEIGHT * self.late_s + 0.25 * self.back_s
+
+
+def plan_tours(
+    plan: SitePlan,
+    offers: Iterable[Offer],
+    asks: Iterable[Ask],
+    now_utc_ms: UtcMs,
+    unfit: Mapping[RobotId, Sentence] = NO_ONE,
+) -> Plan:
+    """Tours for all robots that can go, over all that waits, most urgent first.
+
+    Urgent is what comes nearest to the end of its window; without a window, what was ordered first.
+    Neighbouring doors are put into one tour where orders outnumber robots or the doors lie close
+    by. Robots are matched to tours at the least sum of waiting, being late and being away.
+    """
+    given = sorted(offers, key=lambda row: row.robot_id)
+    reasons = dict(unfit)
+    able: list[Offer] = []
+    for offer in given:
+        lacking = _lacks(plan, offer)
+        if lacking is None:
+            able.append(offer)
+        else:
+            reasons[offer.robot_id] = lacking
+    wanted = sorted(asks, key=lambda ask: (_urgency(ask), ask.delivery_id))
+    waiting: dict[str, Sentence] = {}
+    due: list[Ask] = []
+    for ask in wanted:
+        starts_s = _starts_in_s(plan, able, ask, now_utc_ms)
+        if starts_s > 0 and not _is_accepted(ask, able):
+            waiting[ask.delivery_id] = _starts_at(plan, now_utc_ms, starts_s)
+        else:
+            due.append(ask)
+    tours: list[PlannedTour] = []
+    for _ in range(ROUNDS_MAX):
+        found = _round(plan, able, due, now_utc_ms)
+        if not found:
+            break
+        for offer, group, trip in found:
+            able.remove(offer)
+            due = [ask for ask in due if ask not in group.asks]
+            if offer.in_s > 0 or trip.spare_s > EARLY_S:
+                why = _later(plan, offer, trip, now_utc_ms)
+                waiting |= {ask.delivery_id: why for ask in group.asks}
+                continue
+            tours.append(_tour(plan, offer, group, trip, given))
+    for ask in due:
+        waiting[ask.delivery_id] = _nobody_can(ask, reasons, given)
+    return Plan(tuple(tours), waiting)
+
+
+def earliest(
+    plan: SitePlan,
+    offers: Iterable[Offer],
+    asks: Iterable[Ask],
+    ask: Ask,
+    now_utc_ms: UtcMs,
+) -> UtcMs | None:
+    """When a new order could be at its door at the earliest, everything more urgent first.
+
+    None: no robot can bring it at all. ``offers`` are all robots that will be free at some time;
+    busy ones with ``in_s`` and the compartments that they will have then.
+    """
+    able = [offer for offer in offers if _lacks(plan, offer) is None]
+    rows = sorted(asks, key=lambda row: (_urgency(row), row.delivery_id))
+    free = {offer.robot_id: offer for offer in able}
+    soon = now_utc_ms + WANTED_WITHIN_S * 1_000
+    before = [row for row in rows if row.delivery_id != ask.delivery_id and _urgency(row) <= soon]
+    size = max((len(offer.compartments) for offer in able), default=1)
+    last: _Trip | None = None
+    bare = replace(ask, earliest_utc_ms=None, latest_utc_ms=None)
+    for group in (*_grouped(plan, before, size, size), _Group((bare,))):
+        group = _ordered(plan, group, 0.0, now_utc_ms)  # noqa: PLW2901  # the same in a better order
+        best: tuple[float, Offer, _Trip] | None = None
+        for offer in free.values():
+            trip = _trip(plan, offer, group, now_utc_ms)
+            if trip is not None and (best is None or trip.arrivals_s[-1] < best[0]):
+                best = trip.arrivals_s[-1], offer, trip
+        if best is None:
+            last = None
+            continue
+        _, offer, trip = best
+        last = trip
+        free[offer.robot_id] = replace(
+            offer,
+            node=plan.kitchen_node,
+            in_s=trip.back_s,
+            battery_percent=trip.battery_percent,
+        )
+    return UtcMs(now_utc_ms + round(last.arrivals_s[-1] * 1_000)) if last is not None else None
+
+
+def _lacks(plan: SitePlan, offer: Offer) -> Sentence | None:
+    if not offer.compartments:
+        return Sentence(zh="没有空箱格", en="no empty, shut compartment")
+    if plan.lanes.to_kitchen.get(offer.node) is None:
+        return Sentence(zh="无路可达厨房", en="no way to the kitchen")
+    if offer.battery_percent < BATTERY_MIN_PERCENT:
+        level = f"{offer.battery_percent:.0f}"
+        return Sentence(zh=f"电量 {level}%", en=f"battery {level} %")
+    return None
+
+
+def _urgency(ask: Ask) -> float:
+    if ask.latest_utc_ms is not None:
+        return float(ask.latest_utc_ms)
+    return ask.ordered_utc_ms + WANTED_WITHIN_S * 1_000
+
+
+def _is_accepted(ask: Ask, offers: Sequence[Offer]) -> bool:
+    return any(ask.delivery_id in offer.accepted for offer in offers)
+
+
+def _starts_in_s(plan: SitePlan, offers: Sequence[Offer], ask: Ask, now_utc_ms: UtcMs) -> float:
+    """How long a delivery's start can wait so that it is not at the door before its window."""
+    if ask.earliest_utc_ms is None:
+        return 0.0
+    drive_s = plan.lanes.from_stop.get(plan.kitchen_node, {}).get(ask.door, 0.0)
+    # The slowest robot sets out in time as well, with a full load.
+    far_s = max(
+        (
+            offer.in_s + plan.lanes.to_kitchen[offer.node] + LOAD_S * len(offer.compartments)
+            for offer in offers
+        ),
+        default=0.0,
+    )
+    return (ask.earliest_utc_ms - now_utc_ms) / 1_000 - far_s - drive_s
+
+
+def _round(
+    plan: SitePlan, offers: Sequence[Offer], asks: Sequence[Ask], now_utc_ms: UtcMs
+) -> list[tuple[Offer, _Group, _Trip]]:
+    """One matching of tours to robots: as many of the most urgent tours as there are robots."""
+    if not offers or not asks:
+        return []
+    most = max(len(offer.compartments) for offer in offers)
+    size = min(most, math.ceil(len(asks) / len(offers)))
+    kept, rest = _kept(offers, asks)
+    groups = [*kept, *_grouped(plan, rest, size, most)][: len(offers)]
+    soonest_s = min(offer.in_s + plan.lanes.to_kitchen[offer.node] for offer in offers)
+    groups = [_ordered(plan, group, soonest_s, now_utc_ms) for group in groups]
+    trips = {
+        (row, column): trip
+        for row, offer in enumerate(offers)
+        for column, group in enumerate(groups)
+        if (trip := _trip(plan, offer, group, now_utc_ms)) is not None
+    }
+    cost = np.full((len(offers), len(groups)), NEVER_S)
+    for (row, column), trip in trips.items():
+        kept_s = GAIN_S if groups[column].keeper == offers[row].robot_id else 0.0
+        cost[row, column] = trip.cost_s - kept_s
+    rows, columns = linear_sum_assignment(cost)
+    pairs = ((int(row), int(column)) for row, column in zip(rows, columns, strict=True))
+    return [(offers[pair[0]], groups[pair[1]], trips[pair]) for pair in pairs if pair in trips]
+
+
+def _kept(offers: Sequence[Offer], asks: Sequence[Ask]) -> tuple[list[_Group], list[Ask]]:
+    """The tours that are accepted already, and what else waits."""
+    by_id = {ask.delivery_id: ask for ask in asks}
+    groups: list[_Group] = []
+    for offer in offers:
+        rows = tuple(by_id.pop(name) for name in offer.accepted if name in by_id)
+        if rows:
+            groups.append(_Group(rows, offer.robot_id))
+    return groups, list(by_id.values())
+
+
+def _grouped(plan: SitePlan, asks: Sequence[Ask], size: int, most: int) -> list[_Group]:
+    """Tours of neighbouring doors: the most urgent ask, and those that lie nearest to it."""
+    left = list(asks)
+    groups: list[_Group] = []
+    while left:
+        seed = left.pop(0)
+        chosen = [seed]
+        near = plan.lanes.from_stop.get(seed.door, {})
+        ranked = sorted(range(len(left)), key=lambda at: (near.get(left[at].door, NEVER_S), at))
+        taken: list[int] = []
+        for at in ranked:
+            ask = left[at]
+            room = len(chosen) < size
+            close = near.get(ask.door, NEVER_S) <= CLOSE_BY_S and len(chosen) < min(size + 1, most)
+            if not (room or close):
+                break
+            if _fits_with(chosen, ask):
+                chosen.append(ask)
+                taken.append(at)
+        for at in sorted(taken, reverse=True):
+            del left[at]
+        groups.append(_Group(tuple(chosen)))
+    return groups
+
+
+def _fits_with(chosen: Sequence[Ask], ask: Ask) -> bool:
+    """One tour may carry both: their windows meet."""
+    return all(
+        row.latest_utc_ms is None
+        or ask.earliest_utc_ms is None
+        or ask.earliest_utc_ms <= row.latest_utc_ms
+        for row in chosen
+    ) and all(
+        ask.latest_utc_ms is None
+        or row.earliest_utc_ms is None
+        or row.earliest_utc_ms <= ask.latest_utc_ms
+        for row in chosen
+    )
+
+
+def _ordered(plan: SitePlan, group: _Group, kitchen_s: float, now_utc_ms: UtcMs) -> _Group:
+    """The group with its doors in the order that serves them soonest."""
+    if len(group.asks) < 2:
+        return group
+    leaves_s = kitchen_s + LOAD_S * len(group.asks)
+
+    def waits_s(asks: tuple[Ask, ...]) -> float:
+        arrivals_s, late_s, _ = _arrivals(plan, asks, leaves_s, now_utc_ms)
+        return sum(arrivals_s) + LATE_WEIGHT * late_s
+
+    return replace(group, asks=min(itertools.permutations(group.asks), key=waits_s))
+
+
+def _arrivals(
+    plan: SitePlan, asks: tuple[Ask, ...], leaves_s: float, now_utc_ms: UtcMs
+) -> tuple[tuple[float, ...], float, float]:
+    """When a robot that leaves the kitchen is at each door; seconds late in all; seconds to spare.
+
+    Where it comes before the window opens it waits. A door that cannot be reached is never reached.
+    """
+    at_s, here = leaves_s, plan.kitchen_node
+    arrivals: list[float] = []
+    late_s, spare_s = 0.0, NEVER_S
+    for ask in asks:
+        at_s += plan.lanes.from_stop.get(here, {}).get(ask.door, NEVER_S)
+        if ask.earliest_utc_ms is not None:
+            opens_s = (ask.earliest_utc_ms - now_utc_ms) / 1_000
+            spare_s = min(spare_s, opens_s - at_s)
+            at_s = max(at_s, opens_s)
+        else:
+            spare_s = min(spare_s, 0.0)
+        if ask.latest_utc_ms is not None:
+            late_s += max(0.0, at_s - (ask.latest_utc_ms - now_utc_ms) / 1_000)
+        arrivals.append(at_s)
+        at_s, here = at_s + HAND_OVER_S, ask.door
+    return tuple(arrivals), late_s, spare_s
+
+
+def _trip(plan: SitePlan, offer: Offer, group: _Group, now_utc_ms: UtcMs) -> _Trip | None:
+    """A robot on a group; None when it has not the room, the way or the battery for it."""
+    if len(group.asks) > len(offer.compartments):
+        return None
+    kitchen_s = offer.in_s + plan.lanes.to_kitchen[offer.node]
+    leaves_s = kitchen_s + LOAD_S * len(group.asks)
+    arrivals_s, late_s, spare_s = _arrivals(plan, group.asks, leaves_s, now_utc_ms)
+    home_s = plan.lanes.to_kitchen.get(group.asks[-1].door, NEVER_S)
+    back_s = arrivals_s[-1] + HAND_OVER_S + home_s + UNLOAD_S
+    stands_s = LOAD_S * len(group.asks) + HAND_OVER_S * len(group.asks) + UNLOAD_S
+    drives_s = max(0.0, back_s - offer.in_s - stands_s)
+    needs_percent = drives_s * DRIVE_PERCENT_PER_S + stands_s * STAND_PERCENT_PER_S
+    left_percent = offer.battery_percent - needs_percent
+    if left_percent < RESERVE_PERCENT or back_s >= NEVER_S:
+        return None
+    return _Trip(kitchen_s, arrivals_s, back_s, late_s, spare_s, left_percent)
+
+
+def _tour(
+    plan: SitePlan, offer: Offer, group: _Group, trip: _Trip, offers: Sequence[Offer]
+) -> PlannedTour:
+    stops = tuple(
+        (ask.delivery_id, number)
+        for ask, number in zip(group.asks, offer.compartments, strict=False)
+    )
+    return PlannedTour(offer.robot_id, stops, _why(plan, offer, group, trip, offers))
+
+
+def _why(
+    plan: SitePlan, offer: Offer, group: _Group, trip: _Trip, offers: Sequence[Offer]
+) -> Sentence:
+    """Why this robot: how soon, with what else, how much battery is left, and who is nearer."""
+    far_s = plan.lanes.to_kitchen
+    nearer = [
+        row.robot_id
+        for row in offers
+        if row is not offer and row.in_s + far_s.get(row.node, NEVER_S) < trip.kitchen_s
+    ]
+    last = round(trip.arrivals_s[-1] / 60 + 0.5)
+    zh = f"{offer.robot_id} 约 {trip.kitchen_s:.0f} 秒到厨房，最后一处约 {last} 分钟送达"
+    en = (
+        f"{offer.robot_id} is at the kitchen in {trip.kitchen_s:.0f} s and at the last door "
+        f"in about {last} min"
+    )
+    if len(group.asks) > 1:
+        zh += f"，一趟送 {len(group.asks)} 处"
+        en += f", with {len(group.asks)} deliveries on one tour"
+    zh += f"，回来时电量约 {trip.battery_percent:.0f}%。"
+    en += f"; about {trip.battery_percent:.0f} % of battery is left after it."
+    if nearer:
+        shown = nearer[:3]
+        zh += f"{'、'.join(shown)} 更近，但有更合适的送餐任务或电量、箱格不足。"
+        en += (
+            f" {', '.join(shown)} would be nearer, but better serves another order, "
+            "or lacks battery or compartments."
+        )
+    else:
+        zh += "没有更近的可用机器人。"
+        en += " No robot that can go is nearer."
+    return Sentence(zh=zh[:400], en=en[:400])
+
+
+def _clock(plan: SitePlan, utc_ms: float) -> str:
+    zone = ZoneInfo(plan.site.config.time_zone)
+    return f"{datetime.fromtimestamp(utc_ms / 1_000, UTC).astimezone(zone):%H:%M}"
+
+
+def _starts_at(plan: SitePlan, now_utc_ms: UtcMs, in_s: float) -> Sentence:
+    at = _clock(plan, now_utc_ms + in_s * 1_000)
+    return Sentence(zh=f"为按时送达，{at} 出发。", en=f"Starts at {at}, to arrive in its window.")
+
+
+def _later(plan: SitePlan, offer: Offer, trip: _Trip, now_utc_ms: UtcMs) -> Sentence:
+    if offer.in_s <= 0:
+        return _starts_at(plan, now_utc_ms, trip.spare_s)
+    at = _clock(plan, now_utc_ms + offer.in_s * 1_000)
+    return Sentence(
+        zh=f"{offer.robot_id} 约 {at} 空出后前往。",
+        en=f"{offer.robot_id} takes it when it is free, at about {at}.",
+    )
+
+
+def _nobody_can(ask: Ask, reasons: Mapping[RobotId, Sentence], offers: Sequence[Offer]) -> Sentence:
+    """Why no robot takes a delivery now."""
+    busy = [row.robot_id for row in offers if row.robot_id not in reasons]
+    if not reasons and not busy:
+        return Sentence(zh="本中心没有机器人。", en="This site has no robot.")
+    rows = sorted(reasons.items())[:4]  # a sentence that a person still reads
+    zh = [f"{robot_id}{why.zh}"[:60] for robot_id, why in rows]
+    en = [f"{robot_id} {why.en}"[:60] for robot_id, why in rows]
+    if busy:
+        shown = busy[:4]
+        zh.append(f"{'、'.join(shown)} 先送更急的、或电量与箱格不足以再送")
+        en.append(
+            f"{', '.join(shown)}: taken by more urgent orders, or short of battery or compartments"
+        )
+    return Sentence(zh=f"等待机器人：{'；'.join(zh)}"[:400], en=f"Waiting: {'; '.join(en)}"[:400])

@@ -5,8 +5,9 @@ ways cross. Each has one bit, so that "is any of these taken" is one operation h
 Built once with the plan; nothing here changes.
 """
 
+import heapq
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -16,6 +17,7 @@ SPEED_M_S: Final = 1.2  # what a robot drives where the map gives no speed of it
 LIFT_CALL_S: Final = 20.0  # until a car that people use as well stands open
 LIFT_RIDE_S: Final = 15.0  # doors shut, one floor up or down, doors open
 DOOR_S: Final = 3.0  # an automatic door opens while the robot comes near; this is what it loses
+UNREACHED_S: Final = float("inf")
 CELL_M: Final = 5.0  # ways in different cells of this size cannot cross; a stretch is rarely longer
 CELLS_MAX: Final = 400  # a way over more cells than this is compared with every other way
 
@@ -39,13 +41,17 @@ class Lanes:
     """(start, end) -> how long a robot drives there."""
     names: tuple[str, ...]
     """Bit number -> the resource's name."""
+    from_stop: Mapping[str, Mapping[str, float]]
+    """Kitchen or door -> node -> the least seconds from there."""
+    to_kitchen: Mapping[str, float]
+    """Node -> the least seconds to the kitchen."""
 
     def named(self, bits: int) -> tuple[str, ...]:
         """The resources of a mask, for people."""
         return tuple(name for at, name in enumerate(self.names) if bits >> at & 1)
 
 
-EMPTY: Final = Lanes({}, {}, {}, {}, {}, ())
+EMPTY: Final = Lanes({}, {}, {}, {}, {}, (), {}, {})
 
 
 def lanes_of(
@@ -53,11 +59,14 @@ def lanes_of(
     needs: Mapping[str, frozenset[str]],
     door_on: Mapping[Pair, str],
     cab_of: Mapping[str, str],
+    kitchen: str = "",
+    doors: Iterable[str] = (),
 ) -> Lanes:
     """Number the resources of a map and time its ways.
 
     ``needs``: node -> resources that standing on it takes (the node itself is always one);
-    ``door_on``: the door between two nodes; ``cab_of``: nodes inside a lift's car -> the lift.
+    ``door_on``: the door between two nodes; ``cab_of``: nodes inside a lift's car -> the lift;
+    ``doors``: the nodes in front of the rooms' doors.
     """
     number: dict[str, int] = {}
 
@@ -94,7 +103,29 @@ def lanes_of(
         back={node: tuple(row) for node, row in back.items()},
         seconds=seconds,
         names=tuple(number),
+        from_stop={stop: times(steps, stop) for stop in sorted({kitchen, *doors})},
+        to_kitchen=times(back, kitchen),
     )
+
+
+def times(
+    steps: Mapping[str, Sequence[tuple[str, float]]],
+    start: str,
+    avoid: frozenset[str] = frozenset(),
+) -> Mapping[str, float]:
+    """Node -> the least seconds from ``start`` by ``steps``; what is not reached is left out."""
+    best: dict[str, float] = {start: 0.0}
+    heap = [(0.0, start)]
+    while heap:
+        at_s, here = heapq.heappop(heap)
+        if at_s > best[here]:
+            continue
+        for there, lasts_s in steps.get(here, ()):
+            reach_s = at_s + lasts_s
+            if there not in avoid and reach_s < best.get(there, UNREACHED_S):
+                best[there] = reach_s
+                heapq.heappush(heap, (reach_s, there))
+    return best
 
 
 def crossings(robot_map: RobotMap) -> tuple[tuple[Pair, Pair], ...]:

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from controller.core.lanes import Lanes
+from controller.core.lanes import UNREACHED_S, Lanes, times
 from controller.core.plan import SitePlan
 
 NOWHERE: Final[frozenset[str]] = frozenset()
 QUIET: Final[Mapping[str, float]] = MappingProxyType({})
 OPEN: Final[frozenset[tuple[str, str]]] = frozenset()
-UNREACHED_S: Final = float("inf")
 
 
 def way(
@@ -47,37 +46,20 @@ def way_out(
 
 def seconds(plan: SitePlan, nodes: tuple[str, ...]) -> float:
     """How long an unhindered robot drives along ``nodes``."""
-    times = plan.lanes.seconds
-    return sum(times[pair] for pair in itertools.pairwise(nodes))
+    lasts_s = plan.lanes.seconds
+    return sum(lasts_s[pair] for pair in itertools.pairwise(nodes))
 
 
 def seconds_from(
     plan: SitePlan, start: str, avoid: frozenset[str] = NOWHERE
 ) -> Mapping[str, float]:
     """Node -> the least time from ``start``; what cannot be reached is left out."""
-    return _times(plan.lanes.steps, start, avoid)
+    return times(plan.lanes.steps, start, avoid)
 
 
 def seconds_to(plan: SitePlan, goal: str, avoid: frozenset[str] = NOWHERE) -> Mapping[str, float]:
     """Node -> the least time to ``goal``; what cannot reach it is left out."""
-    return _times(plan.lanes.back, goal, avoid)
-
-
-def _times(
-    steps: Mapping[str, tuple[tuple[str, float], ...]], start: str, avoid: frozenset[str]
-) -> Mapping[str, float]:
-    best: dict[str, float] = {start: 0.0}
-    heap = [(0.0, start)]
-    while heap:
-        at_s, here = heapq.heappop(heap)
-        if at_s > best[here]:
-            continue
-        for there, lasts_s in steps.get(here, ()):
-            reach_s = at_s + lasts_s
-            if there not in avoid and reach_s < best.get(there, UNREACHED_S):
-                best[there] = reach_s
-                heapq.heappush(heap, (reach_s, there))
-    return best
+    return times(plan.lanes.back, goal, avoid)
 
 
 def _search(
