@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from contracts.vda5050.timestamps import Timestamp
@@ -48,7 +48,6 @@ Version = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}\.[0-9]{1,3}(\.[
 
 
 _IRREGULAR: Final[Mapping[str, str]] = {
-    "allowed_deviation_xy": "allowedDeviationXY",
     "order_nodes": "order.nodes",
     "order_edges": "order.edges",
     "node_actions": "node.actions",
@@ -102,7 +101,12 @@ class NodePosition(Vda):
     x: Number
     y: Number
     theta: Theta | None = None
-    allowed_deviation_xy: NonNegative | None = None
+    allowed_deviation_xy: NonNegative | None = Field(
+        default=None,
+        # The second spelling is that of some peers of 2.0.
+        validation_alias=AliasChoices("allowedDeviationXY", "allowedDeviationXy"),
+        serialization_alias="allowedDeviationXY",
+    )
     allowed_deviation_theta: Annotated[Theta, Field(ge=0)] | None = None
     map_id: IdOrEmpty
     map_description: Text | None = None

@@ -23,9 +23,13 @@ from contracts.vda5050.base import (
 
 
 class BlockingType(StrEnum):
-    """NONE: may run while driving. SOFT: not while driving. HARD: alone, and not while driving."""
+    """NONE: may run while driving. SOFT: not while driving. HARD: alone, and not while driving.
+
+    SINGLE is of 3.0 only: alone, but the robot may drive.
+    """
 
     NONE = "NONE"
+    SINGLE = "SINGLE"
     SOFT = "SOFT"
     HARD = "HARD"
 
@@ -162,7 +166,7 @@ def way_problem(nodes: tuple[Node, ...], edges: tuple[Edge, ...]) -> str | None:
 
 
 class InstantActions(Header):
-    """Actions to do at once. Some robots of 2.0 call the list ``instantActions``; both are read."""
+    """Actions to do at once. Some peers of 2.0 call the list ``instantActions``; both are read."""
 
     actions: tuple[Action, ...] = Field(
         max_length=LIST_MAX_ITEMS,

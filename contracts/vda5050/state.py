@@ -29,13 +29,18 @@ Share = Annotated[float, BeforeValidator(not_disguised), Field(allow_inf_nan=Fal
 
 
 class OperatingMode(StrEnum):
-    """Who drives: the master (AUTOMATIC, SEMIAUTOMATIC) or a person at the robot."""
+    """Who drives: the master (AUTOMATIC, SEMIAUTOMATIC) or a person at the robot.
+
+    INTERVENED (a person steers, the order is kept) and STARTUP are of 3.0 only.
+    """
 
     AUTOMATIC = "AUTOMATIC"
     SEMIAUTOMATIC = "SEMIAUTOMATIC"
     MANUAL = "MANUAL"
     SERVICE = "SERVICE"
     TEACHIN = "TEACHIN"
+    INTERVENED = "INTERVENED"
+    STARTUP = "STARTUP"
 
 
 class ActionStatus(StrEnum):
@@ -58,9 +63,15 @@ class ActionStatus(StrEnum):
 
 
 class ErrorLevel(StrEnum):
-    """WARNING: the robot goes on or can. FATAL: a person must look after it."""
+    """WARNING: the robot goes on or can. FATAL: a person must look after it.
+
+    3.0 has two more. URGENT: the robot goes on, but look at once (low battery). CRITICAL: it cannot
+    go on with this order, but takes another one.
+    """
 
     WARNING = "WARNING"
+    URGENT = "URGENT"
+    CRITICAL = "CRITICAL"
     FATAL = "FATAL"
 
 
@@ -257,6 +268,8 @@ class State(Header):
     errors: tuple[VehicleError, ...] = Field(max_length=LIST_MAX_ITEMS)
     information: tuple[Information, ...] | None = Field(default=None, max_length=LIST_MAX_ITEMS)
     safety_state: SafetyState
+    instant_action_ids: tuple[Id, ...] | None = Field(default=None, max_length=LIST_MAX_ITEMS)
+    """Which of ``action_states`` are instant actions, where that is known: only 3.0 tells."""
 
     def action(self, action_id: str) -> ActionState | None:
         """The state of one action; None when the robot does not list it."""
@@ -273,6 +286,8 @@ class Visualization(Vda):
     serial_number: Id | None = None
     agv_position: AgvPosition | None = None
     velocity: Velocity | None = None
+    reference_state_header_id: Uint32 | None = None
+    """The newest state when this was sent; only 3.0 tells."""
 
 
 class Connection(Header):
