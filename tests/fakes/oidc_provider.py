@@ -26,6 +26,8 @@ class Provider:
     """What it does next; a test changes these to make it lie."""
 
     now_s: int
+    redirect: str = REDIRECT
+    """Where it was told that the console is."""
     algorithm: str = "RS256"
     claims: dict[str, Any] = field(default_factory=dict)
     """Laid over what it would say."""
@@ -48,7 +50,7 @@ class Provider:
         """What a browser does there: log in, come back. Gives state and code."""
         asked = {key: row[0] for key, row in parse_qs(urlsplit(url).query).items()}
         assert asked["client_id"] == CLIENT_ID
-        assert asked["redirect_uri"] == REDIRECT
+        assert asked["redirect_uri"] == self.redirect
         assert asked["response_type"] == "code"
         assert asked["code_challenge_method"] == "S256"
         assert "openid" in asked["scope"].split()
@@ -117,7 +119,7 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
                 self._say(200, provider.jwks())
             elif path == "/authorize":
                 state, code = provider.authorize(self.path)
-                back = f"{REDIRECT}?{urlencode({'state': state, 'code': code})}"
+                back = f"{provider.redirect}?{urlencode({'state': state, 'code': code})}"
                 self.send_response(302)
                 self.send_header("Location", back)
                 self.end_headers()
