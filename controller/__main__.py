@@ -35,13 +35,13 @@ from controller.auth.names import Names, open_vault
 from controller.auth.oidc import CLIENT_SECRET_ENV
 from controller.auth.pins import SecretPins
 from controller.auth.security import Security, security_of
+from controller.core.facility_words import CommandFacility
 from controller.core.ledger import Ledger, Notary
 from controller.core.outputs import (
     FetchPicture,
     FetchSnapshot,
     Lasting,
-    PublishAction,
-    PublishOrder,
+    Published,
     SendCommand,
     SendNotice,
 )
@@ -169,8 +169,9 @@ class Hands:
             case SendNotice():
                 await self._notices.accept(output)
 
-    async def publish(self, output: PublishOrder | PublishAction, utc_ms: UtcMs) -> None:
-        await self._fleet.publish(output, utc_ms)
+    async def publish(self, output: Published, utc_ms: UtcMs) -> None:
+        if not isinstance(output, CommandFacility):
+            await self._fleet.publish(output, utc_ms)
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from controller.core.alerts import AlertRecord
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty
 from controller.core.ledger import Chain, NodeKey
-from controller.core.outputs import Answer, Filed, Lasting, PublishAction, PublishOrder
+from controller.core.outputs import Answer, Filed, Lasting, Published
 from controller.core.outside import OutsideAct
 from controller.core.sessions import Session
 from controller.core.sites import JointSession, PeerLog
@@ -318,8 +318,8 @@ class Performer(Protocol):
         """Hand a durable output on; returns when the next one in line is durable itself."""
         ...
 
-    async def publish(self, output: PublishOrder | PublishAction, utc_ms: UtcMs) -> None:
-        """Send to a robot; QoS 0, may be lost: the core sends it again."""
+    async def publish(self, output: Published, utc_ms: UtcMs) -> None:
+        """Send to a robot, a door or a lift; may be lost: the core sends it again."""
         ...
 
 

@@ -23,8 +23,7 @@ from controller.core.outputs import (
     FileEntry,
     Lasting,
     Output,
-    PublishAction,
-    PublishOrder,
+    Published,
     Refused,
     SendCommand,
     SendNotice,
@@ -175,7 +174,7 @@ class Service:
                     journal.append(Journaled(given, now, lasting))
                 group.answers.append(_answer(wanted))
                 filed += [one for one in wanted if isinstance(one, Filed)]
-                outputs += [one for one in wanted if isinstance(one, PublishOrder | PublishAction)]
+                outputs += [one for one in wanted if isinstance(one, Published)]
                 if row.cursor is not None:
                     cursors.append(row.cursor)
                 state = after
@@ -195,7 +194,7 @@ class Service:
         before, self.state = self.state, state
         for output in outputs:
             # Robots first: a person may stand before one, and a publish of QoS 0 does not wait.
-            if isinstance(output, PublishOrder | PublishAction):
+            if isinstance(output, Published):
                 await self._performer.publish(output, self._clock.utc_ms())
                 self.counts["published"] += 1
         for listener in self._listeners:

@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from contracts.catalogue import area, camera, node, phone, robot, site, sound, zone
+from contracts.catalogue import (
+    area,
+    camera,
+    facility,
+    node,
+    phone,
+    robot,
+    site,
+    sound,
+    zone,
+)
 from contracts.catalogue.area import OVER_ADMITTED
 from contracts.catalogue.camera import CAMERA_FROZEN, CAMERA_OFFLINE
 from contracts.catalogue.node import (
@@ -60,6 +70,7 @@ CATALOGUE: Final[Mapping[RuleCode, RuleSpec]] = MappingProxyType(
             *robot.RULES,
             *node.RULES,
             *site.RULES,
+            *facility.RULES,
         )
     }
 )

@@ -31,6 +31,8 @@ class Subject(StrEnum):
     ROBOT = "robot"
     SITE = "site"
     """Another site of a remote evaluation."""
+    FACILITY = "facility"
+    """A door, a lift, or the fire alarm."""
 
 
 class Evidence(StrEnum):

@@ -14,6 +14,7 @@ from contracts.catalogue import (
     RECORDER_DOWN,
 )
 from contracts.catalogue import RECORDING_GAP as NODE_RECORDING_GAP
+from contracts.catalogue import facility
 from contracts.catalogue.robot import COMPARTMENT_OPEN, OVERDUE, PERSON_FOLLOWS, STOPPED_OFF_STOP
 from contracts.catalogue.site import LINK_LOST as SITE_LINK_LOST
 from contracts.devices import Named
@@ -57,6 +58,7 @@ OWN_TITLES: Final[Mapping[RuleCode, Named]] = {
     ENTRY_OVERDUE: Named(zh="紧急进入超时", en="Emergency entry past its time"),
     LINK_LOST: Named(zh=SITE_LINK_LOST.title.zh, en=SITE_LINK_LOST.title.en),
     ROSTER_CHANGED: Named(zh="封闭后名单变更", en="Roster changed after the seal"),
+    **{rule.code: Named(zh=rule.title.zh, en=rule.title.en) for rule in facility.RULES},
 }
 """Titles of the alerts that the controller itself makes; the edge's are in the catalogue.
 

@@ -6,7 +6,7 @@ a restart. Only a fire alarm lasts, as an alert of ours, until a person lets rob
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from contracts.units import DoorId, FacilityId, FireId, LiftId, MonoMs, RobotId
 from controller.core import doors, lifts
@@ -24,10 +24,6 @@ from controller.core.lifts import LiftLive
 from controller.core.plan import SitePlan
 
 Edge = tuple[str, str]
-
-OFFLINE_AFTER_MS: Final = 10_000
-# A board that restarts is back within this; after a start of ours its retained words come sooner.
-
 
 @dataclass(frozen=True, slots=True)
 class FireLive:
@@ -159,27 +155,21 @@ def exit_of(plan: SitePlan, live: FacilitiesLive, here: str) -> str | None:
     return lifts.exit_node(plan.lifts[lift_id], live.lifts.get(lift_id, LiftLive()), here)
 
 
-def troubles(live: FacilitiesLive, mono_ms: MonoMs) -> tuple[Trouble, ...]:
+def troubles(live: FacilitiesLive) -> tuple[Trouble, ...]:
     """What people must be told now."""
     found: list[Trouble] = []
     for door_id, door in live.doors.items():
         kind = doors.trouble(door)
         if kind is TroubleKind.OFFLINE:
-            found += _offline(door_id, door.away_since_mono_ms, mono_ms)
+            found.append(Trouble(kind, door_id, door.away_since_mono_ms))
         elif kind is not None:
             found.append(Trouble(kind, door_id, door.since_mono_ms))
     for lift_id, lift in live.lifts.items():
         kind = lifts.trouble(lift)
         if kind is TroubleKind.OFFLINE:
-            found += _offline(lift_id, lift.away_since_mono_ms, mono_ms)
+            found.append(Trouble(kind, lift_id, lift.away_since_mono_ms))
         elif kind is not None:
             found.append(Trouble(kind, lift_id, lift.since_mono_ms, lift.robot_id))
     for fire_id, since in live.alarm.away_since.items():
-        found += _offline(fire_id, since, mono_ms)
+        found.append(Trouble(TroubleKind.OFFLINE, fire_id, since))
     return tuple(found)
-
-
-def _offline(name: FacilityId, since: MonoMs, mono_ms: MonoMs) -> list[Trouble]:
-    if mono_ms - since < OFFLINE_AFTER_MS:
-        return []
-    return [Trouble(TroubleKind.OFFLINE, name, since)]

@@ -23,6 +23,7 @@ from contracts.units import (
     UtcMs,
 )
 from contracts.vda5050.profile import LockCompartment, OpenCompartment
+from controller.core.facility_words import CommandFacility
 
 
 class Refusal(StrEnum):
@@ -285,5 +286,7 @@ Filed = FileEntry | FileRefused | FileRoot | FileRecord | FileCount | FiledOfSit
 """What the commit of its input stores beside the state; nobody performs it afterwards."""
 
 Answer = Accepted | Refused
+Published = PublishOrder | PublishAction | CommandFacility
+"""What is sent at once and may be lost: it is sent again until an answer shows that it came."""
 Lasting = SendCommand | FetchPicture | FetchSnapshot | SendNotice
-Output = Answer | Lasting | Filed | PublishOrder | PublishAction
+Output = Answer | Lasting | Filed | Published

@@ -26,6 +26,7 @@ from controller.core import (
     dispatch,
     entries,
     escalation,
+    facility_steps,
     fleet,
     handling,
     head_count,
@@ -37,6 +38,7 @@ from controller.core import (
     state,
 )
 from controller.core.alerts import AlertRecord
+from controller.core.facility_words import FacilityInput
 from controller.core.handling import Act
 from controller.core.outputs import (
     Accepted,
@@ -83,6 +85,8 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  # one a kind
         return acting.step(site, given, now)
     if isinstance(given, RosterInput):
         return session_steps.step(site, given, now)
+    if isinstance(given, FacilityInput):
+        return _facility(site, given, now)
     match given:
         case state.AlertCame():
             return _alert_came(site, given, now)
@@ -120,6 +124,15 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  # one a kind
             return _robot(site, given, now)
         case _:
             assert_never(given)
+
+
+def _facility(site: SiteState, given: FacilityInput, now: Now) -> Result:
+    before = site.facilities
+    site, said = facility_steps.step(site, given, now)
+    if site.facilities is before:
+        return site, said
+    site, sends = dispatch.settle(site, now)
+    return site, (*said, *sends)
 
 
 _Handled = (
@@ -287,6 +300,7 @@ def _ticked(site: SiteState, now: Now) -> Result:
     site, filed = recording.watch(site, now)
     site, counts = head_count.ticked(site, now)
     site = robot_alerts.watch_robots(site, now)
+    site = facility_steps.watch(site, now)
     site, acted = acting.watch(site, now)
     site, notices = escalation.watch(site, now)
     site, sends = dispatch.settle(site, now)

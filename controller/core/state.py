@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
 from contracts.api import DeliveryBody, Pose, ResolveBody, SessionBody
 from contracts.api.sessions import ActBody
+from contracts.catalogue.facility import FIRE
 from contracts.evidence.lines import KeyId
 from contracts.observations import (
     Alert,
@@ -26,6 +27,9 @@ from contracts.units import MonoMs, NodeId, RobotId, RoomId, SessionId, UtcMs, Z
 from contracts.vda5050.state import ConnectionState
 from controller.core.alerts import OWN_TITLES, AlertRecord
 from controller.core.deliveries import Delivery
+from controller.core.facilities import FacilitiesLive
+from controller.core.facilities import begun as facilities_begun
+from controller.core.facility_words import FacilityInput
 from controller.core.fleet import Duty, RobotLive, RobotReport
 from controller.core.handling import Act
 from controller.core.interlock import ZoneSight
@@ -124,6 +128,8 @@ class SiteState:
     """Listening -> when it was renewed last."""
     counted: Mapping[RoomId, Counted] = field(default_factory=dict)
     remote: Remote = field(default_factory=Remote)
+    facilities: FacilitiesLive = field(default_factory=FacilitiesLive)
+    """Doors, lifts and the fire alarm."""
 
 
 def changed(mapping: Mapping[_K, _V], key: _K, value: _V) -> Mapping[_K, _V]:
@@ -189,6 +195,8 @@ def restored(  # noqa: PLR0913  # what a store holds, by name
         deliveries = {
             key: replace(row, since_mono_ms=now.mono_ms) for key, row in deliveries.items()
         }
+    marks = _marks(alerts)
+    fire = any(mark.partition("|")[0] == FIRE.code for mark in marks)
     return SiteState(
         plan=plan,
         sessions=dict(sessions),
@@ -196,7 +204,8 @@ def restored(  # noqa: PLR0913  # what a store holds, by name
         deliveries=dict(deliveries),
         duties={robot: duties.get(robot, Duty(robot)) for robot in plan.robots},
         next_number=next_number,
-        marks=_marks(alerts),
+        marks=marks,
+        facilities=facilities_begun(plan, now.mono_ms, fire=fire),
         care=dict(care or {}),
         robots={robot: RobotLive(silent_since_mono_ms=now.mono_ms) for robot in plan.robots},
         ledger=with_declared(ledger or Ledger(), now.utc_ms),
@@ -480,4 +489,5 @@ Input = (
     | RobotMoved
     | SitesInput
     | OutsideInput
+    | FacilityInput
 )

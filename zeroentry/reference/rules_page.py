@@ -45,6 +45,7 @@ SUBJECTS: Final = {
     Subject.NODE: Bilingual("节点", "node"),
     Subject.ROBOT: Bilingual("机器人", "robot"),
     Subject.SITE: Bilingual("其他中心", "other site"),
+    Subject.FACILITY: Bilingual("门、电梯或火警", "door, lift or fire alarm"),
 }
 
 JUDGES: Final = {

@@ -49,7 +49,7 @@ class Doorway:
         return self.live.doors["door-a"].phase
 
     def kinds(self) -> set[TroubleKind]:
-        rows = facilities.troubles(self.live, self.now)
+        rows = facilities.troubles(self.live)
         return {row.kind for row in rows if row.facility_id == "door-a"}
 
 
