@@ -19,7 +19,7 @@ import structlog
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 
-from contracts.api import Dish
+from contracts.api import MenuBody
 from contracts.devices import Site
 from contracts.layout import RobotMap
 from contracts.units import NodeId, UtcMs
@@ -37,6 +37,7 @@ from controller.auth.pins import SecretPins
 from controller.auth.security import Security, security_of
 from controller.core.facility_words import CommandFacility
 from controller.core.ledger import Ledger, Notary
+from controller.core.ordering import Menu
 from controller.core.outputs import (
     FetchPicture,
     FetchSnapshot,
@@ -63,7 +64,6 @@ from controller.settings import ControllerSettings, Deployment
 from controller.sites.feed import FeedBell
 from controller.sites.link import tokens_from
 from controller.sites.office import SiteOffice, open_sites, remote_of
-from controller.sites.settings import SitesSettings
 from controller.store.account_tables import AccountTables, AuditTables
 from controller.store.database import Database, Loaded
 from controller.store.reports import ReportStore
@@ -279,7 +279,7 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     bell = FeedBell()
     duty = duty_desk(database, clock, site.config, settings.data_dir, blocking)
     service = Service(
-        _kept_state(plan, database, clock, key, witnesses, settings.sites),
+        _kept_state(plan, database, clock, key, witnesses, settings),
         database,
         clock,
         Hands(commands, fetcher, fleet, duty.notices),
@@ -291,7 +291,7 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     security = _security(settings, database, clock, hasher, key, client, keys, blocking)
     metrics = Metrics()
     names = Names(NameStore(database), open_vault(settings.data_dir / NAMES_KEY_FILE))
-    around = (keys.node_keys, base_url, broker_connected, settings.menu, key, names)
+    around = (keys.node_keys, base_url, broker_connected, key, names)
     outside = Outside(*around, demo=demo)
     reports = _reports(settings, database, pictures, service, (clock, client, blocking), outside)
     sites = _sites(settings, keys, service, database, (bell, clock, rng, blocking))
@@ -408,7 +408,6 @@ class Outside:
     node_keys: Mapping[NodeId, bytes]
     base_url: str
     broker_connected: Callable[[], bool]
-    menu: tuple[Dish, ...]
     evidence_key: SigningKey
     names: Names
     demo: bool
@@ -442,9 +441,10 @@ def _kept_state(
     clock: Clock,
     key: SigningKey,
     witnesses: WitnessPublisher,
-    sites: SitesSettings,
+    settings: ControllerSettings,
 ) -> SiteState:
     loaded = database.load()
+    menu = Menu(MenuBody(dishes=settings.menu, terms=settings.order_terms))
     witnesses.know(loaded.evidence.chains.values())
     return restored(
         plan,
@@ -453,12 +453,13 @@ def _kept_state(
         deliveries=loaded.deliveries,
         duties=loaded.duties,
         acts=loaded.acts,
+        ordering={menu.id: menu, **loaded.ordering},
         next_number=loaded.next_number,
         now=Now(clock.mono_ms(), clock.utc_ms()),
         same_boot=loaded.boot_id == clock.boot_id,
         ledger=_ledger(plan, loaded, key),
         care=loaded.care,
-        remote=remote_of(sites, loaded.sites),
+        remote=remote_of(settings.sites, loaded.sites),
     )
 
 
@@ -492,7 +493,6 @@ def _context(  # noqa: PLR0913, PLR0917  # everything is passed by argument
         sites=sites.desk,
         clock=clock,
         metrics=metrics,
-        menu=outside.menu,
         node_keys=outside.node_keys,
         evidence_key_pem=outside.evidence_key.public_pem(),
         ticket_key=secrets.token_bytes(32),

@@ -14,6 +14,7 @@ from controller.core.alerts import AlertRecord
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty
 from controller.core.ledger import Chain, NodeKey
+from controller.core.ordering import OrderingDoc
 from controller.core.outputs import Answer, Filed, Lasting, Published
 from controller.core.outside import OutsideAct
 from controller.core.sessions import Session
@@ -70,6 +71,7 @@ class Batch:
     duties: tuple[Duty, ...] = ()
     care: tuple[RoomCare, ...] = ()
     acts: tuple[OutsideAct, ...] = ()
+    ordering: tuple[OrderingDoc, ...] = ()
     cursors: tuple[InboxCursor, ...] = ()
     filed: tuple[Filed, ...] = ()
     chains: tuple[Chain, ...] = ()

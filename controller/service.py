@@ -303,6 +303,7 @@ def _batch(
         duties=_news(before.duties, after.duties),
         care=_news(before.care, after.care),
         acts=_news(before.acts, after.acts),
+        ordering=_news(before.ordering, after.ordering),
         cursors=tuple(newest.values()),
         filed=tuple(filed),
         chains=_news(before.ledger.chains, after.ledger.chains),

@@ -6,12 +6,12 @@ from typing import Final, Self
 
 from pydantic import Field, model_validator
 
-from contracts.api import Dish
+from contracts.api import Dish, OrderTerms
 from contracts.api.duty import EscalationSettings
+from contracts.api.menu import DEFAULT_DISHES
 from contracts.api.roster import SessionPolicy
 from contracts.catalogue import JudgedBy
 from contracts.catalogue.settings import RuleChange, check_changes
-from contracts.devices import Named
 from contracts.envelope import Strict
 from contracts.units import RuleCode
 from controller.auth.policy import SecuritySettings
@@ -19,24 +19,6 @@ from controller.sites.settings import SitesSettings
 from runtime.mqtt import MqttSettings
 
 DATABASE_FILE: Final = "controller.db"
-
-DEFAULT_MENU: Final = (
-    Dish(id="box-standard", name=Named(zh="标准盒饭", en="Set lunch")),
-    Dish(
-        id="box-vegetarian",
-        name=Named(zh="素食盒饭", en="Vegetarian lunch"),
-        allergens=(Named(zh="大豆", en="Soy"),),
-    ),
-    Dish(id="box-halal", name=Named(zh="清真盒饭", en="Halal lunch")),
-    Dish(
-        id="noodles",
-        name=Named(zh="牛肉面", en="Beef noodles"),
-        allergens=(Named(zh="麸质", en="Gluten"),),
-    ),
-    Dish(id="soup", name=Named(zh="例汤", en="Soup of the day")),
-    Dish(id="tea", name=Named(zh="热茶", en="Hot tea")),
-    Dish(id="water", name=Named(zh="矿泉水", en="Water")),
-)
 
 
 class Deployment(StrEnum):
@@ -78,7 +60,10 @@ class ControllerSettings(Strict):
     mqtt: ControllerMqtt = ControllerMqtt()
     api: ApiSettings = ApiSettings()
     deployment: Deployment = Deployment.SITE
-    menu: tuple[Dish, ...] = Field(default=DEFAULT_MENU, min_length=1, max_length=100)
+    menu: tuple[Dish, ...] = Field(default=DEFAULT_DISHES, min_length=1, max_length=100)
+    """What can be ordered until the kitchen changes it by the API."""
+    order_terms: OrderTerms = OrderTerms()
+    """Meal times, cut-off, boxes, quotas: until the kitchen changes them by the API."""
     rules: dict[RuleCode, RuleChange] = Field(default_factory=dict)
     """What this site sets differently of the rules that the controller judges: robots, nodes."""
     escalation: EscalationSettings = EscalationSettings()

@@ -6,43 +6,24 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from contracts.api.base import Sentence
+from contracts.api.menu import Allergen, Cutlery, DeliveryKind, DishId, Portion
 from contracts.devices import Named
 from contracts.envelope import Strict
 from contracts.units import Note, RobotId, RoomId, SessionId, UtcMs, ZoneId
 
 PIN_DIGITS = 6
 PIN_TRIES_MAX = (
-    5  # dispatch.md: after five wrong PINs the delivery is locked and the supervisor decides
+    5  # dispatch.md: after five wrong PINs it is locked for a time, and the supervisor is told
 )
 
 
-class Dish(Strict):
-    """One choice of the menu; nothing else can be written, so a robot carries no message."""
-
-    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
-    name: Named
-    allergens: tuple[Named, ...] = ()
-
-
 class OrderLine(Strict):
-    """So many portions of one dish."""
+    """So many portions of one dish, in closed choices. ``avoid``: what nobody may find in it."""
 
-    dish: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
+    dish: DishId
     count: int = Field(ge=1, le=20)
-
-
-class DeliveryKind(StrEnum):
-    """What is carried. All but meals need the supervisor's approval."""
-
-    MEAL = "meal"
-    PAPERS = "papers"
-    DEVICE = "device"
-    MEDICINE = "medicine"
-
-    @property
-    def needs_approval(self) -> bool:
-        """Whether a supervisor must say yes before a robot is sent."""
-        return self is not DeliveryKind.MEAL
+    portion: Portion = Portion.REGULAR
+    avoid: tuple[Allergen, ...] = Field(default=(), max_length=len(Allergen))
 
 
 class ArrivalWindow(Strict):
@@ -68,6 +49,7 @@ class DeliveryBody(Strict):
     kind: DeliveryKind = DeliveryKind.MEAL
     lines: tuple[OrderLine, ...] = Field(min_length=1, max_length=20)
     window: ArrivalWindow | None = None
+    cutlery: Cutlery = Cutlery.CHOPSTICKS
 
 
 class DeliveryState(StrEnum):
@@ -138,6 +120,33 @@ class Approval(Strict):
     reason: str = ""
 
 
+class ReleaseView(Strict):
+    """An opening without the PIN: who asked and why; ``approved_by`` is another person."""
+
+    asked_by: str
+    reason: str
+    asked_utc_ms: UtcMs
+    approved_by: str = ""
+
+
+class Found(StrEnum):
+    """What was in a compartment that came back."""
+
+    EMPTY = "empty"
+    FOOD = "food"
+    """What had been sent, not taken."""
+    OTHER = "other"
+    """Something that nobody sent: the supervisor is told."""
+
+
+class Inspection(Strict):
+    """The kitchen has looked into a compartment that came back, on camera, and emptied it."""
+
+    found: Found
+    by: str
+    utc_ms: UtcMs
+
+
 class DeliveryView(Strict):
     """One delivery. ``explanation`` says why it waits, is held or has failed."""
 
@@ -147,7 +156,15 @@ class DeliveryView(Strict):
     kind: DeliveryKind
     lines: tuple[OrderLine, ...]
     window: ArrivalWindow | None = None
+    cutlery: Cutlery = Cutlery.CHOPSTICKS
+    boxes: int = 0
     approval: Approval | None = None
+    has_pin: bool = True
+    pin_locked_until_utc_ms: UtcMs | None = None
+    """Wrong PINs have locked it until then."""
+    release: ReleaseView | None = None
+    """A supervisor has asked to open it without the PIN, and another one decides."""
+    inspected: Inspection | None = None
     state: DeliveryState
     held: bool = False
     robot_id: RobotId | None = None
@@ -181,7 +198,55 @@ class UnlockBody(Strict):
     pin: Annotated[str, StringConstraints(pattern=rf"^[0-9]{{{PIN_DIGITS}}}$")]
 
 
+class CancelReason(StrEnum):
+    """Why a room calls its own order off; it has no other words."""
+
+    CHANGED = "changed"
+    NOT_NEEDED = "not_needed"
+    WRONG = "wrong"
+    TOO_LATE = "too_late"
+
+
 class CancelBody(Strict):
-    """Call a delivery off."""
+    """Call a delivery off. A tablet's ``reason`` is one of ``CancelReason``."""
 
     reason: Note
+
+
+class ChangeBody(Strict):
+    """An order as it shall be from now on, until it is loaded."""
+
+    lines: tuple[OrderLine, ...] = Field(min_length=1, max_length=20)
+    window: ArrivalWindow | None = None
+    cutlery: Cutlery = Cutlery.CHOPSTICKS
+
+
+class JudgeBody(Strict):
+    """A supervisor's decision about an order that needs approval."""
+
+    approve: bool
+    reason: Note = Field(min_length=3)
+
+
+class PinGiven(Strict):
+    """A delivery's PIN, shown this once on the tablet; one that was given before counts no more."""
+
+    pin: str
+
+
+class ReleaseBody(Strict):
+    """Ask to open a compartment at the door without the PIN; another supervisor approves."""
+
+    reason: Note = Field(min_length=3)
+
+
+class ReleaseJudgeBody(Strict):
+    """The second person's word about an opening without the PIN."""
+
+    approve: bool
+
+
+class InspectBody(Strict):
+    """What the kitchen found in a compartment that came back."""
+
+    found: Found

@@ -5,8 +5,9 @@ from enum import StrEnum
 from pydantic import Field
 
 from contracts.api.alerts import AlertView
-from contracts.api.deliveries import DeliveryView, Dish
+from contracts.api.deliveries import DeliveryView
 from contracts.api.floor import MapEdgeView, MapNodeView, RobotView, ZoneView
+from contracts.api.menu import Dish
 from contracts.api.outside import OutsideView
 from contracts.api.rooms import RoomView
 from contracts.api.sessions import SessionView

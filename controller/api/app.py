@@ -12,7 +12,6 @@ from contracts.api import (
     BASE,
     PAGE_MAX,
     ControllerHealth,
-    Dish,
     Overview,
     Problem,
     RobotView,
@@ -31,6 +30,7 @@ from controller.api import (
     evidence,
     handling,
     login,
+    menu,
     notices,
     openapi,
     outside,
@@ -69,6 +69,7 @@ _PARTS: Final = (
     alerts,
     playback,
     deliveries,
+    menu,
     events,
     reports,
     evidence,
@@ -174,13 +175,7 @@ class LoginRate:
 @router.get("/site", tags=["site"], dependencies=[Depends(Needs(Scope.SITE))])
 async def get_site(context: ContextNeeded) -> SiteView:
     """What does not change while the controller runs."""
-    return views.site_view(context.state(), context.menu, demo=context.demo)
-
-
-@router.get("/menu", tags=["site"], dependencies=[Depends(Needs(Scope.MENU))])
-async def get_menu(context: ContextNeeded) -> tuple[Dish, ...]:
-    """What can be ordered."""
-    return context.menu
+    return views.site_view(context.state(), demo=context.demo)
 
 
 @router.get("/overview", tags=["site"])

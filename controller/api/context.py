@@ -7,7 +7,7 @@ from typing import Annotated, Final, Protocol
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from contracts.api import BASE, AlertView, Dish, Sentence, User
+from contracts.api import BASE, AlertView, Sentence, User
 from contracts.api.accounts import MUST, Must
 from contracts.api.record import RecordLine
 from contracts.units import NodeId, RoomId, UtcMs
@@ -49,6 +49,8 @@ class Reader(Protocol):
     def find_delivery(self, delivery_id: str) -> Delivery | None: ...
 
     def find_act(self, act_id: str) -> OutsideAct | None: ...
+
+    def meals(self, *, since: UtcMs, until: UtcMs, limit: int) -> tuple[Delivery, ...]: ...
 
     def find_delivery_by_key(self, key: str) -> Delivery | None: ...
 
@@ -132,7 +134,6 @@ class Context:
     sites: SiteDesk
     clock: Clock
     metrics: Metrics
-    menu: tuple[Dish, ...]
     node_keys: Mapping[NodeId, bytes]
     evidence_key_pem: bytes
     ticket_key: bytes

@@ -8,12 +8,13 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Header
 from fastapi.responses import StreamingResponse
 
-from contracts.api import BASE, EventName, Sentence, SessionView
+from contracts.api import BASE, DeliveryView, EventName, Sentence, SessionView
 from contracts.envelope import Strict
 from controller.api.context import Caller, Context, ContextNeeded, Needs
 from controller.api.hub import Client, StreamEvent, TooManyClientsError
 from controller.api.problems import ProblemError
 from controller.auth.scopes import Scope
+from controller.core import views
 from controller.core.alerts import AlertRecord
 
 router = APIRouter(prefix=BASE, tags=["events"])
@@ -79,6 +80,8 @@ def frame(event: StreamEvent, context: Context, caller: Caller) -> str:
     match event.body:
         case AlertRecord():
             data = context.alert_view(event.body, caller.user).model_dump_json()
+        case DeliveryView() if Scope.SESSIONS not in caller.scopes:
+            data = views.without_names(event.body).model_dump_json()
         case Strict():
             data = event.text
         case None:

@@ -23,15 +23,25 @@ class Scope(StrEnum):
     ALERTS = "alerts"
     ALERTS_ACT = "alerts_act"
     MENU = "menu"
+    MENU_EDIT = "menu_edit"
+    """Change the menu, its terms and recurring orders."""
+    MEALS = "meals"
+    """Counts of meals for accounting."""
     DELIVERIES = "deliveries"
     DELIVERIES_OWN = "deliveries_own"
     ORDER = "order"
     ORDER_OWN = "order_own"
     LOAD = "load"
     UNLOCK = "unlock"
+    DELIVERIES_APPROVE = "deliveries_approve"
+    """Decide about papers, devices and medicine for a room."""
+    RELEASE = "release"
+    """Ask for, or approve, an opening without the PIN; two persons."""
     CANCEL = "cancel"
     CANCEL_OWN = "cancel_own"
     ROBOTS = "robots"
+    ROBOTS_ACT = "robots_act"
+    """Hold, resume and recall robots, let one through a zone, clear one that was in doubt."""
     ZONES = "zones"
     EVENTS = "events"
     REPORTS = "reports"
@@ -112,7 +122,8 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     # The same, of the sessions of its sector alone (``Grants``); it holds nothing of the house.
     Role.SECTOR_SUPERVISOR: _SUPERVISOR
     - {Scope.ORDER, Scope.LOAD, Scope.UNLOCK, Scope.CANCEL, Scope.ZONES_DRAW, Scope.DUTY_EDIT}
-    - {Scope.EVIDENCE_KEYS, Scope.NOTICES, Scope.SITES},
+    - {Scope.EVIDENCE_KEYS, Scope.NOTICES, Scope.SITES}
+    - {Scope.MENU_EDIT, Scope.MEALS, Scope.ROBOTS_ACT},
     Role.DUTY_OFFICER: _EVERYBODY
     | _FLOOR
     | {Scope.ALERTS, Scope.ALERTS_ACT, Scope.SESSIONS, Scope.RECORD, Scope.MEDIA, Scope.DUTY}
@@ -126,12 +137,14 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     | {Scope.DELIVERIES, Scope.MENU, Scope.HEALTH, Scope.METRICS, Scope.EVIDENCE}
     | {Scope.BREAK_GLASS, Scope.NOTICES, Scope.DUTY, Scope.STATISTICS},
     Role.KITCHEN: _EVERYBODY
-    | {Scope.MENU, Scope.DELIVERIES, Scope.LOAD, Scope.CANCEL, Scope.ROBOTS, Scope.ZONES},
+    | {Scope.MENU, Scope.MENU_EDIT, Scope.MEALS, Scope.DELIVERIES, Scope.LOAD, Scope.CANCEL}
+    | {Scope.ROBOTS, Scope.ZONES},
     Role.TABLET: _EVERYBODY
     | {Scope.MENU, Scope.DELIVERIES_OWN, Scope.ORDER_OWN, Scope.CANCEL_OWN, Scope.TEXT_OWN},
     Role.DOOR_PANEL: _EVERYBODY | {Scope.UNLOCK, Scope.DELIVERIES, Scope.ROBOTS},
     Role.AUDITOR: _EVERYBODY
     | {Scope.SESSIONS, Scope.ALERTS, Scope.DELIVERIES, Scope.REPORTS, Scope.EVIDENCE}
+    | {Scope.MEALS}
     | {Scope.RECORDINGS, Scope.SOUND, Scope.RECORD, Scope.SEARCH, Scope.STATISTICS}
     | {Scope.CONDUCT, Scope.RETRIEVAL, Scope.AUDIT, Scope.SITES},
     Role.SYSTEM_ADMIN: _EVERYBODY

@@ -23,9 +23,11 @@ from contracts.api import (
     Approval,
     ArrivalWindow,
     CustodyEvent,
+    Cutlery,
     DeliveryBody,
     DeliveryKind,
     DeliveryState,
+    Inspection,
     Leg,
     OrderLine,
     Sentence,
@@ -43,6 +45,9 @@ COLLECT_MAX_MS: Final = 10 * 60_000  # dispatch.md: nobody collects -> back to t
 ANSWER_MAX_MS: Final = 30_000  # a bolt moves in a second; after this the command is void
 LID_MAX_MS: Final = 2 * 60_000  # a person takes a meal in seconds; then somebody must look
 LOST_MAX_MS: Final = 60_000  # a robot that reboots is back in less
+PIN_LOCK_MS: Final = 3 * 60_000
+# Five wrong PINs lock it for this long, then for twice as long: who forgot a digit has asked the
+# tablet by then, and who guesses gets 15 of a million before the robot goes back.
 TRIES_MAX: Final = 3  # attempts to open or lock before a person must look
 
 ENDED: Final = frozenset({DeliveryState.RETURNED, DeliveryState.CANCELLED, DeliveryState.FAILED})
@@ -86,6 +91,16 @@ class Delivery:
     approval: Approval | None = None
     released_by: tuple[str, ...] = ()
     """Supervisors who asked for and approved an opening without the PIN; two are needed."""
+    release_reason: str = ""
+    release_asked_utc_ms: UtcMs | None = None
+    cutlery: Cutlery = Cutlery.CHOPSTICKS
+    pin_issues: int = 0
+    """How often the tablet has shown a PIN anew. ``pin_digest`` empty: none has been shown yet."""
+    pin_locks: int = 0
+    pin_locked_mono_ms: MonoMs | None = None
+    pin_locked_until_utc_ms: UtcMs | None = None
+    """For showing; the lock itself counts monotonic time."""
+    inspected: Inspection | None = None
 
     @property
     def ended(self) -> bool:
@@ -161,6 +176,7 @@ def order(
         pin_digest=pin_digest,
         idempotency_key=idempotency_key,
         window=body.window,
+        cutlery=body.cutlery,
         state=state,
         legs=(Leg(name=state, started_utc_ms=utc_ms),),
         custody=custody.recorded((), "ordered", by, utc_ms),
@@ -220,8 +236,8 @@ def loaded(delivery: Delivery, compartment: int, by: str) -> Delivery | Refused:
 def tried(
     delivery: Delivery, *, right: bool, by: str, mono_ms: MonoMs, utc_ms: UtcMs
 ) -> tuple[Delivery, tuple[Wish, ...], Refused | None]:
-    """Somebody typed a PIN at the robot. After five wrong ones the supervisor decides."""
-    refusal = _pin_refusal(delivery)
+    """Somebody typed a PIN at the robot. Five wrong ones lock it for a time, and tell people."""
+    refusal = _pin_refusal(delivery, mono_ms)
     if refusal is not None:
         return delivery, (), refusal
     if right:
@@ -234,13 +250,52 @@ def tried(
         pin_tries_left=left,
         custody=custody.recorded(delivery.custody, "pin_wrong", by, utc_ms),
     )
-    wishes: tuple[Wish, ...] = (Warn(alerts.PIN_LOCKED),) if left == 0 else ()
-    if left == 0:
-        wrong = replace(wrong, explanation=_PIN_LOCKED)
-    detail = Sentence(
-        zh=f"取餐码错误，还可尝试 {left} 次。", en=f"Wrong PIN; {left} tries are left."
+    if left > 0:
+        detail = Sentence(
+            zh=f"取餐码错误，还可尝试 {left} 次。", en=f"Wrong PIN; {left} tries are left."
+        )
+        return wrong, (), Refused(Refusal.FORBIDDEN, detail)
+    locked = _locked(wrong, mono_ms, utc_ms)
+    return locked, (Warn(alerts.PIN_LOCKED),), _pin_refusal(locked, mono_ms)
+
+
+def _locked(delivery: Delivery, mono_ms: MonoMs, utc_ms: UtcMs) -> Delivery:
+    locks = delivery.pin_locks + 1
+    until = UtcMs(utc_ms + lock_ms(locks))
+    return replace(
+        delivery,
+        pin_locks=locks,
+        pin_locked_mono_ms=mono_ms,
+        pin_locked_until_utc_ms=until,
+        explanation=_PIN_LOCKED,
+        custody=custody.recorded(delivery.custody, "pin_locked", "controller", utc_ms),
     )
-    return wrong, wishes, Refused(Refusal.FORBIDDEN, detail)
+
+
+def lock_ms(locks: int) -> int:
+    """How long the so-manieth lock after wrong PINs lasts."""
+    return PIN_LOCK_MS * 2 ** max(locks - 1, 0)
+
+
+def lock_left_ms(delivery: Delivery, mono_ms: MonoMs) -> int:
+    """How long wrong PINs lock a delivery yet; 0: not at all."""
+    if delivery.pin_tries_left > 0 or delivery.pin_locked_mono_ms is None:
+        return 0
+    return max(lock_ms(delivery.pin_locks) - (mono_ms - delivery.pin_locked_mono_ms), 0)
+
+
+def lock_over(delivery: Delivery, mono_ms: MonoMs, utc_ms: UtcMs) -> Delivery:
+    """The delivery with its tries again, once its time is over; else itself."""
+    if delivery.pin_tries_left > 0 or lock_left_ms(delivery, mono_ms) > 0:
+        return delivery
+    return replace(
+        delivery,
+        pin_tries_left=PIN_TRIES_MAX,
+        pin_locked_mono_ms=None,
+        pin_locked_until_utc_ms=None,
+        explanation=None,
+        custody=custody.recorded(delivery.custody, "pin_lock_over", "controller", utc_ms),
+    )
 
 
 def cancel(
@@ -319,8 +374,8 @@ class _At:
 
 
 _PIN_LOCKED: Final = Sentence(
-    zh="取餐码连续输错，已锁定，请监督人员处理。",
-    en="Locked after wrong PINs; the supervisor decides.",
+    zh="取餐码连续输错，已锁定，已通知监督人员。",
+    en="Locked after wrong PINs; the supervisor has been told.",
 )
 _LATE: Final = Sentence(zh="超过一小时没有机器人可用。", en="No robot came free within an hour.")
 _NOT_APPROVED: Final = Sentence(
@@ -528,9 +583,20 @@ def _lacks(box: CompartmentState) -> Sentence | None:
     return None if box.occupied else _EMPTY
 
 
-def _pin_refusal(delivery: Delivery) -> Refused | None:
+def _pin_refusal(delivery: Delivery, mono_ms: MonoMs) -> Refused | None:
     if delivery.pin_tries_left == 0:
-        return Refused(Refusal.FORBIDDEN, _PIN_LOCKED)
+        minutes = -(-lock_left_ms(delivery, mono_ms) // 60_000)
+        detail = Sentence(
+            zh=f"{_PIN_LOCKED.zh}约 {minutes} 分钟后可再试。",
+            en=f"{_PIN_LOCKED.en} Try again in about {minutes} min.",
+        )
+        return Refused(Refusal.FORBIDDEN, detail)
+    if not delivery.pin_digest:
+        detail = Sentence(
+            zh="尚未生成取餐码，请先在室内平板上查看。",
+            en="It has no PIN yet: ask the room's tablet to show one first.",
+        )
+        return Refused(Refusal.CONFLICT, detail)
     if delivery.state is not DeliveryState.ARRIVED:
         detail = Sentence(
             zh=f"机器人未在门口等候（{delivery.state}）。",

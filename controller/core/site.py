@@ -23,14 +23,17 @@ from controller.core import (
     acting,
     alerts,
     deliveries,
+    delivery_record,
     dispatch,
     entries,
     escalation,
     facility_steps,
     fleet,
+    fleet_steps,
     handling,
     head_count,
     interlock,
+    ordering_steps,
     recording,
     remote_watch,
     robot_alerts,
@@ -39,7 +42,9 @@ from controller.core import (
 )
 from controller.core.alerts import AlertRecord
 from controller.core.facility_words import FacilityInput
+from controller.core.fleet_inputs import FleetInput
 from controller.core.handling import Act
+from controller.core.ordering_inputs import OrderingInput
 from controller.core.outputs import (
     Accepted,
     FetchPicture,
@@ -64,6 +69,7 @@ Result = tuple[SiteState, tuple[Output, ...]]
 def step(site: SiteState, given: Input, now: Now) -> Result:
     """Apply one input: the state after it, and what is to be done once that is committed."""
     result = _decide(site, given, now)
+    result = result[0], (*result[1], *delivery_record.after(site, result[0], now))
     if not result[0].remote.joints:
         return result
     ticks = isinstance(given, state.Tick)
@@ -87,6 +93,10 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  # one a kind
         return session_steps.step(site, given, now)
     if isinstance(given, FacilityInput):
         return _facility(site, given, now)
+    if isinstance(given, FleetInput):
+        return fleet_steps.step(site, given, now)
+    if isinstance(given, OrderingInput):
+        return ordering_steps.step(site, given, now)
     match given:
         case state.AlertCame():
             return _alert_came(site, given, now)
@@ -301,10 +311,12 @@ def _ticked(site: SiteState, now: Now) -> Result:
     site, counts = head_count.ticked(site, now)
     site = robot_alerts.watch_robots(site, now)
     site = facility_steps.watch(site, now)
+    site = fleet_steps.watch(site, now)
     site, acted = acting.watch(site, now)
     site, notices = escalation.watch(site, now)
+    site, ordered = ordering_steps.watch(site, now)
     site, sends = dispatch.settle(site, now)
-    return site, (*acted, *notices, *filed, *counts, *sends)
+    return site, (*acted, *notices, *filed, *counts, *ordered, *sends)
 
 
 _Delivery = state.DeliveryOrdered | state.DeliveryLoaded | state.PinTried | state.DeliveryCancelled
@@ -312,7 +324,7 @@ _Delivery = state.DeliveryOrdered | state.DeliveryLoaded | state.PinTried | stat
 
 def _delivery(site: SiteState, given: _Delivery, now: Now) -> Result:
     if isinstance(given, state.DeliveryOrdered):
-        return _ordered(site, given, now)
+        return ordering_steps.ordered(site, given, now)
     delivery = site.deliveries.get(given.delivery_id)
     if delivery is None:
         return site, (_no("delivery", given.delivery_id),)
@@ -352,52 +364,6 @@ def _delivery(site: SiteState, given: _Delivery, now: Now) -> Result:
     return site, (answer, *outputs)
 
 
-def _ordered(site: SiteState, given: state.DeliveryOrdered, now: Now) -> Result:
-    for row in site.deliveries.values():
-        if given.idempotency_key is not None and row.idempotency_key == given.idempotency_key:
-            return site, (Accepted(row.id),)
-    refusal = _order_refusal(site, given)
-    if refusal is not None:
-        return site, (refusal,)
-    session = _holder(site, [given.body.room_id])
-    delivery = deliveries.order(
-        given.delivery_id,
-        given.body,
-        by=given.by,
-        session_id=session.id if session else None,
-        pin_digest=given.pin_digest,
-        idempotency_key=given.idempotency_key,
-        mono_ms=now.mono_ms,
-        utc_ms=now.utc_ms,
-    )
-    site = replace(site, deliveries=_kept(site.deliveries, delivery.id, delivery))
-    site, outputs = dispatch.settle(site, now)
-    return site, (Accepted(delivery.id), *outputs)
-
-
-OPEN_PER_ROOM_MAX: Final = 4  # a robot has at most four compartments; a room orders once a meal
-
-
-def _order_refusal(site: SiteState, given: state.DeliveryOrdered) -> Refused | None:
-    room = given.body.room_id
-    if room not in {area.id for area in site.plan.site.config.areas}:
-        return _no("room", room)
-    if room not in site.plan.door_nodes:
-        text = Sentence(
-            zh=f"{room} 没有机器人停靠点（door_node）。",
-            en=f"Robots cannot serve {room}: its area has no door_node.",
-        )
-        return Refused(Refusal.CONFLICT, text)
-    waiting = [row for row in site.deliveries.values() if row.room_id == room and not row.ended]
-    if len(waiting) >= OPEN_PER_ROOM_MAX:
-        text = Sentence(
-            zh=f"{room} 已有 {len(waiting)} 单在途，请等待送达。",
-            en=f"{room} has {len(waiting)} deliveries under way; wait for one to end.",
-        )
-        return Refused(Refusal.CONFLICT, text)
-    return None
-
-
 _Robot = state.RobotConnected | state.RobotReported | state.RobotMoved
 
 
@@ -412,6 +378,7 @@ def _robot(site: SiteState, given: _Robot, now: Now) -> Result:
             return replace(site, robots=changed(site.robots, given.robot_id, moved)), ()
         case state.RobotConnected():
             # Any connection message may mean a reboot: its states are counted from the start again.
+            site = fleet_steps.connected(site, given.robot_id)
             heard = replace(
                 live,
                 connection=given.connection,
@@ -420,7 +387,10 @@ def _robot(site: SiteState, given: _Robot, now: Now) -> Result:
             )
         case state.RobotReported():
             if not fleet.fresh(live, given.header_id):
-                return site, ()
+                said = (given.robot_id, given.header_id, given.report)
+                return fleet_steps.stale(site, *said, now), ()
+            site = fleet_steps.judged(site, given.robot_id, given.report, now)
+            duty = site.duties[given.robot_id]
             heard = _reported(live, given, now.mono_ms, now)
             duty = fleet.heard(duty, given.report)
         case _:

@@ -31,12 +31,16 @@ from controller.core.facilities import FacilitiesLive
 from controller.core.facilities import begun as facilities_begun
 from controller.core.facility_words import FacilityInput
 from controller.core.fleet import Duty, RobotLive, RobotReport
+from controller.core.fleet_inputs import FleetInput
 from controller.core.handling import Act
 from controller.core.interlock import ZoneSight
 from controller.core.ledger import Ledger, with_declared
+from controller.core.ordering import OrderingDoc
+from controller.core.ordering_inputs import OrderingInput
 from controller.core.outputs import FileRecord
 from controller.core.outside import OutsideAct, OutsideInput, revived
 from controller.core.plan import SitePlan
+from controller.core.plausible import Trail
 from controller.core.robot_watch import RobotWatch
 from controller.core.session_inputs import RosterInput
 from controller.core.sessions import NOTHING_SAID, Session, SessionVerb
@@ -118,6 +122,8 @@ class SiteState:
     words: Mapping[str, TrackWord] = field(default_factory=dict)
     expected: Mapping[str, MonoMs] = field(default_factory=dict)
     watches: Mapping[RobotId, RobotWatch] = field(default_factory=dict)
+    trails: Mapping[RobotId, Trail] = field(default_factory=dict)
+    """Robot -> what its next report is judged by."""
     care: Mapping[RoomId, RoomCare] = field(default_factory=dict)
     """Room -> whether it was swept since a session was there. Lasting."""
     strangers: tuple[str, ...] = ()
@@ -130,6 +136,8 @@ class SiteState:
     remote: Remote = field(default_factory=Remote)
     facilities: FacilitiesLive = field(default_factory=FacilitiesLive)
     """Doors, lifts and the fire alarm."""
+    ordering: Mapping[str, OrderingDoc] = field(default_factory=dict)
+    """The menu and recurring orders, by id. Lasting."""
 
 
 def changed(mapping: Mapping[_K, _V], key: _K, value: _V) -> Mapping[_K, _V]:
@@ -166,6 +174,7 @@ def lasting_equal(one: SiteState, other: SiteState) -> bool:
         and one.duties is other.duties
         and one.care is other.care
         and one.acts is other.acts
+        and one.ordering is other.ordering
         and one.remote.joints is other.remote.joints
         and one.remote.logs is other.remote.logs
     )
@@ -185,6 +194,7 @@ def restored(  # noqa: PLR0913  # what a store holds, by name
     care: Mapping[RoomId, RoomCare] | None = None,
     remote: Remote | None = None,
     acts: Mapping[str, OutsideAct] | None = None,
+    ordering: Mapping[str, OrderingDoc] | None = None,
 ) -> SiteState:
     """The state after a start, from what the store holds.
 
@@ -193,7 +203,12 @@ def restored(  # noqa: PLR0913  # what a store holds, by name
     """
     if not same_boot:
         deliveries = {
-            key: replace(row, since_mono_ms=now.mono_ms) for key, row in deliveries.items()
+            key: replace(
+                row,
+                since_mono_ms=now.mono_ms,
+                pin_locked_mono_ms=None if row.pin_locked_mono_ms is None else now.mono_ms,
+            )
+            for key, row in deliveries.items()
         }
     marks = _marks(alerts)
     fire = any(mark.partition("|")[0] == FIRE.code for mark in marks)
@@ -211,6 +226,7 @@ def restored(  # noqa: PLR0913  # what a store holds, by name
         ledger=with_declared(ledger or Ledger(), now.utc_ms),
         remote=begun(remote or Remote(), now.mono_ms),
         acts=dict(acts or {}) if same_boot else revived(acts or {}, now.mono_ms),
+        ordering=dict(ordering or {}),
     )
 
 
@@ -487,7 +503,9 @@ Input = (
     | RobotConnected
     | RobotReported
     | RobotMoved
+    | FleetInput
     | SitesInput
     | OutsideInput
     | FacilityInput
+    | OrderingInput
 )

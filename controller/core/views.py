@@ -8,9 +8,10 @@ from contracts.api import (
     CameraStatus,
     CompartmentView,
     DeliveryView,
-    Dish,
     MapEdgeView,
     MapNodeView,
+    MenuView,
+    ReleaseView,
     ReportAlert,
     ReportGap,
     ReportTrack,
@@ -29,7 +30,7 @@ from contracts.api.alerts import AlertHistory, HandlingStep
 from contracts.devices import Area, CameraConfig, Named
 from contracts.observations import CameraState, CameraView, Condition, NodeState, SoundState
 from contracts.units import MonoMs, RobotId, RoomId, UtcMs, ZoneId
-from controller.core import dispatch, evidence_views
+from controller.core import dispatch, evidence_views, ordering
 from controller.core.alerts import AlertRecord, title_of
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty, RobotLive
@@ -215,6 +216,18 @@ def _camera(camera: CameraConfig, view: CameraView | None) -> CameraStatus:
     )
 
 
+def menu_view(site: SiteState) -> MenuView:
+    """The menu in force."""
+    menu = ordering.menu_in(site.ordering)
+    return MenuView(
+        dishes=menu.body.dishes,
+        terms=menu.terms,
+        revision=menu.revision,
+        changed_by=menu.changed_by,
+        changed_utc_ms=menu.changed_utc_ms,
+    )
+
+
 def delivery_view(site: SiteState, delivery: Delivery) -> DeliveryView:
     """A delivery as people see it; a hold says which zone it waits for, and why."""
     duty = site.duties.get(delivery.robot_id or "")
@@ -227,7 +240,13 @@ def delivery_view(site: SiteState, delivery: Delivery) -> DeliveryView:
         kind=delivery.kind,
         lines=delivery.lines,
         window=delivery.window,
+        cutlery=delivery.cutlery,
+        boxes=ordering.boxes_of(ordering.menu_in(site.ordering), delivery.lines),
         approval=delivery.approval,
+        has_pin=bool(delivery.pin_digest),
+        pin_locked_until_utc_ms=delivery.pin_locked_until_utc_ms,
+        release=_release(delivery),
+        inspected=delivery.inspected,
         state=delivery.state,
         held=held,
         robot_id=delivery.robot_id,
@@ -240,6 +259,23 @@ def delivery_view(site: SiteState, delivery: Delivery) -> DeliveryView:
         zones=delivery.zones,
         custody=delivery.custody,
         explanation=_held(site, mine) if held and mine else delivery.explanation,
+    )
+
+
+def without_names(view: DeliveryView) -> DeliveryView:
+    """The same for kitchen, door and tablet: not who ordered, nor for which session."""
+    hidden = {"session_id": None, "ordered_by": "", "custody": (), "approval": None}
+    return view.model_copy(update={**hidden, "release": None})
+
+
+def _release(delivery: Delivery) -> ReleaseView | None:
+    if not delivery.released_by or delivery.release_asked_utc_ms is None:
+        return None
+    return ReleaseView(
+        asked_by=delivery.released_by[0],
+        reason=delivery.release_reason,
+        asked_utc_ms=delivery.release_asked_utc_ms,
+        approved_by=delivery.released_by[1] if len(delivery.released_by) > 1 else "",
     )
 
 
@@ -317,7 +353,7 @@ def zone_view(site: SiteState, zone_id: ZoneId, mono_ms: MonoMs) -> ZoneView:
     )
 
 
-def site_view(site: SiteState, menu: tuple[Dish, ...], *, demo: bool) -> SiteView:
+def site_view(site: SiteState, *, demo: bool) -> SiteView:
     """What stays the same while the controller runs."""
     plan, config = site.plan, site.plan.site.config
     return SiteView(
@@ -332,7 +368,7 @@ def site_view(site: SiteState, menu: tuple[Dish, ...], *, demo: bool) -> SiteVie
         edges=tuple(MapEdgeView(start=row.start, end=row.end) for row in plan.map.edges.values()),
         kitchen_node=plan.kitchen_node,
         door_nodes=dict(plan.door_nodes),
-        menu=menu,
+        menu=ordering.menu_in(site.ordering).body.dishes,
         room_names={area.id: area.name for area in config.areas},
     )
 

@@ -33,6 +33,7 @@ from contracts.units import RobotId, UtcMs
 from controller.core.alerts import AlertRecord, RuleTally
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty
+from controller.core.ordering import OrderingDoc
 from controller.core.outputs import (
     FileCount,
     FiledOfSites,
@@ -56,7 +57,17 @@ from controller.ports import (
     SessionFilter,
     StoreLost,
 )
-from controller.store import evidence, outside, record, reports, roster, schema, search, sites
+from controller.store import (
+    evidence,
+    ordering,
+    outside,
+    record,
+    reports,
+    roster,
+    schema,
+    search,
+    sites,
+)
 from controller.store.evidence import KnownEvidence
 from controller.store.schema_sites import JOINT, LOG
 from runtime.outbox import InboxCursor
@@ -86,6 +97,7 @@ class Loaded:
     deliveries: Mapping[str, Delivery]
     duties: Mapping[RobotId, Duty]
     acts: Mapping[str, OutsideAct]
+    ordering: Mapping[str, OrderingDoc]
     next_number: int
     boot_id: str | None
     evidence: KnownEvidence
@@ -218,6 +230,7 @@ class Database:
                     for row in connection.execute(select(schema.DUTY))
                 },
                 acts=outside.load(connection),
+                ordering=ordering.load(connection),
                 next_number=_highest(connection, schema.ALERT, "number") + 1,
                 boot_id=last,
                 evidence=evidence.load(connection),
@@ -246,6 +259,11 @@ class Database:
     def find_delivery(self, delivery_id: str) -> Delivery | None:
         """One delivery; None when there is none."""
         return self._find(schema.DELIVERY, _DELIVERY, delivery_id)
+
+    def meals(self, *, since: UtcMs, until: UtcMs, limit: int) -> tuple[Delivery, ...]:
+        """Deliveries that were ordered in an interval, oldest first."""
+        with _reachable(), self._engine.connect() as connection:
+            return ordering.between(connection, since, until, limit)
 
     def find_act(self, act_id: str) -> OutsideAct | None:
         """One act from outside that may have left memory."""
@@ -470,8 +488,7 @@ def _store_entities(connection: Connection, batch: Batch) -> None:
     for duty in batch.duties:
         body = _DUTY.dump_json(duty).decode()
         _put(connection, schema.DUTY, ("robot_id",), {"robot_id": duty.robot_id, "body": body})
-    for act in batch.acts:
-        _put(connection, outside.OUTSIDE_ACT, ("id",), outside.row_of(act))
+    _store_acts(connection, batch)
     record.file(connection, [row for row in batch.filed if isinstance(row, FileRecord)])
     reports.file_counts(connection, [row for row in batch.filed if isinstance(row, FileCount)])
     others = FileRecord | FileCount | FiledOfSites
@@ -488,6 +505,13 @@ def _store_entities(connection: Connection, batch: Batch) -> None:
     for cursor in batch.cursors:
         values = {"stream": cursor.stream, "epoch": cursor.epoch, "seq": cursor.seq}
         _put(connection, schema.INBOX_CURSOR, ("stream", "epoch"), values)
+
+
+def _store_acts(connection: Connection, batch: Batch) -> None:
+    for act in batch.acts:
+        _put(connection, outside.OUTSIDE_ACT, ("id",), outside.row_of(act))
+    for document in batch.ordering:
+        _put(connection, ordering.ORDERING, ("id",), ordering.row_of(document))
 
 
 def _put(
