@@ -61,6 +61,8 @@ class MapNodeView(Strict):
     name: str
     x_m: float
     y_m: float
+    map_id: str = ""
+    """The floor that it lies on."""
 
 
 class MapEdgeView(Strict):
