@@ -2,9 +2,11 @@
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from contracts.devices import Named, ZonePolicy
 from contracts.envelope import Strict
-from contracts.units import RobotId, RoomId, UtcMs, ZoneId
+from contracts.units import Note, RobotId, RoomId, UtcMs, ZoneId
 
 
 class RobotCondition(StrEnum):
@@ -83,3 +85,33 @@ class ZoneView(Strict):
     clear: bool | None
     people: int | None = None
     holding: tuple[RobotId, ...] = ()
+
+
+class RobotVerb(StrEnum):
+    """What a supervisor may do to a robot."""
+
+    HOLD = "hold"
+    """Stop where it is safe and stay, until it is let go."""
+    RESUME = "resume"
+    RECALL = "recall"
+    """Come back; what it carries goes to the kitchen first."""
+
+
+class RobotVerbBody(Strict):
+    """Hold a robot, let it go on, or call it back; the reason stands in the record."""
+
+    verb: RobotVerb
+    reason: Note = Field(min_length=3)
+
+
+class RobotReasonBody(Strict):
+    """Stand for a robot that was in doubt: somebody has looked at it."""
+
+    reason: Note = Field(min_length=3)
+
+
+class ProceedBody(Strict):
+    """Let a robot through a zone that nobody sees, once; its proof then says unproven."""
+
+    zone_id: ZoneId
+    reason: Note = Field(min_length=3)
