@@ -84,4 +84,43 @@ OVERDUE: Final = RuleSpec(
     ),
 )
 
-RULES: Final = (PERSON_IN_ZONE, PERSON_FOLLOWS, COMPARTMENT_OPEN, STOPPED_OFF_STOP, OVERDUE)
+IMPLAUSIBLE: Final = RuleSpec(
+    code="robot.implausible",
+    title=Bilingual("机器人报告不可信", "Robot reports what cannot be"),
+    text=Bilingual(
+        "机器人报告瞬移、电量突变、未放行的节点等不可能的情况时告警；人工核实并恢复后解除。",
+        "A robot reports what cannot be true (it jumped, its battery leapt, it passed a node that "
+        "was not released); clears when a person has looked at it and stands for it again.",
+    ),
+    severity=Severity.ALARM,
+    subject=Subject.ROBOT,
+    evidence=(),
+    judged_by=JudgedBy.CONTROLLER,
+    # How long each contradiction must stand is physics (controller.core.plausible), not taste.
+    parameters=(dwell(0, 0, 60_000), clear(0)),
+)
+
+UNFIT: Final = RuleSpec(
+    code="robot.unfit",
+    title=Bilingual("机器人能力不足", "Robot cannot do what it must"),
+    text=Bilingual(
+        "机器人没有说明能力，或缺少本中心所需的能力时告警；满足后解除。",
+        "A robot has not said what it can do, or lacks what this site needs, and gets no order; "
+        "clears when it can.",
+    ),
+    severity=Severity.WARNING,
+    subject=Subject.ROBOT,
+    evidence=(),
+    judged_by=JudgedBy.CONTROLLER,
+    parameters=(dwell(0, 0, 60_000), clear(0)),
+)
+
+RULES: Final = (
+    PERSON_IN_ZONE,
+    PERSON_FOLLOWS,
+    COMPARTMENT_OPEN,
+    STOPPED_OFF_STOP,
+    OVERDUE,
+    IMPLAUSIBLE,
+    UNFIT,
+)

@@ -15,7 +15,14 @@ from contracts.catalogue import (
 )
 from contracts.catalogue import RECORDING_GAP as NODE_RECORDING_GAP
 from contracts.catalogue import facility
-from contracts.catalogue.robot import COMPARTMENT_OPEN, OVERDUE, PERSON_FOLLOWS, STOPPED_OFF_STOP
+from contracts.catalogue.robot import (
+    COMPARTMENT_OPEN,
+    IMPLAUSIBLE,
+    OVERDUE,
+    PERSON_FOLLOWS,
+    STOPPED_OFF_STOP,
+    UNFIT,
+)
 from contracts.catalogue.site import LINK_LOST as SITE_LINK_LOST
 from contracts.devices import Named
 from contracts.observations import Alert, Condition, Mode, PictureRef
@@ -59,6 +66,8 @@ OWN_TITLES: Final[Mapping[RuleCode, Named]] = {
     LINK_LOST: Named(zh=SITE_LINK_LOST.title.zh, en=SITE_LINK_LOST.title.en),
     ROSTER_CHANGED: Named(zh="封闭后名单变更", en="Roster changed after the seal"),
     **{rule.code: Named(zh=rule.title.zh, en=rule.title.en) for rule in facility.RULES},
+    IMPLAUSIBLE.code: Named(zh=IMPLAUSIBLE.title.zh, en=IMPLAUSIBLE.title.en),
+    UNFIT.code: Named(zh=UNFIT.title.zh, en=UNFIT.title.en),
 }
 """Titles of the alerts that the controller itself makes; the edge's are in the catalogue.
 

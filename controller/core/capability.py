@@ -14,6 +14,7 @@ from contracts.devices import Carriage, FactsheetUse, RobotConfig
 from contracts.units import UtcMs
 from contracts.vda5050.factsheet import ActionScope, Factsheet, Support
 from contracts.vda5050.profile import LOCK_COMPARTMENT, OPEN_COMPARTMENT
+from controller.core.doubts import Doubted
 from controller.core.plan import SitePlan
 
 NEEDED: Final = ("startPause", "stopPause", "cancelOrder")
@@ -233,6 +234,23 @@ def _limits(plan: SitePlan, found: Declared) -> tuple[Sentence, ...]:
     if found.speed_max_m_s is not None and found.speed_max_m_s <= 0:
         problems.append(Sentence(zh="声明的最高速度不大于 0", en="declares no speed above 0"))
     return tuple(problems)
+
+
+def unfit(
+    plan: SitePlan, robot: RobotConfig, declared: Declared | None, doubted: Doubted | None
+) -> Sentence | None:
+    """Why a robot gets no new order, as people read it; None: nothing of its own is against it."""
+    if doubted is not None:
+        return Sentence(
+            zh=f"报告不可信：{doubted.text.zh}"[:400],
+            en=f"is not believed: {doubted.text.en}"[:400],
+        )
+    reasons = lacks(plan, robot, declared)
+    if not reasons:
+        return None
+    return Sentence(
+        zh="；".join(row.zh for row in reasons)[:400], en="; ".join(row.en for row in reasons)[:400]
+    )
 
 
 def braking_m(robot: RobotConfig, declared: Declared | None, speed_m_s: float) -> float:

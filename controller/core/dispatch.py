@@ -85,7 +85,9 @@ def _hold(site: SiteState, states: Mapping[ZoneId, Clearance], now: Now) -> Resu
     persons: set[RoomId] = set()
     for robot_id in site.duties:
         duty = site.duties[robot_id]
-        held = interlock.hold(site.plan, duty.mission, states)
+        held = interlock.hold(
+            site.plan, duty, site.robots.get(robot_id, RobotLive()), states, now.mono_ms
+        )
         duty = replace(duty, held_for=held.zones)
         if held.pause or (held.keep_paused and duty.pause_wanted):
             duty = replace(duty, pause_wanted=True)
@@ -112,7 +114,7 @@ def _zone_alerts(
             site, more = _raise_in_area(site, area, now)
             outputs += more
         elif all(
-            states[zone.id] is Clearance.CLEAR
+            states[zone.id].passable
             for zone in site.plan.zones.values()
             if zone.seen_by == area
         ):
@@ -442,7 +444,7 @@ def _drive(
     if fleet.arrived(duty, report):
         duty = replace(duty, mission=None)
         return with_duty(site, duty)
-    cleared = {zone: state is Clearance.CLEAR for zone, state in states.items()}
+    cleared = {zone: state.passable for zone, state in states.items()}
     if duty.mission is not None:
         count = traffic.releasable(site.plan, duty.mission, cleared)
         if not report.driving:

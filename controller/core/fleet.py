@@ -179,6 +179,8 @@ class Mission:
     answered: int = -1
     cancelling: bool = False
     start_deviation_m: float | None = None
+    slow: tuple[int, ...] = ()
+    """Indexes of the route that are driven to slowly, because an expert walks there."""
 
     @property
     def taken(self) -> bool:
@@ -462,6 +464,7 @@ def order_of(duty: Duty) -> PublishOrder | None:
             2 * index,
             released=index < mission.released,
             deviation_m=mission.start_deviation_m if index == 0 else None,
+            slow=index in mission.slow,
         )
         for index, node in enumerate(mission.route)
         if index >= mission.from_index

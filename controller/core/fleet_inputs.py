@@ -18,7 +18,7 @@ class RobotDeclared:
 
 @dataclass(frozen=True, slots=True)
 class RobotGarbled:
-    """A robot sent something on its state topic that is no state: a number out of range, no JSON."""
+    """A robot sent on its state topic what is no state: a number out of range, no JSON."""
 
     robot_id: RobotId
     reason: str

@@ -108,12 +108,14 @@ class OrderNode:
     """One stop of an order; ``sequence_id`` is even.
 
     ``deviation_m``: how far from it the robot counts as there, where it starts between two nodes.
+    ``slow``: the way to it is driven slowly.
     """
 
     node_id: str
     sequence_id: int
     released: bool
     deviation_m: float | None = None
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ class ActionKind(StrEnum):
     PAUSE = "startPause"
     RESUME = "stopPause"
     CANCEL = "cancelOrder"
+    FACTSHEET = "factsheetRequest"
     START_CHARGING = "startCharging"
     STOP_CHARGING = "stopCharging"
     OPEN = "zeOpenCompartment"

@@ -191,7 +191,7 @@ def _other_map(look: _Look, last: RobotReport) -> Sentence | None:
 
 def _battery(look: _Look) -> Sentence | None:
     last, charge = look.before.report, look.report.battery_percent
-    if not (math.isfinite(charge) and 0 <= charge <= 100):  # noqa: PLR2004  # percent
+    if not (math.isfinite(charge) and 0 <= charge <= 100):  # percent
         return Sentence(zh=f"电量 {charge:.0f}%。", en=f"Its battery is at {charge:.0f} %.")
     if last is None or not look.driven_by_us:
         return None

@@ -1,5 +1,6 @@
 """Decides how the standard's messages and the cores' values become each other; no I/O."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,13 +17,23 @@ from contracts.vda5050.profile import (
 )
 from contracts.vda5050.state import (
     AgvPosition,
-    ErrorLevel,
+    EStop,
     OperatingMode,
     State,
     VehicleError,
+    Velocity,
 )
-from contracts.vda5050.timestamps import timestamp_of
-from controller.core.fleet import ActionReport, RobotProblem, RobotReport, Unpassed
+from contracts.vda5050.timestamps import timestamp_of, utc_ms_of
+from contracts.vda5050.versions import CAUSE
+from controller.core.capability import Declared
+from controller.core.fleet import (
+    ActionReport,
+    ProblemLevel,
+    RobotProblem,
+    RobotReport,
+    Unpassed,
+)
+from controller.core.interlock import SLOW_M_S
 from controller.core.outputs import ActionKind, OrderNode, PublishAction, PublishOrder
 from controller.core.plan import SitePlan
 from runtime.tokens import sign_message
@@ -57,7 +68,17 @@ def report_of(state: State) -> RobotReport:
             for row in state.action_states
         ),
         problems=tuple(_problem(error) for error in state.errors),
+        charging=state.battery_state.charging,
+        stamp_utc_ms=utc_ms_of(state.timestamp),
+        speed_m_s=_speed(state.velocity),
+        e_stop=state.safety_state.e_stop is not EStop.NONE,
     )
+
+
+def _speed(velocity: Velocity | None) -> float | None:
+    if velocity is None or velocity.vx is None:
+        return None
+    return math.hypot(velocity.vx, velocity.vy or 0.0)
 
 
 DIGITS_MAX: Final = 10  # orderUpdateId is an unsigned 32-bit number
@@ -73,10 +94,12 @@ def pose_of(position: AgvPosition | None) -> Pose | None:
 def _problem(error: VehicleError) -> RobotProblem:
     return RobotProblem(
         type=error.error_type[:80],
-        fatal=error.error_level is ErrorLevel.FATAL,
+        level=ProblemLevel(error.error_level.value),
         text=(error.error_description or "")[:200],
         order_id=error.reference("orderId"),
         order_update_id=_number(error.reference("orderUpdateId")),
+        action_id=error.reference("actionId"),
+        cause=(error.reference(CAUSE) or "")[:80],
     )
 
 
