@@ -141,6 +141,8 @@ def _pausing(duty: Duty, live: RobotLive, now: Now) -> Duty:
         return duty if duty.pause_wanted else replace(duty, pause_wanted=None)
     if fleet.pending(duty, kind) is not None:
         return duty
+    if kind is ActionKind.PAUSE:
+        return fleet.with_pause(duty, now.utc_ms)
     return fleet.with_action(duty, ActionDuty(_new_id(duty, now), kind))
 
 

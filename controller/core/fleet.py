@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from contracts.api import Pose
+from contracts.api import Pose, Sentence
 from contracts.units import MonoMs, RobotId, UtcMs, ZoneId
 from contracts.vda5050.profile import CompartmentState, LockCompartment, OpenCompartment
 from contracts.vda5050.state import ActionStatus, ConnectionState
@@ -188,6 +188,11 @@ class Mission:
         return self.answered >= 0
 
     @property
+    def waiting(self) -> bool:
+        """Nothing of it was sent yet: the robot was not given its first stretch."""
+        return self.update_id == 0 and self.answered < 0 and self.released == 1
+
+    @property
     def settled(self) -> bool:
         """The robot has the newest update; only then may another follow."""
         return self.answered == self.update_id
@@ -238,6 +243,8 @@ class Duty:
     hold: RobotHold | None = None
     let: tuple[LetThrough, ...] = ()
     refuge: str | None = None
+    out: tuple[str, ...] = ()
+    """The way from where its way ends to its refuge; empty where that is one place."""
     unemptied: tuple[int, ...] = ()
 
     @property
@@ -271,6 +278,8 @@ class RobotLive:
     pose: Pose | None = None
     moved_mono_ms: MonoMs = _START
     """When it was last elsewhere than it is now, or had nothing to drive."""
+    unfit_since_mono_ms: MonoMs | None = None
+    """Since when it has said that it cannot go on; None: it can."""
 
     def online(self, mono_ms: MonoMs) -> bool:
         """On the bus, and heard within the time that the standard allows between two states."""
@@ -337,6 +346,20 @@ def arrived(duty: Duty, report: RobotReport) -> bool:
     )
 
 
+def unfit(duty: Duty, report: RobotReport) -> Sentence | None:
+    """Why a robot on line cannot go on; None: it can."""
+    if duty.doubted is not None:
+        return Sentence(zh="上报异常", en="said what cannot be")
+    if not report.automatic:
+        return Sentence(zh="人工操作中", en="driven by hand")
+    fatal = next((row for row in report.problems if row.fatal), None)
+    if fatal is not None:
+        return Sentence(zh=f"故障 {fatal.type}"[:400], en=f"has an error ({fatal.type})"[:400])
+    if duty.refusals >= REFUSALS_MAX:
+        return Sentence(zh="屡次拒绝任务", en="refuses its orders")
+    return None
+
+
 def aborted(duty: Duty, report: RobotReport) -> bool:
     """The robot has the newest update, and stands short of its base's end with nothing to drive."""
     mission = duty.mission
@@ -369,7 +392,11 @@ def begin(
 def extend(duty: Duty, released: int) -> Duty:
     """Release more of the route: an update that repeats the last base node with its sequenceId."""
     mission = duty.mission
-    if mission is None or not mission.settled or mission.cancelling or released <= mission.released:
+    if mission is None or mission.cancelling or released <= mission.released:
+        return duty
+    if mission.waiting:
+        return replace(duty, mission=replace(mission, released=released))
+    if not mission.settled:
         return duty
     return replace(
         duty,
@@ -423,6 +450,23 @@ def with_action(duty: Duty, action: ActionDuty) -> Duty:
     return replace(duty, actions=(*ended, *kept, action), made=duty.made + 1)
 
 
+def with_pause(duty: Duty, utc_ms: UtcMs) -> Duty:
+    """A pause, whose id tells when it was made (``_forgotten``)."""
+    action = ActionDuty(f"{duty.robot_id}-p{duty.made + 1}-{utc_ms}", ActionKind.PAUSE)
+    return with_action(replace(duty, paused_utc_ms=utc_ms), action)
+
+
+def _forgotten(duty: Duty, action_id: str) -> bool:
+    """Whether this is a pause of ours that we do not know: it was sent, and then not committed.
+
+    Pauses go out before the commit, for a person is in the way. One that is younger than the last
+    known one is of a state that was lost.
+    """
+    head, _, made = action_id.rpartition("-")
+    ours = head.startswith(f"{duty.robot_id}-p") and made.isascii() and made.isdigit()
+    return ours and duty.action(action_id) is None and int(made) > duty.paused_utc_ms
+
+
 def without_open(duty: Duty, kind: ActionKind) -> Duty:
     """Forget unanswered actions of a kind: what they asked for is no longer wanted."""
     kept = tuple(row for row in duty.actions if row.ended or row.action is not kind)
@@ -440,6 +484,12 @@ def pause_given_up(duty: Duty) -> Duty:
 
 def stray_arrived(duty: Duty, report: RobotReport) -> Duty:
     """A pause that was given up has reached the robot: it is to go on."""
+    if (
+        report.paused
+        and duty.pause_wanted is None
+        and any(_forgotten(duty, row.action_id) for row in report.actions)
+    ):
+        duty = replace(duty, pause_wanted=False)
     shown = {row.action_id for row in report.actions}
     left = tuple(stray for stray in duty.strays if stray not in shown)
     if left == duty.strays:
@@ -456,7 +506,7 @@ def pending(duty: Duty, kind: ActionKind) -> ActionDuty | None:
 def order_of(duty: Duty) -> PublishOrder | None:
     """The order or update to send (again); None when the robot has all that there is."""
     mission = duty.mission
-    if mission is None or mission.settled or mission.cancelling:
+    if mission is None or mission.settled or mission.cancelling or mission.waiting:
         return None
     nodes = tuple(
         OrderNode(
@@ -467,9 +517,18 @@ def order_of(duty: Duty) -> PublishOrder | None:
             slow=index in mission.slow,
         )
         for index, node in enumerate(mission.route)
-        if index >= mission.from_index
+        if mission.from_index <= index < _last_told(duty, mission)
     )
     return PublishOrder(duty.robot_id, mission.order_id, mission.update_id, nodes)
+
+
+def _last_told(duty: Duty, mission: Mission) -> int:
+    """Where the message ends: a robot with a limit on nodes is told less of the horizon."""
+    limit = duty.declared.nodes_max if duty.declared is not None else 0
+    edges = duty.declared.edges_max if duty.declared is not None else 0
+    if edges:
+        limit = min(limit, edges + 1) if limit else edges + 1
+    return max(mission.released, mission.from_index + limit) if limit else len(mission.route)
 
 
 def actions_of(duty: Duty, utc_ms: UtcMs) -> Iterable[PublishAction]:
