@@ -8,7 +8,6 @@ the YAML, and what is allowed.
 """
 
 import difflib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from contracts.devices import (
 from contracts.envelope import Strict
 from contracts.facilities import DoorConfig, Facility, FireConfig, LiftConfig
 from contracts.layout import LayoutError, Lif, RobotMap, from_lif
+from runtime.json_lines import JsonError, parse_json
 from runtime.settings import KeyPath, Parsed, Problem, SettingsError, check, parse_yaml_strict
 
 SITE_FILE: Final = "site.yaml"
@@ -219,7 +219,7 @@ def _map(
     path = folder / site.config.map
     before = len(problems)
     try:
-        robot_map = _parse_map(path, folder)
+        robot_map = _parse_map(path, folder).map
     except SettingsError as error:
         problems += error.problems
         return None
@@ -227,26 +227,44 @@ def _map(
     return robot_map if len(problems) == before else None
 
 
-def _parse_map(path: Path, folder: Path) -> RobotMap:
+@dataclass(frozen=True, slots=True)
+class MapFile:
+    """A map as its file has it: the LIF, the graph made of it, and the line of everything."""
+
+    lif: Lif
+    map: RobotMap
+    parsed: Parsed
+
+
+def read_map(path: Path) -> MapFile:
+    """Read one LIF file.
+
+    Raises:
+        SettingsError: with every mistake in it, each with its line.
+    """
+    return _parse_map(path, path.parent)
+
+
+def _parse_map(path: Path, folder: Path) -> MapFile:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise SettingsError([Problem(str(path), "", "lies outside the site's folder")])
     try:
         if path.stat().st_size > MAP_MAX_BYTES:
             raise SettingsError([Problem(str(path), "", f"larger than {MAP_MAX_BYTES} bytes")])
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value, lines = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError([Problem(str(path), "", f"cannot be read: {error.strerror}")]) from None
-    except json.JSONDecodeError as error:
-        place = f"{path}:{error.lineno}"
-        raise SettingsError([Problem(place, "", f"is not JSON: {error.msg}")]) from None
-    except (UnicodeDecodeError, RecursionError):
+    except JsonError as error:
+        raise SettingsError([Problem(f"{path}:{error.line}", "", str(error))]) from None
+    except UnicodeDecodeError:
         raise SettingsError([Problem(str(path), "", "is not JSON in UTF-8")]) from None
-    lif = check(Lif, Parsed(str(path), value))
+    parsed = Parsed(str(path), value, lines)
+    lif = check(Lif, parsed)
     try:
-        return from_lif(lif)
+        return MapFile(lif, from_lif(lif), parsed)
     except LayoutError as error:
         raise SettingsError(
-            [Problem(str(path), "", problem) for problem in error.problems]
+            [Problem(parsed.place(found.place), "", found.text) for found in error.found]
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Holds the robot map with its floors, and doors, lifts and the fire alarm as the API shows them."""
+"""Holds the robot map with its floors, its doors and lifts, and the fire alarm, for the API."""
 
 from enum import StrEnum
 from typing import Literal
@@ -127,4 +127,4 @@ class MapView(Strict):
     refuges: tuple[str, ...] = ()
     chargers: tuple[str, ...] = ()
     kitchen: str
-    room_doors: dict[RoomId, str] = {}
+    room_doors: dict[RoomId, str] = Field(default_factory=dict)
