@@ -5,14 +5,15 @@ the reasons are sentences that people read. A plain robot without our compartmen
 an open tray (``Carriage``): nothing is locked, so nothing that needs custody goes by it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from contracts.api import Sentence
 from contracts.api.menu import DeliveryKind
-from contracts.devices import Carriage, FactsheetUse, RobotConfig
+from contracts.devices import Carriage, FactsheetUse, OptionalField, RobotConfig
 from contracts.units import UtcMs
-from contracts.vda5050.factsheet import ActionScope, Factsheet, Support
+from contracts.vda5050.factsheet import ActionScope, Factsheet, ProtocolFeatures, Support
 from contracts.vda5050.profile import LOCK_COMPARTMENT, OPEN_COMPARTMENT
 from controller.core.doubts import Doubted
 from controller.core.plan import SitePlan
@@ -20,18 +21,16 @@ from controller.core.plan import SitePlan
 NEEDED: Final = ("startPause", "stopPause", "cancelOrder")
 """Without them the interlock cannot hold a robot, and nothing can be called off."""
 
-SENDABLE: Final = frozenset(
-    {
-        "order.nodes.nodePosition",
-        "order.nodes.nodePosition.allowedDeviationXY",
-        "order.nodes.nodePosition.allowedDeviationXy",
-        "order.nodes.nodePosition.allowedDeviationTheta",
-        "order.edges.maxSpeed",
-        "order.edges.maximumSpeed",
-        "order.edges.length",
-    }
-)
-"""Optional fields of an order that we can fill where a factsheet requires them."""
+FIELDS: Final[Mapping[str, OptionalField]] = {
+    "nodePosition": "nodePosition",
+    "allowedDeviationXY": "allowedDeviation",
+    "allowedDeviationXy": "allowedDeviation",
+    "allowedDeviationTheta": "allowedDeviation",
+    "maxSpeed": "maxSpeed",
+    "maximumSpeed": "maxSpeed",
+    "length": "length",
+}
+"""Optional fields of an order that we can fill, by the last part of a factsheet's path."""
 
 NODES_MIN: Final = 2  # an order that moves a robot has a node where it is and one where it goes
 OUR_ID_CHARS: Final = 62
@@ -51,6 +50,8 @@ class Declared:
     instant_actions: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     """Optional fields that the robot will not do without."""
+    fields: tuple[OptionalField, ...] | None = None
+    """Optional fields of an order that it reads; None: it lists none at all, and gets ours."""
     nodes_max: int = 0
     edges_max: int = 0
     instant_actions_max: int = 0
@@ -88,6 +89,7 @@ def declared_of(factsheet: Factsheet, utc_ms: UtcMs) -> Declared:
             for row in features.optional_parameters[:ACTIONS_READ_MAX]
             if row.support is Support.REQUIRED
         ),
+        fields=_fields_of(features),
         nodes_max=lengths.order_nodes or 0,
         edges_max=lengths.order_edges or 0,
         instant_actions_max=lengths.instant_actions or 0,
@@ -97,6 +99,19 @@ def declared_of(factsheet: Factsheet, utc_ms: UtcMs) -> Declared:
         order_interval_ms=round(factsheet.protocol_limits.timing.min_order_interval * 1_000),
         heard_utc_ms=utc_ms,
     )
+
+
+def _fields_of(features: ProtocolFeatures) -> tuple[OptionalField, ...] | None:
+    """The standard: what is not listed is not supported. Who lists nothing has not said."""
+    ours = [
+        row.parameter
+        for row in features.optional_parameters[:ACTIONS_READ_MAX]
+        if row.parameter.startswith("order.")
+    ]
+    if not ours:
+        return None
+    found = (FIELDS.get(name.rpartition(".")[2]) for name in ours)
+    return tuple(dict.fromkeys(name for name in found if name is not None))
 
 
 ACTIONS_READ_MAX: Final = 200  # of a factsheet; it is kept with the robot's duty
@@ -165,7 +180,7 @@ def lacks(plan: SitePlan, robot: RobotConfig, declared: Declared | None) -> tupl
     return (
         *_version(robot, found),
         *_actions(robot, found),
-        *_fields(found),
+        *_fields(robot, found),
         *_limits(plan, found),
     )
 
@@ -196,9 +211,11 @@ def _actions(robot: RobotConfig, found: Declared) -> tuple[Sentence, ...]:
     )
 
 
-def _fields(found: Declared) -> tuple[Sentence, ...]:
+def _fields(robot: RobotConfig, found: Declared) -> tuple[Sentence, ...]:
     missing = ", ".join(
-        name for name in found.required if name.startswith("order.") and name not in SENDABLE
+        name
+        for name in found.required
+        if name.startswith("order.") and FIELDS.get(name.rpartition(".")[2]) not in robot.sends
     )
     if not missing:
         return ()

@@ -519,7 +519,8 @@ def order_of(duty: Duty) -> PublishOrder | None:
         for index, node in enumerate(mission.route)
         if mission.from_index <= index < _last_told(duty, mission)
     )
-    return PublishOrder(duty.robot_id, mission.order_id, mission.update_id, nodes)
+    fields = duty.declared.fields if duty.declared is not None else None
+    return PublishOrder(duty.robot_id, mission.order_id, mission.update_id, nodes, fields)
 
 
 def _last_told(duty: Duty, mission: Mission) -> int:

@@ -126,6 +126,8 @@ class PublishOrder:
     order_id: str
     order_update_id: int
     nodes: tuple[OrderNode, ...]
+    fields: tuple[str, ...] | None = None
+    """The optional fields that the robot declares; None: it declares none, and gets all."""
     kind: Literal["publish_order"] = "publish_order"
 
 

@@ -1,4 +1,8 @@
-"""Joins the robots' topics to the service: states in, orders and instant actions out."""
+"""Joins the robots' topics to the service: states and factsheets in, orders and actions out.
+
+Each robot is spoken to in the version, under the prefix and with the quirks that its file names.
+What a known robot sends and nobody can read is told to the core as well: it may be broken, or lie.
+"""
 
 import asyncio
 from collections import Counter
@@ -9,8 +13,12 @@ import structlog
 from contracts.envelope import Rejected
 from contracts.units import RobotId, UtcMs
 from contracts.vda5050.codec import VdaMessage, decode_vda, encode_vda
+from contracts.vda5050.factsheet import Factsheet
 from contracts.vda5050.state import Connection, State, Visualization
-from contracts.vda5050.topics import SPECS, VdaKind, VehicleAddress, vehicle_filter
+from contracts.vda5050.topics import SPECS, VdaKind, VehicleAddress, parse, vehicle_filter
+from contracts.vda5050.versions import VdaVersion, vehicle_address
+from controller.core.capability import declared_of
+from controller.core.fleet_inputs import RobotDeclared, RobotGarbled
 from controller.core.outputs import PublishAction, PublishOrder
 from controller.core.plan import SitePlan
 from controller.core.state import Input, RobotConnected, RobotMoved, RobotReported
@@ -31,18 +39,25 @@ from runtime.mqtt import (
 log = structlog.get_logger(__name__)
 
 INBOX_MAX: Final = 512  # ten states of each of fifty robots; the newest of a robot is what counts
+HEARD: Final = (
+    VdaKind.STATE,
+    VdaKind.CONNECTION,
+    VdaKind.VISUALIZATION,
+    VdaKind.FACTSHEET,
+)
+LASTS: Final = frozenset({VdaKind.CONNECTION, VdaKind.FACTSHEET})
+"""What a broker may keep for us: a retained state is from a time when the robot was alive."""
 HEADER_MODULO: Final = 4_294_967_296  # headerId is an unsigned 32-bit number
-MAJORS: Final = {"2.0.0": "v2", "2.1.0": "v2", "3.0.0": "v3"}
 
 
 def address_of(plan: SitePlan, robot_id: RobotId) -> VehicleAddress:
     """Where a robot of the site is on the bus."""
     robot = plan.robots[robot_id]
-    return VehicleAddress(
-        robot.topic_prefix,
-        MAJORS[robot.vda5050_version],
+    return vehicle_address(
+        VdaVersion(robot.vda5050_version),
         robot.manufacturer,
         robot.serial_number,
+        prefix=robot.topic_prefix,
     )
 
 
@@ -71,7 +86,7 @@ class FleetMaster:
                 else DropPolicy.OLDEST,
             )
             for prefix, major in sorted({(row.prefix, row.major) for row in self._robots})
-            for kind in (VdaKind.STATE, VdaKind.CONNECTION, VdaKind.VISUALIZATION)
+            for kind in HEARD
         ]
 
     async def run(self, service: Intake) -> None:
@@ -97,7 +112,8 @@ class FleetMaster:
                 return
             kind = VdaKind.INSTANT_ACTIONS
             body = encode_vda(
-                actions_message(output, robot, self._header_id, utc_ms, self._signer(address))
+                actions_message(output, robot, self._header_id, utc_ms, self._signer(address)),
+                instant_actions_key=robot.instant_actions_key,
             )
         spec = SPECS[kind]
         try:
@@ -127,12 +143,23 @@ class FleetMaster:
         found = decode_vda(inbound.topic, inbound.payload)
         if isinstance(found, Rejected):
             self._reject(found.reason, found.topic, found.detail)
+            return self._garbled(inbound, found)
+        if inbound.retain and found.kind not in LASTS:
+            self._reject("retained", inbound.topic, "a state that the broker kept is stale")
             return None
         robot_id = self._robots.get(found.address)
         if robot_id is None:
             self._reject("unknown_robot", inbound.topic, "no file in the site's robots/ names it")
             return None
-        return _input(robot_id, found)
+        return _input(robot_id, found, self._clock.utc_ms())
+
+    def _garbled(self, inbound: Inbound, found: Rejected) -> Input | None:
+        """What a robot of ours sent as its state, and is none."""
+        parsed = parse(inbound.topic)
+        robot_id = self._robots.get(parsed[0]) if parsed is not None else None
+        if parsed is None or robot_id is None or parsed[1] is not VdaKind.STATE or inbound.retain:
+            return None
+        return RobotGarbled(robot_id, found.reason, found.detail)
 
     def _reject(self, reason: str, topic: str, detail: str) -> None:
         self.rejected[reason] += 1
@@ -140,12 +167,14 @@ class FleetMaster:
             log.warning("vda_rejected", reason=reason, topic=topic, detail=detail, times=times)
 
 
-def _input(robot_id: RobotId, message: VdaMessage) -> Input | None:
+def _input(robot_id: RobotId, message: VdaMessage, utc_ms: UtcMs) -> Input | None:
     match message.body:
         case State():
             return RobotReported(robot_id, message.body.header_id, report_of(message.body))
         case Connection():
             return RobotConnected(robot_id, message.body.connection_state)
+        case Factsheet():
+            return RobotDeclared(robot_id, declared_of(message.body, utc_ms))
         case Visualization():
             pose = pose_of(message.body.agv_position)
             return None if pose is None else RobotMoved(robot_id, pose)

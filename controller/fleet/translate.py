@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from contracts.api import Pose
@@ -25,7 +26,6 @@ from contracts.vda5050.state import (
 )
 from contracts.vda5050.timestamps import timestamp_of, utc_ms_of
 from contracts.vda5050.versions import CAUSE
-from controller.core.capability import Declared
 from controller.core.fleet import (
     ActionReport,
     ProblemLevel,
@@ -111,35 +111,24 @@ def _number(text: str | None) -> int | None:
 def order_message(
     wanted: PublishOrder, plan: SitePlan, robot: RobotConfig, header_id: int, utc_ms: UtcMs
 ) -> Order:
-    """An order or its update: nodes as given, the edges between them from the map."""
+    """An order or its update: nodes as given, the edges between them from the map.
+
+    The same content each time it is sent again, for a robot ignores only that.
+    """
+    fields = frozenset(
+        name for name in robot.sends if wanted.fields is None or name in wanted.fields
+    )
     nodes = tuple(
         Node(
             node_id=stop.node_id,
             sequence_id=stop.sequence_id,
             released=stop.released,
-            node_position=_position(plan, stop),
+            node_position=_position(plan, robot, stop, fields),
             actions=(),
         )
         for stop in wanted.nodes
     )
-    edges = []
-    for start, end in zip(wanted.nodes, wanted.nodes[1:], strict=False):
-        edge = plan.ways[start.node_id][end.node_id]
-        speeds = [robot.speed_max_m_s]
-        if edge.speed_max_m_s is not None:
-            speeds.append(edge.speed_max_m_s)
-        edges.append(
-            Edge(
-                edge_id=edge.id,
-                sequence_id=start.sequence_id + 1,
-                released=end.released,
-                start_node_id=start.node_id,
-                end_node_id=end.node_id,
-                max_speed=min(speeds),
-                length=edge.length_m,
-                actions=(),
-            )
-        )
+    edges = tuple(_edge(plan, robot, start, end, fields) for start, end in pairwise(wanted.nodes))
     return Order(
         header_id=header_id,
         timestamp=timestamp_of(utc_ms),
@@ -149,14 +138,45 @@ def order_message(
         order_id=wanted.order_id,
         order_update_id=wanted.order_update_id,
         nodes=nodes,
-        edges=tuple(edges),
+        edges=edges,
     )
 
 
-def _position(plan: SitePlan, stop: OrderNode) -> NodePosition:
+def _edge(
+    plan: SitePlan, robot: RobotConfig, start: OrderNode, end: OrderNode, fields: frozenset[str]
+) -> Edge:
+    edge = plan.ways[start.node_id][end.node_id]
+    speeds = [robot.speed_max_m_s]
+    if edge.speed_max_m_s is not None:
+        speeds.append(edge.speed_max_m_s)
+    if end.slow:
+        speeds.append(SLOW_M_S)
+    return Edge(
+        edge_id=edge.id,
+        sequence_id=start.sequence_id + 1,
+        released=end.released,
+        start_node_id=start.node_id,
+        end_node_id=end.node_id,
+        max_speed=min(speeds) if "maxSpeed" in fields else None,
+        length=edge.length_m if "length" in fields else None,
+        actions=(),
+    )
+
+
+def _position(
+    plan: SitePlan, robot: RobotConfig, stop: OrderNode, fields: frozenset[str]
+) -> NodePosition | None:
+    # A robot that starts between two nodes must be told so, whatever it says it reads.
+    if "nodePosition" not in fields and stop.deviation_m is None:
+        return None
     node = plan.map.nodes[stop.node_id]
+    deviates = "allowedDeviation" in fields
     return NodePosition(
-        x=node.x_m, y=node.y_m, map_id=node.map_id, allowed_deviation_xy=stop.deviation_m
+        x=node.x_m,
+        y=node.y_m,
+        map_id=node.map_id,
+        allowed_deviation_xy=stop.deviation_m or (robot.node_deviation_m if deviates else None),
+        allowed_deviation_theta=robot.node_deviation_rad if deviates else None,
     )
 
 
@@ -183,7 +203,8 @@ def _action(wanted: PublishAction, signer: Signer | None) -> Action:
         return open_compartment_action(_signed(wanted.opens, signer), action_id=wanted.action_id)
     if wanted.locks is not None:
         return lock_compartment_action(wanted.locks, action_id=wanted.action_id)
-    hard = BlockingType.NONE if wanted.action is ActionKind.CANCEL else BlockingType.HARD
+    free = wanted.action in (ActionKind.CANCEL, ActionKind.FACTSHEET)
+    hard = BlockingType.NONE if free else BlockingType.HARD
     return Action(action_type=wanted.action.value, action_id=wanted.action_id, blocking_type=hard)
 
 
