@@ -79,6 +79,7 @@ class Desk:
     """What an order is judged by: the menu, the clock, the site's hours, what is ordered already.
 
     ``others``: the deliveries of the house that count, without the one that is being changed.
+    ``closes``: whether the cut-off binds it; it does not bind what the kitchen orders itself.
     """
 
     menu: Menu
@@ -86,6 +87,7 @@ class Desk:
     now: UtcMs
     earliest: UtcMs
     others: tuple[Delivery, ...] = field(default=())
+    closes: bool = True
 
 
 def check(desk: Desk, room_id: RoomId, kind: DeliveryKind, body: ChangeBody) -> Refused | None:
@@ -238,7 +240,8 @@ def _window(desk: Desk, kind: DeliveryKind, window: ArrivalWindow | None) -> Ref
             f"该时段来不及送达，最早 {earliest} 可送到门口，请改选。",
             f"That window cannot be met: the earliest possible is {earliest}; choose a later one.",
         )
-    until = cut_off(terms, window, zone) if kind is DeliveryKind.MEAL else None
+    binds = desk.closes and kind is DeliveryKind.MEAL
+    until = cut_off(terms, window, zone) if binds else None
     if until is not None and desk.now > until:
         passed = local_minute(until, zone, desk.now)
         return _conflict(

@@ -35,6 +35,7 @@ PIN_ISSUES_MAX: Final = 5  # who has forgotten it five times asks the supervisor
 DRIVE_M_S: Final = 0.6  # a delivery robot indoors, with its turns
 LOAD_MS: Final = 90_000  # a cook walks over, loads, shuts the lid
 ROUND_MS: Final = 6 * 60_000  # what one delivery before this one takes of a robot
+RECURRING: Final = "recurring "  # what an account cannot be called: it has a space
 STANDING_MAX: Final = 60  # recurring orders of a site: each is looked at on every tick
 
 CHANGEABLE: Final = frozenset(
@@ -158,7 +159,9 @@ def _placed(site: SiteState, given: DeliveryOrdered, now: Now) -> SiteState:
     return replace(site, deliveries=kept(site.deliveries, delivery.id, delivery))
 
 
-def _refusal(site: SiteState, body: DeliveryBody, now: Now) -> Refused | None:
+def _refusal(
+    site: SiteState, body: DeliveryBody, now: Now, *, closes: bool = True
+) -> Refused | None:
     room = body.room_id
     if not acts.knows_room(site, room):
         return acts.no_room(room)
@@ -175,7 +178,8 @@ def _refusal(site: SiteState, body: DeliveryBody, now: Now) -> Refused | None:
             "off.",
         )
     wanted = ChangeBody(lines=body.lines, window=body.window, cutlery=body.cutlery)
-    return ordering.check(desk(site, room, now), room, body.kind, wanted)
+    around = replace(desk(site, room, now), closes=closes)
+    return ordering.check(around, room, body.kind, wanted)
 
 
 def _changed(site: SiteState, given: given_as.DeliveryChanged, now: Now) -> Result:
@@ -196,6 +200,7 @@ def _changed(site: SiteState, given: given_as.DeliveryChanged, now: Now) -> Resu
         return site, (Accepted(delivery.id),)
     closed = _closed(site, delivery, now)
     around = desk(site, delivery.room_id, now, without=delivery.id)
+    around = replace(around, closes=not _recurring(delivery))
     refused = closed or ordering.check(around, delivery.room_id, delivery.kind, given.body)
     if refused is not None:
         return site, (refused,)
@@ -220,7 +225,7 @@ def as_ordered(delivery: Delivery) -> ChangeBody:
 
 def _closed(site: SiteState, delivery: Delivery, now: Now) -> Refused | None:
     """Whether the kitchen has counted this order already."""
-    if delivery.window is None or delivery.kind is not DeliveryKind.MEAL:
+    if delivery.window is None or delivery.kind is not DeliveryKind.MEAL or _recurring(delivery):
         return None
     zone, terms = zone_of(site), menu_in(site.ordering).terms
     until = ordering.cut_off(terms, delivery.window, zone)
@@ -231,6 +236,11 @@ def _closed(site: SiteState, delivery: Delivery, now: Now) -> Refused | None:
         f"该餐次已于 {at} 截止，不能再修改；如需取消请按“取消”。",
         f"That meal closed at {at} and cannot be changed any more; it can still be called off.",
     )
+
+
+def _recurring(delivery: Delivery) -> bool:
+    """The kitchen ordered it itself, for as many as were there: the room may still correct it."""
+    return delivery.ordered_by.startswith(RECURRING)
 
 
 def _judged(site: SiteState, given: given_as.DeliveryJudged, now: Now) -> Result:
@@ -468,8 +478,8 @@ def _one(  # what names one order of a round
         cutlery=standing.body.cutlery,
     )
     delivery_id = f"d-{standing.id}-{day.replace('-', '')}-{room_id}-{number}"
-    given = DeliveryOrdered(delivery_id, body, f"recurring {standing.id}", "")
-    refused = _refusal(site, body, now)
+    given = DeliveryOrdered(delivery_id, body, f"{RECURRING}{standing.id}", "")
+    refused = _refusal(site, body, now, closes=False)
     if refused is None:
         return _placed(site, given, now), ()
     text = Sentence(
