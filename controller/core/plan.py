@@ -3,7 +3,7 @@
 import heapq
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -148,8 +148,9 @@ def plan_of(
     config = site.config
     doors = {area.id: area.door_node for area in config.areas if area.door_node is not None}
     stops = {*doors.values(), config.kitchen_node}
-    homes = tuple(robot.home_node for robot in site.robots)
     cab_of = {row.cab_node: lift.id for lift in site.lifts for row in lift.floors}
+    site = _homed(site, robot_map, stops, cab_of)
+    homes = tuple(robot.home_node for robot in site.robots)
     named = {f"area {room}: door_node": node for room, node in doors.items()}
     named |= {f"robot {robot.id}: home_node": robot.home_node for robot in site.robots}
     named |= {f"lift {lift}: cab_node": node for node, lift in cab_of.items()}
@@ -188,6 +189,30 @@ def plan_of(
         chargers=places.chargers(robot_map, homes),
         lanes=lanes_of(robot_map, needs, door_on, cab_of, config.kitchen_node, doors.values()),
     )
+
+
+def _homed(
+    site: Site, robot_map: RobotMap, stops: Collection[str], cab_of: Mapping[str, LiftId]
+) -> Site:
+    """The site with a home for each robot whose file names none: the first refuge that is free.
+
+    Raises:
+        ValueError: the map has no refuge left; says for which robot.
+    """
+    taken = {robot.home_node for robot in site.robots if robot.home_node}
+    free = [node for node in places.refuges(robot_map, taken, stops, cab_of) if node not in taken]
+    robots: list[RobotConfig] = []
+    for robot in site.robots:
+        if robot.home_node:
+            robots.append(robot)
+            continue
+        if not free:
+            raise ValueError(
+                f"robot {robot.id}: home_node: the map has no refuge (dock, park) that is free; "
+                "name a node, or add a dead end called dock or park"
+            )
+        robots.append(robot.model_copy(update={"home_node": free.pop(0)}))
+    return site.model_copy(update={"robots": tuple(robots)})
 
 
 def _tracks(site: Site, room_id: RoomId) -> tuple[Track, ...]:
