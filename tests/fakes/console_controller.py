@@ -20,6 +20,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingRes
 from contracts.admission import AreaKind
 from contracts.api import (
     AlertView,
+    Allergen,
     CameraStatus,
     ClipLink,
     CompartmentView,
@@ -124,12 +125,12 @@ SITE = SiteView(
         Dish(
             id="braised-chicken",
             name=_named("黄焖鸡米饭", "Braised chicken with rice"),
-            allergens=(_named("大豆", "soy"),),
+            allergens=(Allergen.SOY,),
         ),
         Dish(
             id="tomato-noodles",
             name=_named("番茄鸡蛋面", "Tomato and egg noodles"),
-            allergens=(_named("小麦", "wheat"), _named("鸡蛋", "egg")),
+            allergens=(Allergen.GLUTEN, Allergen.EGG),
         ),
         Dish(id="vegetables", name=_named("清炒时蔬套餐", "Seasonal vegetables with rice")),
         Dish(id="tea", name=_named("热茶", "Hot tea")),
