@@ -1,5 +1,8 @@
 """Runs the site: one writer takes inputs in order, steps the core, commits, and only then acts.
 
+One thing goes out before its commit: a pause, because a person is in a robot's way. A pause whose
+commit was lost is known again by its id (``core.fleet.with_pause``), and ended like any other.
+
 An input that changes nothing lasting and asks for nothing durable is not journaled: observations
 and robot states come many times a second, replace each other, and come again after a restart.
 """
@@ -16,6 +19,7 @@ from controller.core import ledger
 from controller.core import state as core
 from controller.core.outputs import (
     Accepted,
+    ActionKind,
     Answer,
     FetchPicture,
     FetchSnapshot,
@@ -23,6 +27,7 @@ from controller.core.outputs import (
     FileEntry,
     Lasting,
     Output,
+    PublishAction,
     Published,
     Refused,
     SendCommand,
@@ -174,7 +179,11 @@ class Service:
                     journal.append(Journaled(given, now, lasting))
                 group.answers.append(_answer(wanted))
                 filed += [one for one in wanted if isinstance(one, Filed)]
-                outputs += [one for one in wanted if isinstance(one, Published)]
+                for one in wanted:
+                    if isinstance(one, PublishAction) and one.action is ActionKind.PAUSE:
+                        await self._publish(one)
+                    elif isinstance(one, Published):
+                        outputs.append(one)
                 if row.cursor is not None:
                     cursors.append(row.cursor)
                 state = after
@@ -195,13 +204,16 @@ class Service:
         for output in outputs:
             # Robots first: a person may stand before one, and a publish of QoS 0 does not wait.
             if isinstance(output, Published):
-                await self._performer.publish(output, self._clock.utc_ms())
-                self.counts["published"] += 1
+                await self._publish(output)
         for listener in self._listeners:
             listener.changed(before, state)
         for group in groups:
             if group.done is not None and not group.done.done():
                 group.done.set_result(group.answers)
+
+    async def _publish(self, output: Published) -> None:
+        await self._performer.publish(output, self._clock.utc_ms())
+        self.counts["published"] += 1
 
     async def _with_known(self, state: SiteState, given: Input, filed: Sequence[Filed]) -> Input:
         """Look up what has left memory (an alert, an old line), so that the core sees it."""
