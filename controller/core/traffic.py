@@ -115,6 +115,8 @@ class Claim:
     extra: tuple[str, ...] = ()
     since_mono_ms: MonoMs = MonoMs(0)
     stuck: bool = False
+    limit: int | None = None
+    """At most so many nodes of the way now; None: as far as a robot that drives needs."""
 
 
 def grants(
@@ -122,14 +124,16 @@ def grants(
     claims: Iterable[Claim],
     shut: frozenset[Pair],
     mono_ms: MonoMs,
+    patience_ms: int = PATIENCE_MS,
 ) -> Mapping[RobotId, int]:
     """How many nodes of its way each robot may have now: never fewer than it has.
 
-    ``shut``: ways (start, end) that may not be released now: doors, lifts, zones.
+    ``shut``: ways (start, end) that may not be released now: doors, lifts, zones. ``patience_ms``:
+    after how long a waiting robot has the others kept out of its way.
     """
     table = _Table(plan.lanes, tuple(claims))
     table.find_order()
-    gate = table.gate(shut, mono_ms)
+    gate = table.gate(shut, mono_ms, patience_ms)
     found: dict[RobotId, int] = {row.robot_id: row.has for row in table.claims}
     for index in table.priority:
         if index in table.at_place:
@@ -139,7 +143,13 @@ def grants(
     return found
 
 
-def accepts(plan: SitePlan, claims: Iterable[Claim], wish: Claim, mono_ms: MonoMs) -> bool:
+def accepts(
+    plan: SitePlan,
+    claims: Iterable[Claim],
+    wish: Claim,
+    mono_ms: MonoMs,
+    patience_ms: int = PATIENCE_MS,
+) -> bool:
     """Whether a robot may take up another way: it can finish then, and all others that could.
 
     ``wish`` replaces the robot's claim among ``claims``. The way out of its present claim, taken as
@@ -155,8 +165,10 @@ def accepts(plan: SitePlan, claims: Iterable[Claim], wish: Claim, mono_ms: MonoM
         return False
     if not before.finishing - {wish.robot_id} <= after.finishing:
         return False
-    gate = before.gate(OPEN, mono_ms)
-    return gate is None or not gate.kept_from(plan.lanes, wish)
+    gate = before.gate(OPEN, mono_ms, patience_ms)
+    if gate is None or not wish.out:
+        return True
+    return not gate.keeps(wish.robot_id, after.needs[wished.index(wish)])
 
 
 def finishing(plan: SitePlan, claims: Iterable[Claim]) -> frozenset[RobotId]:
@@ -196,23 +208,19 @@ def holders(plan: SitePlan, claims: Iterable[Claim]) -> Mapping[str, RobotId]:
 
 @dataclass(frozen=True, slots=True)
 class _Gate:
-    """Who has waited too long: ``members`` it waits for, and the ``bits`` that they all need."""
+    """For one robot that has waited too long: what it needs, and what those it waits for need."""
 
-    senior: RobotId
-    members: frozenset[RobotId]
+    needs: Mapping[RobotId, int]
     bits: int
-    senior_bits: int
 
-    def kept_from(self, lanes: Lanes, wish: Claim) -> bool:
-        """Whether a robot that is waited for would come to stand in the senior's way again."""
-        ends_in_it = lanes.node_bits.get(wish.way[-1], 0) & self.senior_bits
-        leaves = not wish.out  # it drives into its refuge
-        return bool(
-            wish.robot_id != self.senior
-            and wish.robot_id in self.members
-            and ends_in_it
-            and not leaves
-        )
+    def keeps(self, robot_id: RobotId, needs: int) -> bool:
+        """Whether a robot that is waited for may not take up a way with these needs now.
+
+        It would be waited for once more, and so for ever. It may go out, or where nobody needs it.
+        """
+        if robot_id not in self.needs:
+            return False  # an outsider: it is given nothing that is needed, and waits on its way
+        return any(other != robot_id and need & needs for other, need in self.needs.items())
 
 
 class _Table:
@@ -277,7 +285,7 @@ class _Table:
         claim, steps = self.claims[index], self.steps[index]
         total, twice = _overlaid(self.held)
         taken = total & ~self.held[index] | twice & self.held[index]
-        if gate is not None and claim.robot_id not in gate.members:
+        if gate is not None and claim.robot_id not in gate.needs:
             taken |= gate.bits & ~self.held[index]
         count = claim.has
         while count < reach and not steps[count] & taken:
@@ -301,11 +309,11 @@ class _Table:
         self.held[index], self.needs[index] = held, needs
         return False
 
-    def gate(self, shut: frozenset[Pair], mono_ms: MonoMs) -> _Gate | None:
+    def gate(self, shut: frozenset[Pair], mono_ms: MonoMs, patience_ms: int) -> _Gate | None:
         """The robot that has waited too long, if there is one, and all that it waits for."""
         for index in self.priority:
             claim = self.claims[index]
-            if mono_ms - claim.since_mono_ms < PATIENCE_MS:
+            if mono_ms - claim.since_mono_ms < patience_ms:
                 return None
             waits = index in self.at_place and claim.has < len(claim.way)
             if not waits or (claim.way[claim.has - 1], claim.way[claim.has]) in shut:
@@ -323,8 +331,7 @@ class _Table:
                     members.add(index)
                     bits |= self.needs[index]
                     grown = True
-        names = frozenset(self.claims[at].robot_id for at in members)
-        return _Gate(self.claims[senior].robot_id, names, bits, self.needs[senior])
+        return _Gate({self.claims[at].robot_id: self.needs[at] for at in members}, bits)
 
 
 def _steps(lanes: Lanes, claim: Claim) -> tuple[list[int], int]:
@@ -360,16 +367,16 @@ def _overlaid(masks: Sequence[int]) -> tuple[int, int]:
 
 
 def _reach(plan: SitePlan, claim: Claim, shut: frozenset[Pair]) -> int:
-    """How many nodes of its way a robot may have at most: to the look-ahead, or what is shut."""
+    """How many nodes of its way a robot may have at most: to its limit, or what is shut."""
     reach, ahead_m = claim.has, 0.0
-    for at in range(1, len(claim.way)):
+    for at in range(1, min(len(claim.way), claim.limit or len(claim.way))):
         pair = claim.way[at - 1], claim.way[at]
-        if at >= claim.has:
-            if pair in shut or ahead_m >= LOOKAHEAD_M:
-                break
-            reach = at + 1
         edge = plan.ways.get(pair[0], {}).get(pair[1])
         if edge is None:
             break  # the map has changed under a way that was taken up before
+        if at >= claim.has:
+            if pair in shut or (claim.limit is None and ahead_m >= LOOKAHEAD_M):
+                break
+            reach = at + 1
         ahead_m += edge.length_m
     return reach
