@@ -6,14 +6,19 @@ import pytest
 from playwright.async_api import Page, expect
 
 from contracts.api.outside import ListenBody
+from contracts.devices import Named
 from contracts.observations import Severity
 from tests.browser.accessibility import complaints, focus_walk
+from tests.browser.conftest import Stage
 from tests.fakes.office import PHONE, Office
 from tests.fakes.waiting import until
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
 
 FLAC_MS = 6_000
+ROOMS = 64
+ROTATE_MS = 15_100  # the wall turns its page every fifteen seconds
+TILE_MIN_PX = 80  # a number of people is still read off a tile of that width
 NO_SOUND = (
     "AudioContext.prototype.resume = () => Promise.reject(new Error('no gesture'));"
     "Object.defineProperty(AudioContext.prototype, 'state', { get: () => 'suspended' });"
@@ -65,6 +70,50 @@ async def test_arrows_move_enter_opens_and_escape_closes(office: Office) -> None
     await office.shoot(page, "keys-en")
     await page.keyboard.press("Escape")
     assert office.errors == []
+
+
+async def test_sixty_four_rooms_stand_on_one_page_or_turn_by_themselves(stage: Stage) -> None:
+    house = stage.house
+    pattern = house.rooms["room-1"]
+    house.rooms = {
+        f"room-{place}": pattern.model_copy(
+            update={
+                "id": f"room-{place}",
+                "name": Named(zh=f"评标室 {place}", en=f"Evaluation room {place}"),
+            }
+        )
+        for place in range(1, ROOMS + 1)
+    }
+    page = await stage.enter()
+    turning = await page.context.new_page()
+    stage.watch(turning)
+    await page.close()
+    await turning.clock.install()
+    await turning.goto(stage.url)
+    tiles, number = turning.locator("[data-room]"), turning.get_by_test_id("wall-page")
+    await expect(tiles).to_have_count(16)
+    await expect(number).to_have_text("1 / 4")
+    await turning.get_by_test_id("wall-rotate").click()
+    for shown in ("2 / 4", "3 / 4"):
+        await turning.clock.fast_forward(ROTATE_MS)
+        await expect(number).to_have_text(shown)
+    await expect(tiles.first).to_have_attribute("data-room", "room-33")
+    late = house.raise_alert("room-64")
+    await expect(turning.get_by_test_id(f"alert-{late.id}")).to_be_visible()
+    await expect(turning.get_by_test_id("wall-elsewhere")).to_contain_text("1")
+    await turning.get_by_test_id("wall-layout").select_option("64")
+    await expect(tiles).to_have_count(ROOMS)
+    await expect(turning.get_by_test_id("wall-rotate")).to_have_count(0)
+    sides = await tiles.evaluate_all(
+        "(all) => all.map((one) => { const at = one.getBoundingClientRect();"
+        " return [at.left, at.right, at.width, at.height]; })"
+    )
+    assert len({round(left) for left, *_ in sides}) == 8, "sixty-four are eight by eight"
+    assert min(width for _, _, width, _ in sides) >= TILE_MIN_PX
+    assert len({round(height) for *_, height in sides}) == 1, "a tile is taller than its row"
+    await expect(turning.get_by_test_id("room-room-64")).to_have_attribute("data-alarm", "alarm")
+    await stage.shoot(turning, "wall-64-en", full=True)
+    assert stage.errors == []
 
 
 async def test_space_takes_the_alert_of_the_selected_room(office: Office) -> None:

@@ -100,7 +100,7 @@ const Tile = {
         <span class="ze-stale-mark">{{ t['state.stale'] }}</span>
       </button>
       <div class="ze-tile-foot">
-        <div class="ze-tile-name"><h3>{{ room.name }}</h3>
+        <div class="ze-tile-name"><h3 :title="room.name"><bdi>{{ room.name }}</bdi></h3>
           <p v-if="!small" class="ze-tile-session" :title="room.session">{{ room.session || room.kind_label }}</p>
           <p v-else class="ze-tile-session" :class="'is-seal-' + room.seal"><ze-sign :name="seal_sign(room.seal)"/>{{ seal_label }}</p></div>
         <div class="ze-count" :class="'is-' + room.count_state" :data-testid="'count-' + room.id" :title="room.count_label">
