@@ -24,7 +24,11 @@ class RetrievalForm(StrEnum):
     """What an applicant is given."""
 
     EXACT = "exact"
-    """The recorded files byte for byte, with the chain that proves them."""
+    """The interval that was asked for: files as they were recorded, the first and the last cut at
+    key frames without encoding anew, and the chain that they are proved by."""
+    WHOLE = "whole"
+    """The recorded files byte for byte, whole: a little longer than the interval, and provable
+    with no more than ``sha256sum`` and a public key."""
     WATERMARKED = "watermarked"
     """Video with the applicant's name burnt in: for looking at; it proves nothing by itself."""
 

@@ -30,6 +30,27 @@ class ExportedTrack(Wire):
     """Numbers of files that the entries name and the export does not hold."""
 
 
+class ExportedCut(Wire):
+    """A part of a recorded file: its first ``head`` bytes, and its bytes ``start`` to ``end``.
+
+    The file itself is left out, so that nobody gets more than was asked for. Its entry is in the
+    export, and whoever made the export checked the file against it before cutting.
+    """
+
+    file: str = Field(pattern=r"^[A-Za-z0-9._-]{1,120}$")
+    """Beside ``export.json``; its own hash is in ``ExportNote.files``."""
+    track: TrackId
+    number: int = Field(ge=1)
+    """Of the file that it is a part of."""
+    source: Sha256Hex
+    """What that whole file hashes to, as its entry says."""
+    head: int = Field(ge=1)
+    start: int = Field(ge=1)
+    end: int = Field(ge=1)
+    from_utc_ms: UtcMs
+    to_utc_ms: UtcMs
+
+
 class ExportNote(Wire):
     """What an export says of itself; members unknown here are a newer exporter's."""
 
@@ -45,6 +66,8 @@ class ExportNote(Wire):
     tracks: tuple[ExportedTrack, ...] = Field(min_length=1)
     files: dict[str, Sha256Hex] = Field(default_factory=dict)
     """Further files beside ``export.json``, such as clips and the note, by their hash."""
+    cuts: tuple[ExportedCut, ...] = ()
+    """Those of ``files`` that are parts of recorded files, byte for byte."""
 
 
 class ExportSeal(Wire):

@@ -112,7 +112,7 @@ def _rooms(context: Context, caller: Caller, body: RetrievalBody) -> tuple[RoomI
             raise not_found("camera", camera)
     if not caller.user.grants.picture:
         raise forbidden()
-    if body.form is RetrievalForm.EXACT and not caller.user.grants.sound:
+    if body.form is not RetrievalForm.WATERMARKED and not caller.user.grants.sound:
         text = Sentence(
             zh="原件含现场声音，而您没有声音权限；请申请带水印的观看件。",
             en="Exact files hold the sound of the room, which you may not hear: ask for watermarked"

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
 from contracts.api.retrieval import RetrievalForm
 from contracts.evidence.entries import Segment, parse_entry
-from contracts.evidence.exports import EXPORT_FILE, ExportedTrack, ExportNote
+from contracts.evidence.exports import EXPORT_FILE, ExportedCut, ExportedTrack, ExportNote
 from contracts.evidence.lines import canonical
 from contracts.units import CameraId, NodeId, RoomId, SiteId, UtcMs
 from controller.core.outputs import FileEntry
@@ -39,6 +39,7 @@ class TrackPart:
     wanted: tuple[Segment, ...]
     left_out: list[int] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
+    cuts: list[ExportedCut] = field(default_factory=list)
 
 
 class PackageZip:
@@ -51,6 +52,11 @@ class PackageZip:
         self._part.unlink(missing_ok=True)
         self._archive = zipfile.ZipFile(self._part, "x", zipfile.ZIP_STORED, allowZip64=True)
         self.files: dict[str, str] = {}
+
+    @property
+    def folder(self) -> Path:
+        """Where it is being written: what belongs to it for a while goes there, too."""
+        return self._part.parent
 
     async def stream(self, name: str, chunks: AsyncIterator[bytes], *, listed: bool) -> str:
         """Copy a file in as it comes; its SHA-256 out. ``listed``: ``export.json`` names it."""
@@ -130,6 +136,7 @@ def put_notes(
         reason=row.body.reason,
         tracks=told,
         files=dict(package.files),
+        cuts=tuple(cut for part in parts for cut in part.cuts),
     )
     package.text(EXPORT_FILE, canonical(note) + b"\n", listed=False)
 
@@ -156,6 +163,11 @@ def folder_of(entry: Segment) -> str:
     return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"
 
 
+def name_of(part: TrackPart, entry: Segment) -> str:
+    """Where a whole file lies in a package, as in a recordings' folder."""
+    return f"{part.track}/{folder_of(entry)}/{entry.file}"
+
+
 def _iso(utc_ms: int) -> str:
     return f"{datetime.fromtimestamp(utc_ms / 1_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
@@ -177,18 +189,48 @@ def note_text(row: Retrieval, parts: Sequence[TrackPart]) -> str:
         + ("\n".join(gaps) if gaps else "  无 / none")
         + "\n\n"
     )
-    exact = body.form is RetrievalForm.EXACT
-    return head + (EXACT_ZH + EXACT_EN if exact else MARKED_ZH + MARKED_EN) + VERIFY
+    match body.form:
+        case RetrievalForm.EXACT:
+            said = EXACT_ZH + EXACT_EN
+        case RetrievalForm.WHOLE:
+            said = WHOLE_ZH + WHOLE_EN
+        case RetrievalForm.WATERMARKED:
+            said = MARKED_ZH + MARKED_EN
+        case never:
+            assert_never(never)
+    return head + said + VERIFY
 
 
 EXACT_ZH: Final = """\
-形式：原件。视频文件与录制时逐字节一致，未经转码；每个文件为录制时的整段（通常一分钟），
+形式：所申请时段的原件。中间的文件为录制时的整段；首尾两段在关键帧处裁切（文件名以 _cut.mp4 结尾），
+均未转码，每一字节都取自录制文件。export.json 的 cuts 写明裁切件取自哪个文件的哪些字节，
+以及该文件的哈希值；制作前控制中心已核对该文件与节点签名的条目一致，并以封条对整个压缩包签名。
+manifest.jsonl 的每一行有录像节点的数字签名并含上一行的哈希值，witness.jsonl 是控制中心的联署。
+持有原文件者可逐字节比对：
+    zeroentry evidence verify PACKAGE.zip --sources 录像文件夹
+文件内含现场声音。
+"""
+EXACT_EN: Final = """\
+Form: exact, the interval that was asked for. Files in its middle are whole, as they were
+written; the first and the last were cut at key frames (their names end in _cut.mp4). Nothing was
+re-encoded: each byte is one of a recorded file. cuts in export.json says which bytes of which file,
+and what the whole file hashes to; before cutting, the controller checked that file against the
+entry that the recording node signed, and its seal signs this whole ZIP. Each line of a
+manifest.jsonl is signed by the recording node and holds the hash of the line before it;
+witness.jsonl holds the controller's countersignatures. Whoever holds the recordings
+compares the cuts byte for byte:
+    zeroentry evidence verify PACKAGE.zip --sources RECORDINGS
+The files hold the sound of the room.
+
+"""
+WHOLE_ZH: Final = """\
+形式：整段原件。视频文件与录制时逐字节一致，未经转码；每个文件为录制时的整段（通常一分钟），
 因此首尾会略超出上述时段。manifest.jsonl 的每一行有录像节点的数字签名并含上一行的哈希值，
 witness.jsonl 是控制中心的联署。文件内含现场声音。
 """
-EXACT_EN: Final = """\
-Form: exact. The video files are byte for byte what was recorded, whole as they were written (a
-minute each as a rule), so they begin and end a little outside of the interval. Each line of a
+WHOLE_EN: Final = """\
+Form: whole files. The video files are byte for byte what was recorded, whole as they were written
+(a minute each as a rule), so they begin and end a little outside of the interval. Each line of a
 manifest.jsonl is signed by the recording node and holds the hash of the line before it;
 witness.jsonl holds the controller's countersignatures. The files hold the sound of the room.
 

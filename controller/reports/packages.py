@@ -29,11 +29,12 @@ from controller.core.outputs import FileEntry, FileRecord, Refused
 from controller.core.retrievals import Retrieval
 from controller.core.state import RecordNoted, SiteState
 from controller.ports import Blocking, Intake, StoreLost
+from controller.reports.package_cuts import put_cut, sticks_out
 from controller.reports.package_zip import (
     CONTROLLER,
     PackageZip,
     TrackPart,
-    folder_of,
+    name_of,
     put_chain,
     put_notes,
 )
@@ -310,17 +311,17 @@ class PackageMaker:
         for part in parts:
             put_chain(package, part)
         self._put_keys(package, parts)
-        if row.body.form is RetrievalForm.EXACT:
-            await self._exact(package, row, parts)
-        else:
+        if row.body.form is RetrievalForm.WATERMARKED:
             await self._marked(package, row, parts)
+        else:
+            await self._recorded(package, row, parts)
         site = self._state().plan.site.config.id
         put_notes(package, row, parts, site, self._clock.utc_ms())
         sha256, size = await self._blocking(package.close)
         return sha256, size, sum(len(part.gaps) for part in parts)
 
     async def _room(self, row: Retrieval, parts: list[TrackPart]) -> None:
-        if row.body.form is RetrievalForm.EXACT:
+        if row.body.form is not RetrievalForm.WATERMARKED:
             wanted = sum(entry.bytes for part in parts for entry in part.wanted)
         else:
             lasts_ms = row.body.to_utc_ms - row.body.from_utc_ms
@@ -384,16 +385,18 @@ class PackageMaker:
         name = public_key_name(self._signer.key)
         package.text(f"keys/{name}", self._signer.public_pem, listed=False)
 
-    async def _exact(self, package: PackageZip, row: Retrieval, parts: list[TrackPart]) -> None:
+    async def _recorded(self, package: PackageZip, row: Retrieval, parts: list[TrackPart]) -> None:
         total = sum(entry.bytes for part in parts for entry in part.wanted) or 1
         done = 0
         for part in parts:
             for entry in part.wanted:
                 path = f"{BASE}/cameras/{part.track}/recordings/{entry.number}.mp4"
-                name = f"{part.track}/{folder_of(entry)}/{entry.file}"
                 found = self._fetch(row, part, path, {}, RECORDING)
                 try:
-                    sha256 = await package.stream(name, found, listed=False)
+                    if row.body.form is RetrievalForm.EXACT and sticks_out(entry, row):
+                        sha256 = await put_cut(package, part, entry, row, found)
+                    else:
+                        sha256 = await package.stream(name_of(part, entry), found, listed=False)
                 except FileGone:
                     raise PackageRefusedError(_gone(part.track, entry)) from None
                 if sha256 != entry.sha256:

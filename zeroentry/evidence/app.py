@@ -59,6 +59,10 @@ def verify_command(
             "--heads", help="The controller's record of countersigned heads (JSON lines)."
         ),
     ] = None,
+    sources: Annotated[
+        Path | None,
+        typer.Option("--sources", help="Recordings to compare an export's parts of files with."),
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", help="Files hashed at once.", min=1, max=64)
     ] = None,
@@ -71,7 +75,7 @@ def verify_command(
     from zeroentry.evidence.verify import Asked, verify
 
     spoken = language or language_here()
-    asked = Asked(path, node_key, controller_key, heads, jobs or jobs_default())
+    asked = Asked(path, node_key, controller_key, heads, jobs or jobs_default(), sources)
     err = Console(stderr=True, highlight=False)
     if err.is_terminal:
         from zeroentry.evidence.bar import BarProgress, bar_on

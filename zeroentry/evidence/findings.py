@@ -78,6 +78,13 @@ class Kind(StrEnum):
     ENTERED_LATER = "entered_later"
     ELSEWHERE = "elsewhere"
     LEFT_OUT = "left_out"
+    CUT_OTHER = "cut_other"
+    CUT_SHAPE = "cut_shape"
+    CUT_ALTERED = "cut_altered"
+    CUT_SOURCE = "cut_source"
+    CUT_UNSEALED = "cut_unsealed"
+    CUT_TOLD = "cut_told"
+    CUT_SHOWN = "cut_shown"
     WITNESS_TORN = "witness_torn"
     CLOCK_BACK = "clock_back"
     CLOCK_UNSURE = "clock_unsure"
@@ -335,6 +342,57 @@ KINDS: Final[Mapping[Kind, tuple[Weight, Bilingual]]] = {
     Kind.LEFT_OUT: (
         Weight.REMARK,
         Bilingual("导出说明未包含其中 {0} 个文件", "leaves out {0} files, as export.json says"),
+    ),
+    Kind.CUT_OTHER: (
+        Weight.FAULT,
+        Bilingual(
+            "称取自轨道 {1} 的第 {0} 号文件，但没有条目登记过这样的文件",
+            "is said to be cut from file number {0} of {1}, and no entry names such a file",
+        ),
+    ),
+    Kind.CUT_SHAPE: (
+        Weight.FAULT,
+        Bilingual(
+            "与导出说明所述的第 {0} 号文件的那一部分长度或结构不符",
+            "has not the length or the layout of that part of file number {0}",
+        ),
+    ),
+    Kind.CUT_ALTERED: (
+        Weight.FAULT,
+        Bilingual(
+            "与轨道 {1} 第 {0} 号文件自第 {2} 字节起不同",
+            "differs from file number {0} of {1} after its byte {2}",
+        ),
+    ),
+    Kind.CUT_SOURCE: (
+        Weight.DOUBT,
+        Bilingual(
+            "所给的轨道 {1} 第 {0} 号文件已不是登记的内容，无法比对",
+            "cannot be compared: the file number {0} of {1} given is not what was entered",
+        ),
+    ),
+    Kind.CUT_UNSEALED: (
+        Weight.DOUBT,
+        Bilingual(
+            "称取自轨道 {1} 的第 {0} 号文件，但没有有效封条为证；请用 --sources 给出录像比对",
+            "is said to be cut from file number {0} of {1}, and no seal vouches for it; "
+            "give the recordings with --sources",
+        ),
+    ),
+    Kind.CUT_TOLD: (
+        Weight.REMARK,
+        Bilingual(
+            "取自轨道 {1} 的第 {0} 号文件：由封条的签名者保证；有录像者可用 --sources 逐字节比对",
+            "is cut from file number {0} of {1}: who signed the seal vouches for it; "
+            "--sources compares it byte for byte",
+        ),
+    ),
+    Kind.CUT_SHOWN: (
+        Weight.REMARK,
+        Bilingual(
+            "与轨道 {1} 第 {0} 号文件的该部分逐字节一致",
+            "is byte for byte that part of file number {0} of {1}",
+        ),
     ),
     Kind.WITNESS_TORN: (
         Weight.REMARK,

@@ -11,6 +11,7 @@ from contracts.evidence.lines import KeyId
 from runtime.signing import KeyFileError
 from zeroentry.evidence.account import Account, account, judge_hashes
 from zeroentry.evidence.chains import ChainRead, named, read_chain
+from zeroentry.evidence.cut_files import judge_cuts
 from zeroentry.evidence.export_note import ExportNoteError, judge_seal
 from zeroentry.evidence.findings import Exit, Finding, Kind, exit_of
 from zeroentry.evidence.hashing import hash_files, jobs_default
@@ -30,6 +31,8 @@ class Asked:
     controller_key: Path | None = None
     heads: Path | None = None
     jobs: int = field(default_factory=jobs_default)
+    sources: Path | None = None
+    """A folder of recordings to which parts of files are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +140,16 @@ def _verify(asked: Asked, tree: Tree, progress: Progress) -> Report:
             chain.find(Finding(Kind.UNREADABLE_FILE, place.path, values=(str(error),)))
             accounts.append((place.path, None, chain))
     _hash(asked, tree, [made for _, made, _ in accounts if made is not None], progress)
-    if places.note is not None:
-        findings += _beside(asked, tree, places.note)
+    sealed = False
     if asked.path.is_file():
         # A node seals its own exports; a retrieval's package is sealed by the controller.
-        sealed = judge_seal(asked.path, {**keys.node, **keys.controller})
-        findings += [sealed] if sealed is not None else []
+        doubt = judge_seal(asked.path, {**keys.node, **keys.controller})
+        findings += [doubt] if doubt is not None else []
+        sealed = doubt is None
+    if places.note is not None:
+        findings += _beside(asked, tree, places.note)
+        entered = {chain.track: chain.files for _, _, chain in accounts}
+        findings += judge_cuts(tree, places.note, entered, sealed=sealed, sources=asked.sources)
     findings += _missing_tracks(places, [chain for _, _, chain in accounts], witnesses)
     by_track, others = _by_track(witnesses.findings, [path for path, _, _ in accounts])
     tracks = tuple(

@@ -52,7 +52,7 @@ export default {
           <div class="ze-ret-times"><label class="ze-field">{{ t['ret.from'] }}<input v-model="form.from" type="datetime-local" step="1" required data-testid="retrieval-from"></label>
             <label class="ze-field">{{ t['ret.to'] }}<input v-model="form.to" type="datetime-local" step="1" required data-testid="retrieval-to"></label></div>
           <small>{{ t['ret.zone'] }}: {{ zone || '…' }}</small>
-          <label class="ze-field">{{ t['ret.form'] }}<select v-model="form.form" data-testid="retrieval-how"><option value="watermarked">{{ t['ret.watermarked'] }}</option><option value="exact">{{ t['ret.exact'] }}</option></select></label>
+          <label class="ze-field">{{ t['ret.form'] }}<select v-model="form.form" data-testid="retrieval-how"><option value="watermarked">{{ t['ret.watermarked'] }}</option><option value="exact">{{ t['ret.exact'] }}</option><option value="whole">{{ t['ret.whole'] }}</option></select></label>
           <footer class="ze-modal-foot"><button class="ze-button" type="button" @click="asking = false">{{ t['ret.cancel'] }}</button><button class="ze-button is-main" type="submit" :disabled="!zone" data-testid="retrieval-submit">{{ t['ret.submit'] }}</button></footer></form>
       </ze-modal>
       <ze-modal :open="!!deciding" :label="t['ret.approve']" testid="retrieval-decision" @close="deciding = null">

@@ -86,9 +86,17 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "ret.to": ("结束", "To"),
     "ret.zone": ("时间按中心时区", "Times by the site's zone"),
     "ret.form": ("形式", "Form"),
-    "ret.exact": ("原件（逐字节一致，含声音）", "Exact files (byte for byte, with sound)"),
+    "ret.exact": (
+        "所申请的时段（关键帧裁切，不转码，含声音）",
+        "The interval asked for (cut at key frames, not re-encoded, with sound)",
+    ),
+    "ret.whole": (
+        "整段原件（首尾略超出，含声音）",
+        "Whole files (a little longer, with sound)",
+    ),
     "ret.watermarked": ("带水印观看件（无声音）", "Watermarked video (without sound)"),
     "ret.exact_short": ("原件", "exact"),
+    "ret.whole_short": ("整段原件", "whole files"),
     "ret.watermarked_short": ("水印", "watermarked"),
     "ret.submit": ("提交申请", "Ask"),
     "ret.cancel": ("取消", "Cancel"),

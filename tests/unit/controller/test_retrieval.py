@@ -40,8 +40,9 @@ from edge.evidence.moments import AlertMoments
 from runtime.clock import SimulatedClock
 from tests.fakes.controller_site import NODE_KEY, Bench, bench
 from tests.fakes.edge_api import TOKENS, FakeNode, FakePictures
-from tests.fakes.recordings import START_UTC_MS, RecordedTrack, footage
+from tests.fakes.recordings import FPS, START_UTC_MS, RecordedTrack, footage
 from tests.unit.controller.test_api_walk import client_of
+from zeroentry.evidence.findings import Kind
 from zeroentry.evidence.verify import Asked, verify
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -133,9 +134,9 @@ async def opened(folder: Path) -> AsyncIterator[House]:
     index.close()
 
 
-async def test_an_exact_package_verifies_for_a_stranger(tmp_path: Path) -> None:
+async def test_a_package_of_whole_files_verifies_for_a_stranger(tmp_path: Path) -> None:
     async with opened(tmp_path) as house:
-        row = await house.made_of("exact")
+        row = await house.made_of("whole")
         assert row["state"] == "ready", row["note"]
         sup = await client_of(house.made, "audit")
         link = (await sup.post(f"/retrievals/{row['id']}/link")).json()
@@ -170,6 +171,53 @@ async def test_an_exact_package_verifies_for_a_stranger(tmp_path: Path) -> None:
         )
         assert [line.by for line in record] == ["audit", "sup", "controller", "audit"]
         await sup.aclose()
+
+
+async def test_an_exact_package_holds_what_was_asked_for_and_no_more(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        row = await house.made_of("exact")
+        assert row["state"] == "ready", row["note"]
+        made = house.made.controller.reports
+        given = tmp_path / "given"
+        given.mkdir()
+        path = given / f"{row['id']}.zip"
+        path.write_bytes(made.packages.path(str(row["id"])).read_bytes())
+        seal = made.packages.path(str(row["id"])).with_name(f"{path.name}.seal.json")
+        path.with_name(seal.name).write_bytes(seal.read_bytes())
+        node, controller = tmp_path / "node.pem", tmp_path / "controller.pem"
+        node.write_bytes(house.track.key.public_pem())
+        controller.write_bytes(made.desk.signer.public_pem)
+        asked = Asked(path, node, controller, None, 1)
+        told = verify(asked)
+        assert int(told.exit) == 0, told
+        assert {row.kind for row in told.all_findings if row.path.endswith("_cut.mp4")} == {
+            Kind.CUT_TOLD
+        }
+        shown = verify(replace(asked, sources=house.track.root))
+        assert int(shown.exit) == 0
+        assert [row.kind for row in shown.all_findings].count(Kind.CUT_SHOWN) == 2
+        with zipfile.ZipFile(path) as archive:
+            cuts = sorted(name for name in archive.namelist() if name.endswith(".mp4"))
+            archive.extractall(tmp_path / "unpacked")
+        assert [name.rsplit("_", 2)[1] for name in cuts] == [
+            str(START_UTC_MS + 1_000),
+            str(START_UTC_MS + 10_000),
+        ]
+        for name in cuts:
+            with av.open(str(tmp_path / "unpacked" / name)) as video:
+                frames = list(video.decode(video=0))
+            assert frames[0].key_frame
+            assert len(frames) == 9 * FPS
+        # Unpacked, nothing vouches for the cuts any more; the recordings themselves still do.
+        loose = replace(asked, path=tmp_path / "unpacked")
+        assert int(verify(loose).exit) == 2
+        assert int(verify(replace(loose, sources=house.track.root)).exit) == 0
+        cut = tmp_path / "unpacked" / cuts[0]
+        raw = bytearray(cut.read_bytes())
+        raw[-1] ^= 1
+        cut.write_bytes(raw)
+        kinds = {row.kind for row in verify(replace(loose, sources=house.track.root)).all_findings}
+        assert {Kind.HASH, Kind.CUT_ALTERED} <= kinds
 
 
 async def test_watermarked_pictures_bear_the_applicant_and_no_sound(tmp_path: Path) -> None:
