@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from contracts.api.base import Sentence
 from contracts.devices import Named, ZonePolicy
 from contracts.envelope import Strict
 from contracts.units import Note, RobotId, RoomId, UtcMs, ZoneId
@@ -38,6 +39,15 @@ class CompartmentView(Strict):
     occupied: bool
 
 
+class HoldView(Strict):
+    """What a person wants of a robot, why, and since when."""
+
+    verb: str
+    reason: str
+    by: str
+    utc_ms: UtcMs
+
+
 class RobotView(Strict):
     """One robot now. ``route`` is what lies before it, ``base_nodes`` of them released."""
 
@@ -54,6 +64,14 @@ class RobotView(Strict):
     compartments: tuple[CompartmentView, ...] = ()
     errors: tuple[str, ...] = ()
     seen_utc_ms: UtcMs | None = None
+    tour: tuple[str, ...] = ()
+    """The deliveries that it carries or fetches, in the order of their doors."""
+    hold: HoldView | None = None
+    """A person holds it, or has called it back."""
+    doubt: Sentence | None = None
+    """It told what cannot be true; a person has to look at it."""
+    unfit: Sentence | None = None
+    """Why it gets no order."""
 
 
 class MapNodeView(Strict):

@@ -27,10 +27,11 @@ from contracts.api import (
     ZoneView,
 )
 from contracts.api.alerts import AlertHistory, HandlingStep
+from contracts.api.floor import HoldView
 from contracts.devices import Area, CameraConfig, Named
 from contracts.observations import CameraState, CameraView, Condition, NodeState, SoundState
 from contracts.units import MonoMs, RobotId, RoomId, UtcMs, ZoneId
-from controller.core import dispatch, evidence_views, ordering
+from controller.core import capability, dispatch, evidence_views, ordering
 from controller.core.alerts import AlertRecord, title_of
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty, RobotLive
@@ -314,7 +315,18 @@ def robot_view(site: SiteState, robot_id: RobotId, mono_ms: MonoMs) -> RobotView
         ),
         errors=tuple(f"{row.type}: {row.text}" for row in (report.problems if report else ())),
         seen_utc_ms=live.seen_utc_ms,
+        tour=duty.tour.deliveries if duty.tour is not None else (),
+        hold=_hold_view(duty),
+        doubt=duty.doubted.text if duty.doubted is not None else None,
+        unfit=capability.unfit(site.plan, config, duty.declared, duty.doubted),
     )
+
+
+def _hold_view(duty: Duty) -> HoldView | None:
+    hold = duty.hold
+    if hold is None:
+        return None
+    return HoldView(verb=hold.verb.value, reason=hold.reason, by=hold.by, utc_ms=hold.utc_ms)
 
 
 def _condition(duty: Duty, live: RobotLive, mono_ms: MonoMs) -> RobotCondition:
