@@ -227,6 +227,11 @@ def _map(
     return robot_map if len(problems) == before else None
 
 
+def map_problems(folder: Path, site: Site, robot_map: RobotMap) -> tuple[Problem, ...]:
+    """Nodes that a site's files name and ``robot_map`` does not have, with file and line."""
+    return tuple(_references(site, robot_map, _read(folder).documents))
+
+
 @dataclass(frozen=True, slots=True)
 class MapFile:
     """A map as its file has it: the LIF, the graph made of it, and the line of everything."""
