@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from contracts.layout import LayoutError, Lif, from_lif
 from contracts.vda5050.state import ConnectionState
 from contracts.vda5050.topics import VehicleAddress
-from robot_bridge.core.mission import Mission, resume
+from contracts.vda5050.versions import VdaVersion
 from robot_bridge.core.orders import Progress
 from robot_bridge.core.report import Body
 from robot_bridge.core.vehicle import Pose
+from robot_bridge.core.work import Mission, resume
 from robot_bridge.memory import FileMemory, Kept, recall
 from robot_bridge.ports import MemoryLost
 from robot_bridge.service import BridgeService, Intervals, Robot, connection_message, stamp
@@ -33,15 +34,22 @@ from runtime.tokens import run_key
 
 MAP_MAX_BYTES: Final = 32 * 1024 * 1024  # 20,000 nodes, the most that a map may have, are below 10
 MEMORY_FILE: Final = "robot.json"
+LOG_FOLDER: Final = "reports"
 
 
 class RobotSession(MqttSession):
     """A session that leaves with OFFLINE, where the plain one would say its last will."""
 
     def __init__(
-        self, settings: MqttSettings, clock: Clock, address: VehicleAddress, rng: random.Random
+        self,
+        settings: MqttSettings,
+        clock: Clock,
+        address: VehicleAddress,
+        rng: random.Random,
+        version: VdaVersion = VdaVersion.V2_1,
     ) -> None:
         self._address = address
+        self._version = version
         self._wall = clock
         self._greeting: Callable[[], Sequence[Outgoing]] = tuple
         super().__init__(
@@ -61,7 +69,8 @@ class RobotSession(MqttSession):
         return self._greeting()
 
     def _connection(self, state: ConnectionState) -> Outgoing:
-        return connection_message(self._address, state, stamp(self._address, 0, self._wall))
+        header = stamp(self._address, 0, self._wall, self._version)
+        return connection_message(self._address, state, header)
 
 
 async def main(settings: BridgeSettings) -> None:
@@ -81,7 +90,8 @@ async def main(settings: BridgeSettings) -> None:
         hint = "repair it, or move it away, place the robot at its start node, and start again"
         raise _unusable(settings.data_dir, "data_dir", str(lost), hint) from lost
     vehicle, mission = restore(settings, start_pose(settings), kept)
-    session = RobotSession(settings.mqtt, clock, address, random.Random())
+    version = settings.identity.vda5050_version
+    session = RobotSession(settings.mqtt, clock, address, random.Random(), version)
     service = BridgeService(
         robot_of(settings, run_key(os.environ)),
         mission,
@@ -154,7 +164,14 @@ def robot_of(settings: BridgeSettings, key: bytes | None) -> Robot:
         settings.state_interval_idle_ms,
         settings.visualization_interval_ms,
     )
-    return Robot(settings.identity.address, _body(settings), intervals, key)
+    return Robot(
+        settings.identity.address,
+        _body(settings),
+        intervals,
+        key,
+        settings.identity.vda5050_version,
+        settings.data_dir / LOG_FOLDER,
+    )
 
 
 def _body(settings: BridgeSettings) -> Body:

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from robot_bridge.core.mission import Mission
+from robot_bridge.core.work import Mission
 from robot_bridge.ports import Memory, MemoryLost
 
 KEPT_VERSION: Final = 1

@@ -1,9 +1,11 @@
 """Joins one vehicle to the bus: reads orders and actions, keeps, performs, reports."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -28,21 +30,24 @@ from contracts.vda5050.state import (
 )
 from contracts.vda5050.timestamps import timestamp_of
 from contracts.vda5050.topics import SPECS, VdaKind, VehicleAddress
+from contracts.vda5050.versions import V3_ONLY, VdaVersion
 from robot_bridge.core import report
-from robot_bridge.core.mission import (
+from robot_bridge.core.mission import step
+from robot_bridge.core.orders import ID_MAX_BYTES, ORDER_ERROR, VALIDATION_ERROR, warning
+from robot_bridge.core.report import Body, Stamp
+from robot_bridge.core.vehicle import Now, Reading
+from robot_bridge.core.work import (
     ActionsReceived,
     Input,
+    LogWritten,
     Mission,
     Observed,
     OrderReceived,
     Refused,
     SendFactsheet,
     SendState,
-    step,
+    WriteLog,
 )
-from robot_bridge.core.orders import ID_MAX_BYTES, VALIDATION_ERROR
-from robot_bridge.core.report import Body, Stamp
-from robot_bridge.core.vehicle import Now, Reading
 from robot_bridge.memory import retain
 from robot_bridge.ports import Memory, Vehicle
 from runtime.clock import Clock
@@ -58,6 +63,7 @@ LOOK_DRIVING_MS: Final = 50  # a state must not lag behind the robot by more tha
 LOOK_STANDING_MS: Final = 100
 KEEP_DRIVING_MS: Final = 1_000
 KEEP_STANDING_MS: Final = 10_000  # only the battery changes
+LOG_REPORTS_MAX: Final = 20  # some hundred KiB in all; the oldest go
 STATE_PAUSE_MS: Final = 20
 # Between two states: events that belong together go in one, and a flood of orders makes no flood of
 # states.
@@ -80,6 +86,9 @@ class Robot:
     body: Body
     intervals: Intervals
     run_key: bytes | None = None
+    version: VdaVersion = VdaVersion.V2_1
+    log_folder: Path | None = None
+    """Where ``logReport`` writes; None: it fails and says so."""
 
 
 class BridgeService:
@@ -110,6 +119,7 @@ class BridgeService:
         self._state_due = asyncio.Event()
         self._factsheet_due = asyncio.Event()
         self._state_sent = MonoMs(0)
+        self._wanted_base = False
         self._kept = MonoMs(0)
         self._repeats = Repeats(clock)
         self._received = metrics.counter(
@@ -121,16 +131,19 @@ class BridgeService:
         self._unsent = metrics.counter(
             "robot_bridge_unsent_total", "Messages that did not reach the broker.", ["kind"]
         )
-        self._orders = self._inbox(VdaKind.ORDER)
-        self._actions = self._inbox(VdaKind.INSTANT_ACTIONS)
-
-    def _inbox(self, kind: VdaKind) -> Inbox:
-        return self._bus.subscribe(
-            self._address.topic(kind),
-            qos=SPECS[kind].qos,
-            limit=INBOX_LIMIT,
-            drop=DropPolicy.OLDEST,
-        )
+        self._inboxes = [
+            bus.subscribe(
+                self._address.topic(kind),
+                qos=SPECS[kind].qos,
+                limit=INBOX_LIMIT,
+                drop=DropPolicy.OLDEST,
+            )
+            for kind in (VdaKind.ORDER, VdaKind.INSTANT_ACTIONS)
+        ]
+        self._unused = [
+            bus.subscribe(topic, qos=0, limit=INBOX_LIMIT, drop=DropPolicy.OLDEST)
+            for topic in _unused_topics(robot)
+        ]
 
     @property
     def mission(self) -> Mission:
@@ -159,8 +172,10 @@ class BridgeService:
         """
         self._look()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._read(self._orders))
-            group.create_task(self._read(self._actions))
+            for inbox in self._inboxes:
+                group.create_task(self._read(inbox))
+            for inbox in self._unused:
+                group.create_task(self._read_unused(inbox))
             group.create_task(self._watch())
             group.create_task(self._send_states())
             group.create_task(self._send_factsheets())
@@ -171,6 +186,15 @@ class BridgeService:
     async def _read(self, inbox: Inbox) -> None:
         async for inbound in inbox:
             self._receive(inbound)
+
+    async def _read_unused(self, inbox: Inbox) -> None:
+        """Zone sets and responses: this robot declares no zones and asks for nothing."""
+        async for inbound in inbox:
+            self._count_rejected("unused", inbound.topic, "the factsheet declares no zones")
+            name = inbound.topic.rsplit("/", 1)[-1]
+            text = f"{name} is not supported; the factsheet declares no zones"
+            about = warning(ORDER_ERROR, text, topic=name, cause="UNSUPPORTED_PARAMETER")
+            self._take(Refused(inbound.topic, about))
 
     def _receive(self, inbound: Inbound) -> None:
         if inbound.retain:
@@ -233,8 +257,31 @@ class BridgeService:
                     self._state_due.set()
                 case SendFactsheet():
                     self._factsheet_due.set()
+                case WriteLog():
+                    self._take(self._write_log(output))
                 case _:
                     self._vehicle.perform(output)
+
+    def _write_log(self, wanted: WriteLog) -> LogWritten:
+        """What the robot knows now, in one file: order, actions, errors, sensors."""
+        folder = self._robot.log_folder
+        if folder is None or self._reading is None:
+            return LogWritten(wanted.action_id, None, "this robot keeps no log reports")
+        state = report.state(self._mission, self._reading, self._stamp_now(0))
+        content = {
+            "reason": wanted.reason,
+            "state": state.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "performed": list(self._mission.performed),
+        }
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for old in sorted(folder.glob("report-*.json"))[: -LOG_REPORTS_MAX + 1]:
+                old.unlink()
+            file = folder / f"report-{self._clock.utc_ms()}.json"
+            file.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+        except OSError as error:
+            return LogWritten(wanted.action_id, None, f"cannot write: {error.strerror}")
+        return LogWritten(wanted.action_id, file.name)
 
     def _keep(self, now: Now) -> None:
         # Blocks this process for one fsync, on purpose: nothing may happen before it is on disk.
@@ -249,6 +296,9 @@ class BridgeService:
         self._reading = reading
         self._take(Observed(observation))
         changed = before is None or report.state_events(before) != report.state_events(reading)
+        wants_base = report.wants_base(self._mission, reading)
+        changed = changed or wants_base != self._wanted_base
+        self._wanted_base = wants_base
         keep_ms = KEEP_DRIVING_MS if reading.driving else KEEP_STANDING_MS
         if (changed or now.mono_ms - self._kept >= keep_ms) and self._kept != now.mono_ms:
             self._keep(now)
@@ -287,7 +337,9 @@ class BridgeService:
             await self._clock.sleep_ms(self._robot.intervals.visualization_ms)
             if self._reading is not None and self._reading.driving:
                 stamp = self._stamp(VdaKind.VISUALIZATION)
-                await self._send(VdaKind.VISUALIZATION, report.visualization(self._reading, stamp))
+                newest = max(self._header_ids[VdaKind.STATE] - 1, 0)
+                body = report.visualization(self._reading, stamp, newest)
+                await self._send(VdaKind.VISUALIZATION, body)
 
     async def _send(self, kind: VdaKind, body: VdaBody) -> None:
         """Publish, or count why not: the next state says all of it again."""
@@ -309,12 +361,25 @@ class BridgeService:
     def _stamp(self, kind: VdaKind) -> Stamp:
         header_id = self._header_ids[kind]
         self._header_ids[kind] = (header_id + 1) % 2**32
-        return stamp(self._address, header_id, self._clock)
+        return self._stamp_now(header_id)
+
+    def _stamp_now(self, header_id: int) -> Stamp:
+        return stamp(self._address, header_id, self._clock, self._robot.version)
 
 
-def stamp(address: VehicleAddress, header_id: int, clock: Clock) -> Stamp:
+def _unused_topics(robot: Robot) -> tuple[str, ...]:
+    if robot.version is not VdaVersion.V3_0:
+        return ()
+    base = robot.address.topic(VdaKind.STATE).removesuffix(VdaKind.STATE)
+    return tuple(f"{base}{name}" for name in V3_ONLY)
+
+
+def stamp(
+    address: VehicleAddress, header_id: int, clock: Clock, version: VdaVersion = VdaVersion.V2_1
+) -> Stamp:
     """The header of a message that is sent now."""
-    return Stamp(header_id, timestamp_of(clock.utc_ms()), address.manufacturer, address.serial)
+    said = timestamp_of(clock.utc_ms())
+    return Stamp(header_id, said, address.manufacturer, address.serial, version)
 
 
 def connection_message(address: VehicleAddress, state: ConnectionState, header: Stamp) -> Outgoing:
@@ -323,6 +388,7 @@ def connection_message(address: VehicleAddress, state: ConnectionState, header: 
     body = Connection(
         header_id=header.header_id,
         timestamp=header.timestamp,
+        version=header.version,
         manufacturer=header.manufacturer,
         serial_number=header.serial_number,
         connection_state=state,

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from contracts.envelope import Strict
 from contracts.vda5050.topics import VehicleAddress
+from contracts.vda5050.versions import VdaVersion, vehicle_address
 from robot_bridge.sim import SimSettings
 from runtime.mqtt import MqttSettings
 
@@ -16,13 +17,18 @@ class RobotIdentity(Strict):
 
     manufacturer: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,60}$")
     serial_number: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,60}$")
-    topic_prefix: str = Field(default="uagv", pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    vda5050_version: VdaVersion = VdaVersion.V2_1
+    """What the robot speaks; the same as in firmware_configs/robots."""
+    topic_prefix: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    """The first level of its topics; null: as the version has it (uagv, or vda5050 for 3.0)."""
     series_name: str = Field(default="Zero Entry delivery robot", min_length=1, max_length=64)
 
     @property
     def address(self) -> VehicleAddress:
         """Its place among the topics."""
-        return VehicleAddress(self.topic_prefix, "v2", self.manufacturer, self.serial_number)
+        return vehicle_address(
+            self.vda5050_version, self.manufacturer, self.serial_number, prefix=self.topic_prefix
+        )
 
 
 class BridgeSettings(Strict):

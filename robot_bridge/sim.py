@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter
 from contracts.envelope import Strict
 from contracts.units import MonoMs
 from contracts.vda5050.profile import CompartmentState, LidState, LockState
-from contracts.vda5050.state import EStop
+from contracts.vda5050.state import EStop, OperatingMode
 from robot_bridge.core.vehicle import (
     Charge,
     Drive,
@@ -53,6 +53,12 @@ class FaultKind(StrEnum):
     LOSE_LOCALISATION = "loseLocalisation"
     LOW_BATTERY = "lowBattery"
     LID_STUCK = "lidStuck"
+    MANUAL = "manual"
+    """Somebody turns the key: a person steers."""
+    STUCK = "stuck"
+    """The robot does not move, and gives its route up."""
+    FIELD = "field"
+    """Something stands in the protective field."""
 
 
 class ScriptedFault(Strict):
@@ -223,6 +229,10 @@ class SimVehicle:
             charging=self._charging,
             compartments=tuple(row.state() for row in self._compartments),
             e_stop=EStop.MANUAL if FaultKind.STOP in self._faults else EStop.NONE,
+            field_violation=FaultKind.FIELD in self._faults,
+            mode=OperatingMode.MANUAL
+            if FaultKind.MANUAL in self._faults
+            else OperatingMode.AUTOMATIC,
             faults=self._found(),
         )
 
@@ -266,6 +276,10 @@ class SimVehicle:
             self._motion.route.clear()
             self._events.append(DriveFailed(order_id, "the route leads to another map"))
             return
+        if FaultKind.STUCK in self._faults:
+            self._motion.route.clear()
+            self._events.append(DriveFailed(order_id, "the robot does not move"))
+            return
         self._charging = False
         self._motion.order_id = order_id
         self._motion.route = deque(route)
@@ -284,6 +298,9 @@ class SimVehicle:
             self._battery_percent = min(self._battery_percent, LOW_BATTERY_FAULT_PERCENT)
             return
         self._faults.add(kind)
+        if kind is FaultKind.STUCK and self._motion.route:
+            self._motion.route.clear()
+            self._events.append(DriveFailed(self._motion.order_id, "the robot does not move"))
         if kind is FaultKind.LOSE_LOCALISATION:
             self._localised = False
 
@@ -364,7 +381,8 @@ class SimVehicle:
         return self._motion.speed_mps == 0 and self._motion.turn_radps == 0
 
     def _blocked(self) -> bool:
-        return FaultKind.STOP in self._faults or not self._localised or self._battery_percent <= 0
+        stopped = self._faults & {FaultKind.STOP, FaultKind.FIELD, FaultKind.MANUAL}
+        return bool(stopped) or not self._localised or self._battery_percent <= 0
 
     def _step_motion(self, dt_s: float) -> None:
         motion = self._motion

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+from contracts.vda5050.factsheet import MISSPELT_2_0, NavigationType
 from contracts.vda5050.topics import VdaKind
 from contracts.vda5050.versions import (
     CAUSE,
@@ -92,6 +93,14 @@ def _to_2_0(kind: VdaKind, content: Content) -> Content:
             edge.pop("corridor", None)
     if kind is VdaKind.FACTSHEET:
         content.pop("vehicleConfig", None)
+        for row in _rows(_part(content, "loadSpecification"), "loadSets"):
+            # The schema of 2.0 calls the one a number and the other an integer.
+            row.pop("description", None)
+            _part(row, "boundingBoxReference").pop("theta", None)
+        kind_of = _part(content, "typeSpecification")
+        right = NavigationType.PHYSICAL_LINE_GUIDED
+        ways = kind_of.get("navigationTypes", [])
+        kind_of["navigationTypes"] = [MISSPELT_2_0 if row == right else row for row in ways]
     return content
 
 
@@ -124,7 +133,9 @@ def _worded(value: Any, words: Mapping[str, Mapping[str, str]]) -> Any:  # noqa:
     if not isinstance(value, dict):
         return value
     return {
-        key: row if key in _FREE else _one_word(row, words[key], words)
+        key: row
+        if key in _FREE
+        else _one_word(row, words[key], words)
         if key in words
         else _worded(row, words)
         for key, row in value.items()
@@ -286,8 +297,7 @@ def _factsheet_to_3(content: Content) -> Content:
         row["vertices"] = row.pop("polygonPoints")
     for row in _rows(geometry, "envelopes3d"):
         row["envelope3dId"] = row.pop("set")
-        if "description" in row:
-            row["description"] = str(row["description"])
+        row.pop("description", None)  # an integer in 2.1, a text in 3.0: neither is the other
     loads = _part(content, "loadSpecification")
     sets = [_renamed(row, LOAD_SET_NAMES) for row in _rows(loads, "loadSets")]
     renamed = _to_factsheet(content)
@@ -319,7 +329,7 @@ def _factsheet_from_3(content: Content) -> Content:
     for row in _rows(geometry, "envelopes3d"):
         if "envelope3dId" in row:
             row["set"] = row.pop("envelope3dId")
-        row.pop("description", None)  # a text in 3.0, an integer in 2.1
+        row.pop("description", None)
     for action in _rows(_part(content, "protocolFeatures"), "agvActions"):
         scopes = action.get("actionScopes")
         if isinstance(scopes, list):

@@ -1,6 +1,7 @@
 """Holds what a robot is and can do: its dimensions, limits, and the actions it knows."""
 
 from enum import StrEnum
+from typing import Final, Self
 
 from pydantic import Field, JsonValue
 
@@ -49,12 +50,20 @@ class LocalizationType(StrEnum):
     GRID = "GRID"
 
 
+MISSPELT_2_0: Final = "PHYSICAL_LINDE_GUIDED"
+"""How the schema of 2.0.0 spells it; read everywhere, written to 2.0 only."""
+
+
 class NavigationType(StrEnum):
     """How a robot finds its way."""
 
     PHYSICAL_LINE_GUIDED = "PHYSICAL_LINE_GUIDED"
     VIRTUAL_LINE_GUIDED = "VIRTUAL_LINE_GUIDED"
     AUTONOMOUS = "AUTONOMOUS"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls(cls.PHYSICAL_LINE_GUIDED) if value == MISSPELT_2_0 else None
 
 
 class Support(StrEnum):
@@ -108,9 +117,9 @@ class TypeSpecification(Vda):
 class PhysicalParameters(Vda):
     """Speeds in m/s, accelerations in m/s2, lengths in metres."""
 
-    speed_min: Number
-    speed_max: Number
-    acceleration_max: Number
+    speed_min: NonNegative
+    speed_max: NonNegative
+    acceleration_max: NonNegative
     deceleration_max: Number
     height_min: NonNegative | None = None
     height_max: NonNegative

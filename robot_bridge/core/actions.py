@@ -75,12 +75,22 @@ class ActionEntry:
         return self.status.ended
 
     @property
+    def stops_drive(self) -> bool:
+        """The robot may not drive while this runs; SINGLE (3.0) lets it drive, but alone."""
+        return self.action.blocking_type in (BlockingType.SOFT, BlockingType.HARD)
+
+    @property
+    def alone(self) -> bool:
+        """No other action may run beside this one."""
+        return self.action.blocking_type in (BlockingType.SINGLE, BlockingType.HARD)
+
+    @property
     def holds_drive(self) -> bool:
         """While this is due or runs, the robot must stand."""
         return (
             self.triggered
             and not self.ended
-            and self.action.blocking_type is not BlockingType.NONE
+            and self.stops_drive
             and self.action.action_type not in CONTROL
         )
 
@@ -116,6 +126,12 @@ DECLARED: Final[tuple[AgvAction, ...]] = (
     _declare(STATE_REQUEST, "Sends the state.", ActionScope.INSTANT),
     _declare(FACTSHEET_REQUEST, "Sends the factsheet.", ActionScope.INSTANT),
     _declare(
+        LOG_REPORT,
+        "Writes down order, actions, errors and sensors; the result names the file.",
+        ActionScope.INSTANT,
+        parameters=(_parameter("reason", ValueDataType.STRING, optional=True),),
+    ),
+    _declare(
         INIT_POSITION,
         "Sets the pose; the robot must stand and have no order.",
         ActionScope.INSTANT,
@@ -149,8 +165,6 @@ _KNOWN: Final[Mapping[str, AgvAction]] = {row.action_type: row for row in DECLAR
 
 def action_problem(action: Action, source: Source) -> str | None:
     """Why this robot cannot do an action that stands there, in words; None when it can."""
-    if action.action_type == LOG_REPORT and source is Source.INSTANT:
-        return None  # understood, but not declared: it fails with the place of the log
     known = _KNOWN.get(action.action_type)
     if known is None:
         return f"unknown action {action.action_type:.40}; the factsheet lists the known ones"

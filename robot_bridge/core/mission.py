@@ -1,10 +1,10 @@
 """Decides what the robot does next: progress over nodes and edges, actions, pause, cancel."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, assert_never
 
 from contracts.units import MonoMs
-from contracts.vda5050.order import Action, BlockingType, InstantActions, Order
+from contracts.vda5050.order import Action, Order
 from contracts.vda5050.profile import (
     LOCK_COMPARTMENT,
     OPEN_COMPARTMENT,
@@ -12,13 +12,14 @@ from contracts.vda5050.profile import (
     read_lock_compartment,
     read_open_compartment,
 )
-from contracts.vda5050.state import ActionStatus, EStop, VehicleError
+from contracts.vda5050.state import ActionStatus, VehicleError
 from robot_bridge.core import compartments, orders
 from robot_bridge.core.actions import (
     CANCEL_ORDER,
     CONTROL,
     FACTSHEET_REQUEST,
     INIT_POSITION,
+    LOG_REPORT,
     RESULT_MAX_CHARS,
     SIGNAL,
     START_CHARGING,
@@ -32,12 +33,10 @@ from robot_bridge.core.actions import (
     init_pose,
     signal_ms,
 )
-from robot_bridge.core.orders import Progress
+from robot_bridge.core.driving import AT_NODE_M, drive, ride, standing_at
 from robot_bridge.core.vehicle import (
     Charge,
-    Drive,
     DriveFailed,
-    Halt,
     Lock,
     Now,
     Observation,
@@ -47,14 +46,23 @@ from robot_bridge.core.vehicle import (
     SetPose,
     Signal,
     Unlock,
-    VehicleCommand,
-    Waypoint,
+)
+from robot_bridge.core.work import (
+    ActionsReceived,
+    Input,
+    LogWritten,
+    Mission,
+    Observed,
+    OrderReceived,
+    Output,
+    Refused,
+    SendFactsheet,
+    SendState,
+    Turn,
+    WriteLog,
 )
 
 ERRORS_MAX: Final = 10  # the newest matter; each is up to half a KiB of the state
-
-AT_NODE_M: Final = 0.5
-# How far from its last node a standing robot still is "at" it; the next node is farther.
 
 ANSWER_TIMEOUT_MS: Final = 30_000  # docking to a charger takes some ten seconds
 RETRY_DRIVE_MS: Final = 5_000  # an aborted drive is begun again, not waited for for ever
@@ -62,92 +70,11 @@ RETRY_DRIVE_MS: Final = 5_000  # an aborted drive is begun again, not waited for
 NO_ORDER_TO_CANCEL: Final = "noOrderToCancel"
 INSTANT_ACTION_ERROR: Final = "instantActionError"
 DRIVE_FAILED: Final = "driveFailed"
+ORDER_DROPPED: Final = "orderDropped"
 
 _RUNNING: Final = ActionStatus.RUNNING
 _FINISHED: Final = ActionStatus.FINISHED
 _FAILED: Final = ActionStatus.FAILED
-
-
-@dataclass(frozen=True, slots=True)
-class Mission:
-    """All that the bridge must remember of its work.
-
-    ``told``: the sequence ids of the route that the vehicle was given; None when that is unknown.
-    ``performed``: command ids of compartment commands, oldest first.
-    """
-
-    progress: Progress = field(default_factory=Progress)
-    actions: tuple[ActionEntry, ...] = ()
-    paused: bool = False
-    told: tuple[int, ...] | None = None
-    errors: tuple[VehicleError, ...] = ()
-    performed: tuple[str, ...] = ()
-    retry_at: MonoMs | None = None
-
-    @property
-    def cancelling(self) -> bool:
-        """A cancelOrder waits for the robot to stand."""
-        return any(row.action.action_type == CANCEL_ORDER and not row.ended for row in self.actions)
-
-
-@dataclass(frozen=True, slots=True)
-class OrderReceived:
-    """An order came that could be read."""
-
-    order: Order
-
-
-@dataclass(frozen=True, slots=True)
-class ActionsReceived:
-    """Instant actions came. ``forged``: ids of those whose signature is missing or wrong."""
-
-    message: InstantActions
-    forged: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A payload came that could not be read; reported as ``validationError``."""
-
-    topic: str
-    error: VehicleError
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """The vehicle was looked at."""
-
-    observation: Observation
-
-
-Input = OrderReceived | ActionsReceived | Refused | Observed
-
-
-@dataclass(frozen=True, slots=True)
-class SendState:
-    """Something changed that the master must hear, or it asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class SendFactsheet:
-    """The master asked for the factsheet."""
-
-
-Output = VehicleCommand | SendState | SendFactsheet
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A step under way: the mission so far, the newest reading, and what is to be done."""
-
-    mission: Mission
-    reading: Reading | None
-    now: Now
-    outputs: tuple[Output, ...] = ()
-
-    def also(self, *outputs: Output) -> "Turn":
-        """The same with more to do."""
-        return replace(self, outputs=self.outputs + outputs)
 
 
 def step(
@@ -168,80 +95,14 @@ def step(
             turn = _complain(turn, error)
         case Observed(observation):
             turn = _observed(turn, observation)
+        case LogWritten(action_id, place, problem):
+            turn = _log_written(turn, action_id, place, problem)
         case _:
             assert_never(event)
-    turn = _drive(_act(turn))
+    turn = ride(drive(_act(turn)))
     if _visible(turn.mission) != _visible(mission) and SendState() not in turn.outputs:
         turn = turn.also(SendState())
     return turn.mission, turn.outputs
-
-
-def resume(mission: Mission) -> Mission:
-    """What is kept over a restart: the vehicle's route is unknown, running times begin anew."""
-    return replace(
-        mission,
-        told=None,
-        retry_at=None,
-        actions=tuple(replace(row, since=None) for row in mission.actions),
-    )
-
-
-def standing_at(mission: Mission, reading: Reading | None) -> str | None:
-    """The node that the robot stands at; None while it moves, is lost, or stands between nodes."""
-    place = mission.progress.last_node_pose
-    if reading is None or place is None or reading.driving or not reading.localised:
-        return None
-    if place.map_id != reading.pose.map_id:
-        return None
-    near = reading.pose.distance_m(place.x_m, place.y_m) <= AT_NODE_M
-    return mission.progress.last_node_id if near else None
-
-
-def route(mission: Mission, reading: Reading | None) -> tuple[Waypoint, ...]:
-    """Where the robot may drive now: the base up to where it must stand. Often empty."""
-    if reading is None or not _may_drive(mission, reading):
-        return ()
-    progress = mission.progress
-    stops = {
-        row.sequence_id
-        for row in mission.actions
-        if not row.ended and row.action.blocking_type is not BlockingType.NONE
-    }
-    way: list[Waypoint] = []
-    for node, edge in zip(progress.nodes, progress.edges, strict=True):
-        place = node.node_position
-        if not (node.released and edge.released) or place is None:
-            break
-        if edge.sequence_id in stops and way:
-            break
-        way.append(
-            Waypoint(
-                node.sequence_id,
-                node.node_id,
-                place.x,
-                place.y,
-                place.theta,
-                place.map_id,
-                edge.max_speed,
-            )
-        )
-        if node.sequence_id in stops:
-            break
-    if way and way[0].map_id != reading.pose.map_id:
-        return ()
-    return tuple(way)
-
-
-def _may_drive(mission: Mission, reading: Reading) -> bool:
-    return (
-        not mission.paused
-        and not mission.cancelling
-        and mission.retry_at is None
-        and reading.localised
-        and reading.e_stop is EStop.NONE
-        and all(row.shut for row in reading.compartments)
-        and not any(row.holds_drive for row in mission.actions)
-    )
 
 
 def _visible(mission: Mission) -> tuple[object, ...]:
@@ -261,7 +122,12 @@ def _order(turn: Turn, order: Order) -> Turn:
     mission, reading = turn.mission, turn.reading
     pose = reading.pose if reading is not None and reading.localised else None
     verdict = orders.consider(
-        order, mission.progress, mission.actions, pose=pose, cancelling=mission.cancelling
+        order,
+        mission.progress,
+        mission.actions,
+        pose=pose,
+        cancelling=mission.cancelling,
+        obeys=reading is None or reading.obeys,
     )
     match verdict:
         case orders.Ignored():
@@ -269,7 +135,7 @@ def _order(turn: Turn, order: Order) -> Turn:
         case orders.Refusal(error):
             return _complain(turn, error)
         case orders.Taken(progress, actions, fresh):
-            taken = replace(mission, progress=progress, actions=actions, errors=())
+            taken = replace(mission, progress=progress, actions=actions, errors=(), riding=None)
             turn = replace(turn, mission=taken)
             return _trigger(turn, progress.last_node_sequence_id) if fresh else turn
         case _:
@@ -296,11 +162,41 @@ def _observed(turn: Turn, observation: Observation) -> Turn:
                     turn = _complain(replace(turn, mission=halted), about)
             case _:
                 assert_never(event)
+    turn = _taken_over(_arrived(turn))
     retry_at = turn.mission.retry_at
     if retry_at is not None and turn.now.mono_ms >= retry_at:
         errors = tuple(row for row in turn.mission.errors if row.error_type != DRIVE_FAILED)
         turn = replace(turn, mission=replace(turn.mission, retry_at=None, errors=errors))
     return turn
+
+
+def _arrived(turn: Turn) -> Turn:
+    """The vehicle has taken the pose of the next floor: the node there is passed."""
+    progress, reading = turn.mission.progress, turn.reading
+    place = progress.nodes[0].node_position if progress.nodes else None
+    if reading is None or place is None or turn.mission.riding is None:
+        return turn
+    if turn.mission.riding != progress.nodes[0].sequence_id or place.map_id != reading.pose.map_id:
+        return turn
+    if reading.pose.distance_m(place.x, place.y) > AT_NODE_M:
+        return turn
+    turn = replace(turn, mission=replace(turn.mission, riding=None))
+    return _passed(turn, progress.order_id, progress.nodes[0].sequence_id)
+
+
+def _taken_over(turn: Turn) -> Turn:
+    """A person has taken control: the order is dropped, as 6.10.6 says of these modes."""
+    mission, reading = turn.mission, turn.reading
+    if reading is None or reading.obeys:
+        return turn
+    if not orders.is_busy(mission.progress, mission.actions):
+        return turn
+    text = f"operatingMode is {reading.mode}"
+    for row in mission.actions:
+        if row.source is not Source.INSTANT and not row.ended:
+            turn = _set(turn, row, _FAILED, text)
+    about = orders.warning(ORDER_DROPPED, text, orderId=mission.progress.order_id)
+    return _complain(_drop_order(turn), about)
 
 
 def _passed(turn: Turn, order_id: str, sequence_id: int) -> Turn:
@@ -409,7 +305,17 @@ def _control(turn: Turn, entry: ActionEntry) -> Turn:
         return _set(turn, entry, _FINISHED).also(SendState())
     if kind == FACTSHEET_REQUEST:
         return _set(turn, entry, _FINISHED).also(SendFactsheet())
-    return _set(turn, entry, _FAILED, "logs are kept in the journal of the robot's own machine")
+    reason = entry.action.parameter("reason")
+    wanted = WriteLog(entry.action.action_id, reason if isinstance(reason, str) else "")
+    return _set(turn, entry, _RUNNING).also(wanted)
+
+
+def _log_written(turn: Turn, action_id: str, place: str | None, problem: str) -> Turn:
+    for row in turn.mission.actions:
+        if row.action.action_id == action_id and row.status is _RUNNING:
+            status = _FINISHED if place is not None else _FAILED
+            return _set(turn, row, status, place or problem)
+    return turn
 
 
 def _cancel(turn: Turn, entry: ActionEntry) -> Turn:
@@ -476,14 +382,9 @@ def _begin_due(turn: Turn) -> Turn:
             for other in turn.mission.actions
             if other.status is _RUNNING and other.action.action_type not in CONTROL
         ]
-        alone = not running
-        blocking = row.action.blocking_type
-        if any(other.action.blocking_type is BlockingType.HARD for other in running):
+        if any(other.alone for other in running) or (row.alone and running):
             return turn
-        if blocking is BlockingType.HARD and not alone:
-            return turn
-        moving = turn.reading is None or turn.reading.driving
-        if blocking is not BlockingType.NONE and moving:
+        if row.stops_drive and (turn.reading is None or turn.reading.driving):
             return turn
         turn = _begin(turn, row)
     return turn
@@ -574,6 +475,9 @@ def _continue(turn: Turn, entry: ActionEntry) -> Turn:
     reading = turn.reading
     if reading is None or entry.since is None:
         return turn
+    if entry.action.action_type == LOG_REPORT:
+        late = turn.now.mono_ms - entry.since > ANSWER_TIMEOUT_MS  # the process died meanwhile
+        return _end(turn, entry, done=False, late=late)
     if entry.action.action_type in (CANCEL_ORDER, START_PAUSE):
         return turn if reading.driving else _stood(turn, entry)
     return _judge(turn, entry, reading, turn.now.mono_ms - entry.since)
@@ -631,7 +535,9 @@ def _end(turn: Turn, entry: ActionEntry, *, done: bool, late: bool) -> Turn:
 
 def _drop_order(turn: Turn) -> Turn:
     progress = replace(turn.mission.progress, nodes=(), edges=(), cancelled=True)
-    return replace(turn, mission=replace(turn.mission, progress=progress, retry_at=None))
+    return replace(
+        turn, mission=replace(turn.mission, progress=progress, retry_at=None, riding=None)
+    )
 
 
 def _set(turn: Turn, entry: ActionEntry, status: ActionStatus, result: str = "") -> Turn:
@@ -648,24 +554,3 @@ def _set(turn: Turn, entry: ActionEntry, status: ActionStatus, result: str = "")
         for row in turn.mission.actions
     )
     return replace(turn, mission=replace(turn.mission, actions=actions))
-
-
-# --- driving --------------------------------------------------------------------------------------
-
-
-def _drive(turn: Turn) -> Turn:
-    """Tell the vehicle its route when that has changed; it never goes beyond the base."""
-    mission = turn.mission
-    reading = turn.reading
-    if reading is None:
-        return turn
-    way = route(mission, reading)
-    wanted = tuple(point.sequence_id for point in way)
-    if wanted == mission.told:
-        return turn
-    turn = replace(turn, mission=replace(mission, told=wanted))
-    if not wanted:
-        return turn.also(Halt())
-    if reading.charging:
-        turn = turn.also(Charge(on=False))
-    return turn.also(Drive(mission.progress.order_id, way))

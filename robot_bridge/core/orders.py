@@ -8,7 +8,6 @@ from contracts.vda5050.order import Edge, Node, Order, OrientationType
 from contracts.vda5050.state import ErrorLevel, Reference, VehicleError
 from robot_bridge.core.actions import (
     COORDINATE_MAX_M,
-    INIT_POSITION,
     ActionEntry,
     Source,
     action_problem,
@@ -87,23 +86,33 @@ def consider(
     *,
     pose: Pose | None,
     cancelling: bool,
+    obeys: bool = True,
 ) -> Taken | Ignored | Refusal:
     """Judge an order by the rules of chapter 6.6.2, in their order.
 
     ``pose`` is None while the robot does not know where it is. ``cancelling``: still braking for
-    a cancelOrder.
+    a cancelOrder. ``obeys``: the master is in control.
     """
     fresh = order.order_id != progress.order_id
     if not fresh and order.order_update_id == progress.order_update_id:
         if (order.nodes, order.edges) == (progress.said_nodes, progress.said_edges):
             return Ignored()
-        return _refuse(order, ORDER_UPDATE_ERROR, "another content under the same orderUpdateId")
+        text = "another content under the same orderUpdateId"
+        return _refuse(order, ORDER_UPDATE_ERROR, text, cause="SAME_ORDER_UPDATE_ID")
+    if not obeys:
+        text = "a person is in control of the robot"
+        return _refuse(order, ORDER_ERROR, text, cause="MOBILE_ROBOT_NOT_AVAILABLE")
     problem = _content_refusal(order)
     if problem is not None:
         return problem
     if fresh:
         if cancelling or is_busy(progress, actions):
-            return _refuse(order, ORDER_UPDATE_ERROR, f"busy with order {progress.order_id}")
+            return _refuse(
+                order,
+                ORDER_UPDATE_ERROR,
+                f"busy with order {progress.order_id}",
+                cause="OTHER_ORDER_ACTIVE",
+            )
         return _start(order, actions, pose)
     return _continue(order, progress, actions, cancelling=cancelling)
 
@@ -119,7 +128,8 @@ def _start(order: Order, actions: tuple[ActionEntry, ...], pose: Pose | None) ->
     first = order.nodes[0]
     there = first.node_position
     if pose is None or there is None:
-        return _refuse(order, NO_ROUTE_ERROR, "the robot does not know where it is")
+        text = "the robot does not know where it is"
+        return _refuse(order, NO_ROUTE_ERROR, text, cause="START_NODE_OUT_OF_RANGE")
     reach_m = max(there.allowed_deviation_xy or 0.0, START_TOLERANCE_M)
     if there.map_id != pose.map_id or pose.distance_m(there.x, there.y) > reach_m:
         return _refuse(
@@ -127,6 +137,7 @@ def _start(order: Order, actions: tuple[ActionEntry, ...], pose: Pose | None) ->
             NO_ROUTE_ERROR,
             f"the first node is not within {reach_m:.2f} m of the robot",
             nodeId=first.node_id,
+            cause="START_NODE_OUT_OF_RANGE",
         )
     # What runs since before stays; ended actions of the past go, as the standard says.
     kept = tuple(row for row in actions if row.source is Source.INSTANT and not row.ended)
@@ -150,10 +161,14 @@ def _continue(
 ) -> Taken | Refusal:
     if order.order_update_id < progress.order_update_id:
         return _refuse(
-            order, ORDER_UPDATE_ERROR, f"older than update {progress.order_update_id} on the robot"
+            order,
+            ORDER_UPDATE_ERROR,
+            f"older than update {progress.order_update_id} on the robot",
+            cause="OUTDATED_ORDER_UPDATE",
         )
     if cancelling or progress.cancelled:
-        return _refuse(order, ORDER_UPDATE_ERROR, "this order was cancelled")
+        text = "this order was cancelled"
+        return _refuse(order, ORDER_UPDATE_ERROR, text, cause="ORDER_UPDATE_FOLLOWING_CANCEL")
     joint = order.nodes[0]
     if (joint.node_id, joint.sequence_id) != progress.decision_point:
         node_id, sequence_id = progress.decision_point
@@ -162,6 +177,7 @@ def _continue(
             ORDER_UPDATE_ERROR,
             f"must begin at {node_id:.40} with sequenceId {sequence_id}, the end of the base",
             nodeId=joint.node_id,
+            cause="NO_ROUTE_TO_TARGET",
         )
     base_nodes = tuple(node for node in progress.nodes if node.released)
     base_edges = tuple(edge for edge in progress.edges if edge.released)
@@ -217,12 +233,17 @@ def _crowded(
 ) -> Refusal | None:
     if nodes > NODES_MAX or len(kept) + len(entries) > ACTIONS_MAX:
         limits = f"{NODES_MAX} nodes and {ACTIONS_MAX} actions"
-        return _refuse(order, ORDER_ERROR, f"too long: the robot takes up to {limits}")
+        text = f"too long: the robot takes up to {limits}"
+        return _refuse(order, ORDER_ERROR, text, cause="INSUFFICIENT_MEMORY")
     seen = {row.action.action_id for row in kept}
     for row in entries:
         if row.action.action_id in seen:
             return _refuse(
-                order, ORDER_ERROR, "actionId is used twice", actionId=row.action.action_id
+                order,
+                ORDER_ERROR,
+                "actionId is used twice",
+                actionId=row.action.action_id,
+                cause="INVALID_ORDER_ACTION",
             )
         seen.add(row.action.action_id)
     return None
@@ -230,20 +251,21 @@ def _crowded(
 
 def _content_refusal(order: Order) -> Refusal | None:
     if order.zone_set_id is not None:
-        return _refuse(order, ORDER_ERROR, "zone sets are not known", zoneSetId=order.zone_set_id)
+        return _refuse(
+            order,
+            ORDER_ERROR,
+            "zone sets are not known",
+            zoneSetId=order.zone_set_id,
+            cause="UNSUPPORTED_PARAMETER",
+        )
     names = [("orderId", order.order_id)]
     names += [("nodeId", node.node_id) for node in order.nodes]
     names += [("edgeId", edge.edge_id) for edge in order.edges]
     for key, name in names:
         if not fits(name):
             text = f"{key} must be printable and at most {ID_MAX_BYTES} bytes"
-            return _refuse(order, ORDER_ERROR, text, **{key: name})
-    return (
-        _nodes_refusal(order.nodes, order)
-        or _edges_refusal(order)
-        or _actions_refusal(order)
-        or _maps_refusal(order)
-    )
+            return _refuse(order, ORDER_ERROR, text, **{key: name}, cause="VALIDATION_FAILURE")
+    return _nodes_refusal(order.nodes, order) or _edges_refusal(order) or _actions_refusal(order)
 
 
 def fits(name: str) -> bool:
@@ -256,9 +278,14 @@ def _nodes_refusal(nodes: tuple[Node, ...], order: Order) -> Refusal | None:
         place = node.node_position
         if place is None:
             text = "nodePosition is missing; this robot drives by positions"
-            return _refuse(order, ORDER_ERROR, text, nodeId=node.node_id)
+            return _refuse(
+                order, ORDER_ERROR, text, nodeId=node.node_id, cause="UNSUPPORTED_PARAMETER"
+            )
         if max(abs(place.x), abs(place.y)) > COORDINATE_MAX_M:
-            return _refuse(order, ORDER_ERROR, "nodePosition is off any map", nodeId=node.node_id)
+            text = "nodePosition is off any map"
+            return _refuse(
+                order, ORDER_ERROR, text, nodeId=node.node_id, cause="NO_ROUTE_TO_TARGET"
+            )
     return None
 
 
@@ -271,8 +298,14 @@ def _edges_refusal(order: Order) -> Refusal | None:
             problem = "maxSpeed 0 cannot be driven"
         elif not _drives_forward(start, edge, end):
             problem = "orientation: this robot drives forward only"
+        elif edge.max_rotation_speed is not None:
+            problem = "maxRotationSpeed is not supported; leave it out"
+        elif edge.min_height is not None:
+            problem = "minHeight is not supported; this robot lifts nothing"
         if problem is not None:
-            return _refuse(order, ORDER_ERROR, problem, edgeId=edge.edge_id)
+            return _refuse(
+                order, ORDER_ERROR, problem, edgeId=edge.edge_id, cause="UNSUPPORTED_PARAMETER"
+            )
     return None
 
 
@@ -300,23 +333,13 @@ def _actions_refusal(order: Order) -> Refusal | None:
                 problem,
                 actionId=row.action.action_id,
                 actionType=row.action.action_type,
+                cause="INVALID_ORDER_ACTION",
             )
     return None
 
 
-def _maps_refusal(order: Order) -> Refusal | None:
-    """Between maps a robot rides a lift: the node before must set the new position."""
-    for here, there in zip(order.nodes, order.nodes[1:], strict=False):
-        if here.node_position is None or there.node_position is None:
-            continue
-        rides = any(action.action_type == INIT_POSITION for action in here.actions)
-        if here.node_position.map_id != there.node_position.map_id and not rides:
-            text = "on another map than the node before it, which has no initPosition"
-            return _refuse(order, NO_ROUTE_ERROR, text, nodeId=there.node_id)
-    return None
-
-
 def _refuse(order: Order, error_type: str, description: str, **about: str) -> Refusal:
+    """``about``: what the error refers to; ``cause`` is 3.0's name of it, said in 2.x as well."""
     return Refusal(
         warning(
             error_type,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import pi
 from typing import Final
 
-from contracts.vda5050.base import VERSION, NodePosition
+from contracts.vda5050.base import NodePosition
 from contracts.vda5050.factsheet import (
     AgvClass,
     AgvGeometry,
@@ -16,9 +16,11 @@ from contracts.vda5050.factsheet import (
     MaxArrayLens,
     MaxStringLens,
     NavigationType,
+    OptionalParameter,
     PhysicalParameters,
     ProtocolFeatures,
     ProtocolLimits,
+    Support,
     Timing,
     TypeSpecification,
 )
@@ -30,7 +32,6 @@ from contracts.vda5050.state import (
     EdgeState,
     ErrorLevel,
     NodeState,
-    OperatingMode,
     Reference,
     SafetyState,
     State,
@@ -38,10 +39,12 @@ from contracts.vda5050.state import (
     Velocity,
     Visualization,
 )
+from contracts.vda5050.versions import VdaVersion
 from robot_bridge.core import orders
-from robot_bridge.core.actions import DECLARED, ActionEntry
-from robot_bridge.core.mission import ERRORS_MAX, Mission
+from robot_bridge.core.actions import DECLARED, ActionEntry, Source
+from robot_bridge.core.mission import ERRORS_MAX
 from robot_bridge.core.vehicle import Pose, Reading
+from robot_bridge.core.work import Mission
 
 PAYLOAD_MAX_BYTES: Final = 65_536  # as our codec's limit; stated in the factsheet
 
@@ -49,14 +52,27 @@ BASE_LOW_M: Final = 3.0
 # With a horizon behind it, a base shorter than this makes the robot brake soon: ask for more.
 
 
+OPTIONAL: Final = (
+    ("order.nodes.nodePosition", Support.REQUIRED),
+    ("order.nodes.nodePosition.theta", Support.SUPPORTED),
+    ("order.nodes.nodePosition.allowedDeviationXY", Support.SUPPORTED),
+    ("order.edges.maxSpeed", Support.SUPPORTED),
+    ("order.nodes.actions.actionParameters", Support.SUPPORTED),
+    ("order.edges.actions.actionParameters", Support.SUPPORTED),
+    ("instantActions.actions.actionParameters", Support.SUPPORTED),
+)
+"""What of the optional is used. What is not listed a master must not count on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """The header of one message."""
+    """The header of one message. ``version`` decides how the codec writes it."""
 
     header_id: int
     timestamp: str
     manufacturer: str
     serial_number: str
+    version: str = VdaVersion.V2_1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +98,7 @@ def state(mission: Mission, reading: Reading, stamp: Stamp) -> State:
     return State(
         header_id=stamp.header_id,
         timestamp=stamp.timestamp,
+        version=stamp.version,
         manufacturer=stamp.manufacturer,
         serial_number=stamp.serial_number,
         order_id=progress.order_id,
@@ -90,8 +107,8 @@ def state(mission: Mission, reading: Reading, stamp: Stamp) -> State:
         last_node_sequence_id=progress.last_node_sequence_id,
         driving=reading.driving,
         paused=mission.paused,
-        new_base_request=_wants_base(mission, reading),
-        operating_mode=OperatingMode.AUTOMATIC,
+        new_base_request=wants_base(mission, reading),
+        operating_mode=reading.mode,
         node_states=tuple(
             NodeState(node_id=row.node_id, sequence_id=row.sequence_id, released=row.released)
             for row in progress.nodes
@@ -110,19 +127,23 @@ def state(mission: Mission, reading: Reading, stamp: Stamp) -> State:
         errors=mission.errors + _faults(mission, reading),
         information=tuple(compartment_information(row) for row in reading.compartments),
         safety_state=SafetyState(e_stop=reading.e_stop, field_violation=reading.field_violation),
+        instant_action_ids=tuple(
+            row.action.action_id for row in mission.actions if row.source is Source.INSTANT
+        ),
     )
 
 
-def visualization(reading: Reading, stamp: Stamp) -> Visualization:
-    """Position and speed alone."""
+def visualization(reading: Reading, stamp: Stamp, newest_state: int) -> Visualization:
+    """Position and speed alone; ``newest_state`` is the header id of the state before it."""
     return Visualization(
         header_id=stamp.header_id,
         timestamp=stamp.timestamp,
-        version=VERSION,
+        version=stamp.version,
         manufacturer=stamp.manufacturer,
         serial_number=stamp.serial_number,
         agv_position=_position(reading),
         velocity=_velocity(reading),
+        reference_state_header_id=newest_state,
     )
 
 
@@ -130,6 +151,7 @@ def state_events(reading: Reading) -> tuple[object, ...]:
     """What of a reading makes a state due at once when it changes."""
     return (
         reading.driving,
+        reading.mode,
         reading.charging,
         reading.compartments,
         reading.localised,
@@ -198,7 +220,8 @@ def _faults(mission: Mission, reading: Reading) -> tuple[VehicleError, ...]:
     return tuple(found)
 
 
-def _wants_base(mission: Mission, reading: Reading) -> bool:
+def wants_base(mission: Mission, reading: Reading) -> bool:
+    """The base is nearly used up, and a horizon says that more may come."""
     nodes = mission.progress.nodes
     if not nodes or nodes[-1].released:
         return False
@@ -218,7 +241,7 @@ def factsheet(body: Body, stamp: Stamp) -> Factsheet:
     return Factsheet(
         header_id=stamp.header_id,
         timestamp=stamp.timestamp,
-        version=VERSION,
+        version=stamp.version,
         manufacturer=stamp.manufacturer,
         serial_number=stamp.serial_number,
         type_specification=TypeSpecification(
@@ -256,7 +279,12 @@ def factsheet(body: Body, stamp: Stamp) -> Factsheet:
                 visualization_interval=body.visualization_interval_ms / 1000,
             ),
         ),
-        protocol_features=ProtocolFeatures(optional_parameters=(), agv_actions=DECLARED),
+        protocol_features=ProtocolFeatures(
+            optional_parameters=tuple(
+                OptionalParameter(parameter=name, support=support) for name, support in OPTIONAL
+            ),
+            agv_actions=DECLARED,
+        ),
         agv_geometry=AgvGeometry(),
         load_specification=LoadSpecification(
             load_positions=positions,

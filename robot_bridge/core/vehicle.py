@@ -5,7 +5,7 @@ from math import hypot
 
 from contracts.units import MonoMs, UtcMs
 from contracts.vda5050.profile import CompartmentState
-from contracts.vda5050.state import EStop
+from contracts.vda5050.state import EStop, OperatingMode
 
 STANDING_MPS = 0.01
 STANDING_RADPS = 0.01
@@ -139,7 +139,13 @@ class Reading:
     compartments: tuple[CompartmentState, ...]
     e_stop: EStop = EStop.NONE
     field_violation: bool = False
+    mode: OperatingMode = OperatingMode.AUTOMATIC
     faults: tuple[Fault, ...] = ()
+
+    @property
+    def obeys(self) -> bool:
+        """The master is in control; in any other mode a person is."""
+        return self.mode in (OperatingMode.AUTOMATIC, OperatingMode.SEMIAUTOMATIC)
 
     @property
     def driving(self) -> bool:

@@ -15,10 +15,10 @@ from contracts.vda5050.topics import VehicleAddress
 from controller.core.deliveries import Delivery
 from controller.core.outputs import Accepted, Refused
 from controller.core.state import DeliveryCancelled, DeliveryLoaded, DeliveryOrdered, PinTried
-from robot_bridge.core.mission import Mission
 from robot_bridge.core.orders import Progress
 from robot_bridge.core.report import Body
 from robot_bridge.core.vehicle import Pose
+from robot_bridge.core.work import Mission
 from robot_bridge.service import BridgeService, Intervals, Robot
 from robot_bridge.sim import SimSettings, SimVehicle
 from runtime.clock import SimulatedClock

@@ -23,7 +23,11 @@ from contracts.vda5050.profile import (
 )
 from contracts.vda5050.state import ActionStatus, State
 from robot_bridge.core import report
-from robot_bridge.core.mission import (
+from robot_bridge.core.mission import step
+from robot_bridge.core.orders import Progress
+from robot_bridge.core.report import Stamp
+from robot_bridge.core.vehicle import Drive, Now, Pose
+from robot_bridge.core.work import (
     ActionsReceived,
     Input,
     Mission,
@@ -32,11 +36,8 @@ from robot_bridge.core.mission import (
     Output,
     SendFactsheet,
     SendState,
-    step,
+    WriteLog,
 )
-from robot_bridge.core.orders import Progress
-from robot_bridge.core.report import Stamp
-from robot_bridge.core.vehicle import Drive, Now, Pose
 from robot_bridge.sim import SimSettings, SimVehicle
 
 UTC_0 = UtcMs(1_790_000_000_000)
@@ -156,7 +157,7 @@ class World:
             self.mission, self.reading, event, Now(MonoMs(self.now_ms), self.utc_ms)
         )
         for output in outputs:
-            if not isinstance(output, SendState | SendFactsheet):
+            if not isinstance(output, SendState | SendFactsheet | WriteLog):
                 self.vehicle.perform(output)
         self.outputs += outputs
         return list(outputs)

@@ -12,9 +12,9 @@ from contracts.units import MonoMs
 from contracts.vda5050.codec import decode_vda, encode_vda
 from contracts.vda5050.order import Action, BlockingType, InstantActions, Order
 from contracts.vda5050.topics import VdaKind, VehicleAddress
-from robot_bridge.core.mission import Observed, Refused, resume
 from robot_bridge.core.orders import warning
 from robot_bridge.core.vehicle import Drive, DriveFailed, Observation, Passed
+from robot_bridge.core.work import Observed, Refused, resume
 from robot_bridge.sim import FaultKind, SimSettings
 from tests.unit.contracts_vda5050.official import VALIDATORS
 from tests.unit.robot_bridge.scenes import PLACES, WAY, World, action, order

@@ -5,17 +5,34 @@ from typing import Any
 
 import pytest
 
-from contracts.vda5050.order import BlockingType
+from contracts.units import MonoMs
+from contracts.vda5050.base import NodePosition
+from contracts.vda5050.order import BlockingType, Order
 from contracts.vda5050.profile import LidState
-from contracts.vda5050.state import ActionStatus, EStop
-from robot_bridge.core.mission import (
+from contracts.vda5050.state import ActionStatus, EStop, OperatingMode
+from robot_bridge.core.mission import step
+from robot_bridge.core.orders import ACTIONS_MAX
+from robot_bridge.core.vehicle import (
+    Drive,
+    DriveFailed,
+    Halt,
+    Now,
+    Observation,
+    Passed,
+    Pose,
+    SetPose,
+    Signal,
+    Unlock,
+)
+from robot_bridge.core.work import (
+    LogWritten,
     Observed,
+    OrderReceived,
     SendFactsheet,
     SendState,
+    WriteLog,
     resume,
 )
-from robot_bridge.core.orders import ACTIONS_MAX
-from robot_bridge.core.vehicle import Drive, DriveFailed, Halt, Observation, Passed, Signal, Unlock
 from robot_bridge.sim import FaultKind, SimSettings
 from tests.unit.robot_bridge.scenes import World, action, order
 
@@ -248,11 +265,122 @@ def test_requests_are_answered_at_once() -> None:
     assert world.status("s") is world.status("f") is ActionStatus.FINISHED
 
 
-def test_a_log_report_fails_with_the_place_of_the_log() -> None:
+def test_6_8_1_a_log_report_runs_until_the_file_is_written() -> None:
     world = World()
-    world.act(action("logReport", "l", reason="why"))
-    assert world.status("l") is ActionStatus.FAILED
-    assert "journal" in str(world.state().action("l"))
+    assert WriteLog("l", "why") in world.act(action("logReport", "l", reason="why"))
+    assert world.status("l") is ActionStatus.RUNNING
+    world.take(LogWritten("l", "report-1.json"))
+    assert world.status("l") is ActionStatus.FINISHED
+    assert "report-1.json" in str(world.state().action("l"))
+
+
+def test_6_8_1_a_log_report_that_cannot_be_written_or_is_never_answered_fails() -> None:
+    world = World()
+    world.act(action("logReport", "full"), action("logReport", "lost"))
+    world.take(LogWritten("full", None, "no space left"))
+    assert world.status("full") is ActionStatus.FAILED
+    world.run(31_000)
+    assert world.status("lost") is ActionStatus.FAILED
+
+
+def upstairs(*, released: bool, node: str = "a") -> Order:
+    """home, the car on this floor, the car on the next one, and out of it."""
+    wanted = order(("home", node, "b", "c"), base=4 if released else 2)
+    places = (
+        wanted.nodes[0].node_position,
+        wanted.nodes[1].node_position,
+        NodePosition(x=40.0, y=7.0, theta=1.5, map_id="floor-2"),
+        NodePosition(x=40.0, y=9.0, map_id="floor-2"),
+    )
+    nodes = [
+        row.model_copy(update={"node_position": place})
+        for row, place in zip(wanted.nodes, places, strict=True)
+    ]
+    return wanted.model_copy(update={"nodes": tuple(nodes)})
+
+
+def test_in_a_lift_the_robot_stands_until_the_next_floor_is_released_and_takes_its_pose() -> None:
+    world = World()
+    world.give(upstairs(released=False))
+    world.run(20_000)
+    assert (world.reading.pose.map_id, world.state().last_node_id) == ("floor-1", "a")
+    whole = upstairs(released=True)
+    update = whole.model_copy(
+        update={"order_update_id": 1, "nodes": whole.nodes[1:], "edges": whole.edges[1:]}
+    )
+    world.give(update)
+    world.run(200)
+    state = world.state()
+    assert state.last_node_id == "b"
+    assert [row for row in world.outputs if isinstance(row, SetPose)] == [
+        SetPose(Pose(40.0, 7.0, 1.5, "floor-2"))
+    ]
+    assert world.reading.pose.map_id == "floor-2"
+    assert [row.node_id for row in state.node_states] == ["c"]
+    world.run(10_000)
+    assert world.state().last_node_id == "c"
+    assert world.state().errors == ()
+
+
+def test_a_robot_that_is_not_at_the_car_takes_no_pose_of_another_floor() -> None:
+    world = World()
+    world.give(upstairs(released=True))
+    world.run(1_500)  # still between home and the car
+    assert world.reading.driving
+    assert not any(isinstance(row, SetPose) for row in world.outputs)
+    world.act(action("startPause", "p"))
+    world.run(20_000)
+    assert world.reading.pose.map_id == "floor-1"
+
+
+def test_a_ride_is_told_again_after_a_restart_and_forgotten_by_a_cancel() -> None:
+    world = World()
+    world.give(upstairs(released=False))
+    world.run(20_000)
+    whole = upstairs(released=True)
+    update = whole.model_copy(
+        update={"order_update_id": 1, "nodes": whole.nodes[1:], "edges": whole.edges[1:]}
+    )
+    now = Now(MonoMs(world.now_ms), world.utc_ms)
+    mission, outputs = step(world.mission, world.reading, OrderReceived(update), now)
+    assert mission.riding == 4
+    assert any(isinstance(row, SetPose) for row in outputs)  # and here the process dies
+    world.mission = resume(mission)
+    world.run(200)
+    assert any(isinstance(row, SetPose) for row in world.outputs)
+    assert world.state().last_node_id == "b"
+    world.act(action("cancelOrder", "x"))
+    world.run(5_000)
+    assert world.mission.riding is None
+
+
+def test_6_10_6_when_a_person_takes_over_the_order_is_dropped_and_none_is_taken() -> None:
+    world = World()
+    world.give(order())
+    world.run(2_000)
+    world.vehicle.inject(FaultKind.MANUAL)
+    world.run(3_000)
+    state = world.state()
+    assert (state.operating_mode, state.driving) == (OperatingMode.MANUAL, False)
+    assert state.node_states == ()
+    assert state.errors[0].error_type == "orderDropped"
+    world.give(order(("home",), order_id="o2"))
+    assert world.state().errors[-1].reference("cause") == "MOBILE_ROBOT_NOT_AVAILABLE"
+    world.vehicle.clear(FaultKind.MANUAL)
+    assert moved_m(world, 3_000) == 0
+
+
+def test_a_single_action_of_3_0_runs_alone_while_the_robot_drives() -> None:
+    world = World()
+    alone = action("zeSignal", "one", BlockingType.SINGLE, **HOOT)
+    beside = action("zeSignal", "two", BlockingType.NONE, **HOOT)
+    world.give(order(node_actions={"home": (alone, beside)}))
+    world.run(1_000)
+    assert world.status("one") is ActionStatus.RUNNING
+    assert world.status("two") is ActionStatus.WAITING
+    assert world.reading.driving
+    world.run(1_500)
+    assert world.status("two") is ActionStatus.RUNNING
 
 
 def test_an_unknown_action_fails_and_is_an_error() -> None:

@@ -103,14 +103,6 @@ def test_a_start_on_another_map_has_no_route() -> None:
     assert refusal(world, wanted)[0] == "noRouteError"
 
 
-def test_a_change_of_maps_needs_a_lift() -> None:
-    place = NodePosition(x=4.0, y=0.0, map_id="floor-2")
-    wanted = order(("home", "a"))
-    upstairs = wanted.nodes[1].model_copy(update={"node_position": place})
-    wanted = wanted.model_copy(update={"nodes": (wanted.nodes[0], upstairs)})
-    assert refusal(World(), wanted)[0] == "noRouteError"
-
-
 def test_6_6_4_3_an_older_update_is_refused() -> None:
     world = World()
     world.give(order(base=3, update=4))

@@ -13,10 +13,10 @@ from contracts.vda5050.codec import VdaBody, VdaMessage, decode_vda, encode_vda
 from contracts.vda5050.profile import OpenCompartment, open_compartment_action
 from contracts.vda5050.state import ActionStatus, State
 from contracts.vda5050.topics import VdaKind, VehicleAddress
-from robot_bridge.core.mission import Mission, resume
 from robot_bridge.core.orders import Progress
 from robot_bridge.core.report import Body
 from robot_bridge.core.vehicle import Observation, Unlock, VehicleCommand
+from robot_bridge.core.work import Mission, resume
 from robot_bridge.memory import FileMemory, recall, retain
 from robot_bridge.ports import MemoryLost
 from robot_bridge.service import BridgeService, Intervals, Robot
