@@ -153,8 +153,10 @@ def _zones(plan: SitePlan, sheet: _Sheet, look: Look) -> Iterator[str]:
         x, y = sheet.xy(at)
         name = " / ".join(look.named(zone.name))
         what = " / ".join(look.lines(*POLICY_NAMES[zone.policy]))
+        right = x > 0.7 * sheet.width
         yield (
-            f'<text x="{x - 22:.1f}" y="{y - 28:.1f}" font-size="11" fill="{colour}">'
+            f'<text x="{x + (22 if right else -22):.1f}" y="{y - 45:.1f}" font-size="11" '
+            f'text-anchor="{"end" if right else "start"}" fill="{colour}">'
             f"{escape(name)} ({escape(what)})</text>"
         )
 
@@ -211,7 +213,7 @@ def _lifts(plan: SitePlan, sheet: _Sheet, look: Look) -> Iterator[str]:
             )
             served = ", ".join(other.floor for other in lift.floors)
             yield _label(x, y - 44, look.named(lift.name), INK, 12)
-            yield _label(x, y - 30 + 68, (f"⇅ {served}",), INK, 10)
+            yield _label(x, y + 66, (f"⇅ {served}",), INK, 10)
 
 
 def _doors(plan: SitePlan, sheet: _Sheet, look: Look) -> Iterator[str]:
@@ -251,6 +253,7 @@ def _nodes(plan: SitePlan, sheet: _Sheet, look: Look) -> Iterator[str]:
             )
         if few or stop or name in plan.refuges:
             below = 24.0 if _is_free_below(plan, sheet, name) else -14.0
+            below = below if name not in plan.cab_of else 38.0
             lines = look.of_node(node)
             lift_m = 13.0 * (len(lines) - 1) if below < 0 else 0.0
             yield _label(x, y + below - lift_m, lines, INK, 11)
@@ -292,18 +295,20 @@ def _legend(sheet: _Sheet, look: Look) -> Iterator[str]:
         (INK, Bilingual("门", "door")),
         ("#dc2626", Bilingual("防火门", "fire door")),
     ):
+        if colour == INK:
+            x, y = 24.0, y + 22
         text = " / ".join(look.lines(*words))
         yield f'<rect x="{x:.0f}" y="{y - 10:.0f}" width="14" height="12" fill="{colour}"/>'
         yield f'<text x="{x + 20:.0f}" y="{y:.0f}" font-size="11">{escape(text)}</text>'
         x += 44 + sum(11 if ord(char) > 0x2E80 else 6 for char in text)
     words = look.lines("P 避让位 · ⚡ 充电位 · ● 站点", "P refuge · ⚡ charger · ● stop")
     text = "  |  ".join(words)
-    yield f'<text x="24" y="{y + 24:.0f}" font-size="11">{escape(text)}</text>'
+    yield f'<text x="{x:.0f}" y="{y:.0f}" font-size="11">{escape(text)}</text>'
     yield (
-        f'<line x1="{sheet.width - 44 - 5 * sheet.scale:.1f}" y1="{y + 18:.0f}" '
-        f'x2="{sheet.width - 44:.1f}" y2="{y + 18:.0f}" stroke="{INK}" stroke-width="2"/>'
+        f'<line x1="{sheet.width - 44 - 5 * sheet.scale:.1f}" y1="{y:.0f}" '
+        f'x2="{sheet.width - 44:.1f}" y2="{y:.0f}" stroke="{INK}" stroke-width="2"/>'
     )
-    yield _label(sheet.width - 44 - 2.5 * sheet.scale, y + 34, ("5 m",), INK, 11)
+    yield _label(sheet.width - 44 - 2.5 * sheet.scale, y + 16, ("5 m",), INK, 11)
 
 
 def _label(x: float, y: float, lines: tuple[str, ...], colour: str, size: int) -> str:
