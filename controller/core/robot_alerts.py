@@ -24,6 +24,11 @@ def watch_robots(site: SiteState, now: Now) -> SiteState:
             live=site.robots.get(robot_id, RobotLive()),
             delivery=delivery,
             at_stop=_at_stop(site, robot_id),
+            aboard=tuple(
+                row
+                for row in site.deliveries.values()
+                if row.robot_id == robot_id and row.compartment is not None and not row.ended
+            ),
         )
         before = site.watches.get(robot_id, RobotWatch())
         after, judged = robot_watch.step(

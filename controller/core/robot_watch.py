@@ -92,6 +92,13 @@ class Facts:
     delivery: Delivery | None
     at_stop: bool
     """It stands at a node where robots stop: the kitchen, a door, its dock."""
+    aboard: tuple[Delivery, ...] = ()
+    """All deliveries that it has a compartment for; ``delivery`` is the one it serves now."""
+
+    def owner(self, compartment: int) -> Delivery | None:
+        """The delivery that a compartment is for."""
+        rows = (*self.aboard, *((self.delivery,) if self.delivery is not None else ()))
+        return next((row for row in rows if row.compartment in (None, compartment)), None)
 
 
 def numbers(plan: SitePlan, rule: RuleCode) -> Mapping[str, float]:
@@ -137,21 +144,26 @@ _NOTHING: Final[_Found] = (False, Bilingual("已恢复。", "It is over."), ())
 
 
 def _open(facts: Facts, report: RobotReport) -> _Found:
-    opened = [row.compartment for row in report.compartments if row.lid is LidState.OPEN]
+    opened = [
+        row.compartment
+        for row in report.compartments
+        if row.lid is LidState.OPEN and not _may_be_open(facts, report, row.compartment)
+    ]
     if not opened:
-        return _NOTHING
-    delivery = facts.delivery
-    allowed = (
-        facts.at_stop and not report.driving and (delivery is None or delivery.state in MAY_OPEN)
-    )
-    # At its dock or in the kitchen, without a delivery, people clean it and load it.
-    if allowed:
         return _NOTHING
     names = ", ".join(str(number) for number in opened)
     where_zh = "行驶中" if report.driving else f"位于 {report.last_node}"
     where_en = "while it drives" if report.driving else f"at {report.last_node}"
     saw = Bilingual(f"{where_zh}，箱格 {names} 打开。", f"Compartment {names} is open {where_en}.")
     return True, saw, (Measured(name="compartments_open", value=len(opened), limit=0),)
+
+
+def _may_be_open(facts: Facts, report: RobotReport, compartment: int) -> bool:
+    """Somebody was let at it, or it is nobody's: people clean a robot at its dock."""
+    if not facts.at_stop or report.driving:
+        return False
+    owner = facts.owner(compartment)
+    return owner is None or owner.state in MAY_OPEN
 
 
 def _stuck(facts: Facts, report: RobotReport) -> _Found:
