@@ -1,8 +1,8 @@
 # Zero Entry. `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench clean help lock
+.PHONY: demo test check bench soak clean help lock
 
-export CAMERA PORT UPGRADE
+export CAMERA PORT UPGRADE SEEDS JOBS
 
 help: ## what there is (this page)
 	@echo "Zero Entry: guards closed bid-evaluation rooms"
@@ -25,6 +25,9 @@ check: ## format, lint, types, import rules and unit tests: what to run before a
 
 bench: ## every benchmark in its quick form; writes docs/reference/benchmarks.md
 	@deploy/setup/bootstrap.sh dev && exec .venv/bin/python -m benchmarks
+
+soak: ## play 10,000 simulated days of robots and faults (SEEDS=, JOBS=); goes on where it was stopped
+	@deploy/setup/bootstrap.sh dev && exec .venv/bin/zeroentry simulate soak --seeds $${SEEDS:-10000} --jobs $${JOBS:-0}
 
 lock: ## choose versions anew: requirements/*.txt from pyproject.toml (UPGRADE=1 takes the newest)
 	@exec deploy/setup/lock.sh $${UPGRADE:+--upgrade}

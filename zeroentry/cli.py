@@ -18,6 +18,7 @@ from zeroentry.evidence.app import app as evidence_app
 from zeroentry.maps import app as map_app
 from zeroentry.pickups import app as pickup_app
 from zeroentry.reports.app import app as report_app
+from zeroentry.simulator.cli import app as simulate_app
 
 if TYPE_CHECKING:
     from runtime.secrets import CredentialStore
@@ -47,6 +48,7 @@ app.add_typer(map_app, rich_help_panel="Configuration")
 app.add_typer(evidence_app, rich_help_panel="Evidence")
 app.add_typer(audit_app, rich_help_panel="Evidence")
 app.add_typer(report_app, rich_help_panel="Evidence")
+app.add_typer(simulate_app, rich_help_panel="Robots")
 
 ConfigFile = Annotated[
     Path,

@@ -78,13 +78,12 @@ class Liveness:
                 held.add(robot.id)
             elif duty is None or (self._goal(robot) is None and self._serves(duty)):
                 held.add(robot.id)
-            elif getattr(duty, "doubts", ()) or getattr(duty, "suspect", None):
+            elif duty.doubted is not None:
                 held.add(robot.id)
         return held
 
     def _alarmed(self) -> bool:
-        facilities = getattr(self.world.brain.state, "facilities", None)
-        return facilities is not None and facilities.fire
+        return self.world.brain.state.facilities.fire
 
     def _serves(self, duty: Duty) -> bool:
         """It stands where it should, for people who come or do not."""

@@ -4,9 +4,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from contracts.vda5050.state import ConnectionState
-from controller.core.facility_words import FireReleased
-from controller.core.outputs import Accepted
-from zeroentry.simulator import supervisor
 from zeroentry.simulator.script import Fault, FaultKind
 from zeroentry.simulator.vehicle import Vehicle, lying
 
@@ -17,8 +14,6 @@ KEEPALIVE_S: Final = 15.0
 """After this the broker says the robot's last will."""
 FREE_M: Final = 1.5
 BATTERY_FOUND: Final = 9.0
-INSPECTED_S: Final = 20.0
-"""What a supervisor takes to look at what stands alarmed, and to let it go on."""
 
 
 class Troubles:
@@ -180,13 +175,8 @@ class Troubles:
         def honest() -> None:
             robot.lie = None
             robot.tell()
-            self.world.agenda.after(INSPECTED_S, lambda: self.inspected(robot))
 
         return honest
-
-    def inspected(self, robot: Vehicle) -> None:
-        """A supervisor has looked at a robot that stood under suspicion."""
-        supervisor.clear_doubt(self.world, robot.id)
 
     def _restart(self) -> None:
         world = self.world
@@ -201,11 +191,3 @@ class Troubles:
         world.fire = False
         world.judges.fire(burning=False)
         world.buildings.fire()
-
-        def release(times: int) -> None:
-            released = FireReleased("supervisor", "the alarm was false")
-            answer = world.brain.offer(released)
-            if not any(isinstance(row, Accepted) for row in answer) and times > 0:
-                world.agenda.after(5.0, lambda: release(times - 1))
-
-        world.agenda.after(INSPECTED_S, lambda: release(20))

@@ -32,6 +32,7 @@ from zeroentry.simulator.motion import Body
 from zeroentry.simulator.outcome import BrokenError, OrderOutcome, Outcome, Violation
 from zeroentry.simulator.people import People
 from zeroentry.simulator.script import Script
+from zeroentry.simulator.supervisor import Supervisor
 from zeroentry.simulator.trace import Trace
 from zeroentry.simulator.troubles import Troubles
 from zeroentry.simulator.vehicle import ACTIONS, Box, Vehicle
@@ -86,6 +87,7 @@ class World:
         self.brain = Brain(self.plan, self.agenda, step, self._perform)
         self.cameras = Cameras(self.ground, self.agenda, self._seen, self.is_busy, script.camera_s)
         self.troubles = Troubles(self)
+        self.supervisor = Supervisor(self)
 
     # --- the run ------------------------------------------------------------------------------
 
@@ -115,6 +117,7 @@ class World:
             while self.agenda.step(until_s):
                 pass
             self.judges.look()
+            self.supervisor.look()
             quiet = quiet + 1 if self._is_over() else 0
             if quiet > 1:
                 return

@@ -1,0 +1,1 @@
+"""Drives a simulated world in real time behind MQTT."""

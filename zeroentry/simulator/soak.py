@@ -1,0 +1,163 @@
+"""Plays many seeds in several processes, keeps what came of each, and tells how to see one again."""
+
+import json
+import multiprocessing
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from zeroentry.simulator import world
+from zeroentry.simulator.outcome import Outcome
+from zeroentry.simulator.script import draw
+
+BATCH: Final = 20
+TOLD_EVERY_S: Final = 15.0
+SHOWN_MAX: Final = 20
+
+Row = dict[str, object]
+
+
+def as_dict(outcome: Outcome) -> Row:
+    """An outcome without its story, as JSON can hold it."""
+    row = asdict(outcome)
+    del row["trace"]
+    row["counts"] = dict(outcome.counts)
+    return row
+
+
+def play(seeds: Sequence[int]) -> list[Row]:
+    """Play seeds here, one after another; an exception of the core is a failure as well."""
+    return [_play(seed) for seed in seeds]
+
+
+def _play(seed: int) -> Row:
+    began = time.perf_counter()
+    try:
+        outcome = world.run(draw(seed))
+    except Exception as error:  # noqa: BLE001  # whatever the core raises is what is looked for
+        return {
+            "seed": seed, "map": "", "judge": "raised", "text": repr(error)[:300],
+            "simulated_s": 0.0, "wall_s": time.perf_counter() - began, "counts": {},
+        }  # fmt: skip
+    bad = outcome.violation
+    return {
+        "seed": seed,
+        "map": outcome.map,
+        "judge": bad.judge if bad else "",
+        "text": bad.text if bad else "",
+        "simulated_s": round(outcome.simulated_s, 1),
+        "wall_s": round(outcome.wall_s, 4),
+        "counts": dict(outcome.counts),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What many seeds came to, for a benchmark's table."""
+
+    seeds: int
+    collisions: int
+    deadlocks: int
+    """Robots or whole days that did not go on though nothing held them."""
+    unexplained: int
+    """Orders that ended neither delivered nor explained, or had no owner."""
+    others: int
+    simulated_s: float
+    wall_s: float
+
+
+def tally(seeds: range, *, jobs: int = 1) -> Tally:
+    """Play seeds and count what judges saw; in this process, or in several."""
+    rows: list[Row] = []
+    if jobs == 1:
+        rows = play(seeds)
+    else:
+        batches = [seeds[at : at + BATCH] for at in range(0, len(seeds), BATCH)]
+        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+            for part in pool.map(play, batches):
+                rows += part
+    count = Counter(str(row["judge"]) for row in rows)
+    collisions = count.pop("collision", 0)
+    deadlocks = sum(count.pop(name, 0) for name in ("deadlock", "idle", "rest"))
+    unexplained = sum(count.pop(name, 0) for name in ("end", "owner"))
+    count.pop("", None)
+    return Tally(
+        seeds=len(rows),
+        collisions=collisions,
+        deadlocks=deadlocks,
+        unexplained=unexplained,
+        others=sum(count.values()),
+        simulated_s=sum(float(str(row["simulated_s"])) for row in rows),
+        wall_s=sum(float(str(row["wall_s"])) for row in rows),
+    )
+
+
+def replay(row: Row) -> str:
+    """The command that plays a seed again."""
+    return f"zeroentry simulate --seed {row['seed']} --trace"
+
+
+def soak(seeds: range, *, jobs: int, state: Path, say: Callable[[str], None]) -> bool:
+    """Play all seeds that ``state`` has no result of; True when every one was good."""
+    done = _stored(state)
+    left = [seed for seed in seeds if seed not in done]
+    rows = [done[seed] for seed in seeds if seed in done]
+    if rows:
+        say(f"{len(rows)} of {len(seeds)} seeds were played before ({state})")
+    state.parent.mkdir(parents=True, exist_ok=True)
+    batches = [left[at : at + BATCH] for at in range(0, len(left), BATCH)]
+    told_s = time.monotonic()
+    context = multiprocessing.get_context("spawn")
+    workers = jobs or len(os.sched_getaffinity(0))
+    with state.open("a") as file, ProcessPoolExecutor(workers, mp_context=context) as pool:
+        for future in as_completed([pool.submit(play, batch) for batch in batches]):
+            for row in future.result():
+                rows.append(row)
+                file.write(json.dumps(row) + "\n")
+                if row["judge"]:
+                    say(f"{row['judge']}: {row['text']}\n    {replay(row)}")
+            file.flush()
+            if time.monotonic() - told_s > TOLD_EVERY_S:
+                told_s = time.monotonic()
+                say(f"{len(rows)} of {len(seeds)} seeds")
+    return _sum_up(rows, say)
+
+
+def _stored(state: Path) -> dict[int, Row]:
+    if not state.is_file():
+        return {}
+    rows: dict[int, Row] = {}
+    for line in state.read_text().splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue  # the last line of a run that was stopped
+        rows[int(row["seed"])] = row
+    return rows
+
+
+def _sum_up(rows: Iterable[Row], say: Callable[[str], None]) -> bool:
+    rows = list(rows)
+    bad = [row for row in rows if row["judge"]]
+    counts: Counter[str] = Counter()
+    for row in rows:
+        found = row["counts"]
+        if isinstance(found, dict):
+            counts.update(found)
+    simulated_s = sum(float(str(row["simulated_s"])) for row in rows)
+    wall_s = sum(float(str(row["wall_s"])) for row in rows)
+    for name in sorted(name for name in counts if name.startswith(("fault", "delivery"))):
+        say(f"  {counts[name]:>7}  {name}")
+    say(
+        f"{len(rows)} seeds, {simulated_s / 3600:.0f} hours simulated, {wall_s:.0f} s of computing "
+        f"({simulated_s / max(wall_s, 1e-9):.0f} times real time), {counts['steps']} steps"
+    )
+    for row in bad[:SHOWN_MAX]:
+        say(f"FAILED {row['judge']}: {str(row['text'])[:160]}\n    {replay(row)}")
+    say(f"{len(rows) - len(bad)} good, {len(bad)} failed")
+    return not bad
