@@ -32,6 +32,10 @@ PERSON_IN_ZONE: Final = "robot.person_in_zone"
 NODE_OFFLINE: Final = "node.offline"
 PIN_LOCKED: Final = "delivery.pin_locked"
 LOCK_FAILED: Final = "delivery.lock_failed"
+NOT_COLLECTED: Final = "delivery.not_collected"
+NOT_EMPTIED: Final = "delivery.not_emptied"
+STRANDED: Final = "delivery.stranded"
+BATTERY_LOW: Final = "robot.battery_low"
 LID_OPEN: Final = "delivery.lid_open"
 ROBOT_LOST: Final = "robot.lost"
 ROBOT_ERROR: Final = "robot.error"
@@ -68,6 +72,10 @@ OWN_TITLES: Final[Mapping[RuleCode, Named]] = {
     **{rule.code: Named(zh=rule.title.zh, en=rule.title.en) for rule in facility.RULES},
     IMPLAUSIBLE.code: Named(zh=IMPLAUSIBLE.title.zh, en=IMPLAUSIBLE.title.en),
     UNFIT.code: Named(zh=UNFIT.title.zh, en=UNFIT.title.en),
+    NOT_COLLECTED: Named(zh="无人取餐", en="Nobody collects a delivery"),
+    NOT_EMPTIED: Named(zh="箱格内物品无人取出", en="Nobody takes out what a robot brought back"),
+    STRANDED: Named(zh="机器人载物停运", en="A robot stopped with a load"),
+    BATTERY_LOW: Named(zh="机器人电量不足", en="Robot's battery is low"),
 }
 """Titles of the alerts that the controller itself makes; the edge's are in the catalogue.
 

@@ -1,4 +1,8 @@
-"""Decides what a delivery's custody record says: who could have opened the compartment."""
+"""Decides what a delivery's custody record says: who could have opened the compartment.
+
+A line for each act, each change of lid, lock or place, and each time that nobody heard the robot
+while something was inside. Bounded: what a chattering contact would fill is kept free for acts.
+"""
 
 from typing import Final
 
@@ -6,7 +10,13 @@ from contracts.api import CustodyEvent
 from contracts.units import UtcMs
 from contracts.vda5050.profile import CompartmentState
 
-EVENTS_MAX: Final = 200  # a delivery has some fifteen; more is a lid contact that chatters
+EVENTS_MAX: Final = 200  # a delivery has some fifteen acts and passes some thirty nodes
+SENSED_MAX: Final = 150  # what sensors say leaves room for what people do
+GAP_MS: Final = 5_000
+# dispatch.md wants a word each second: a robot says its state every second or two, and one or two
+# of them may be lost; the standard allows thirty, and such a robot's record shows it.
+GAP: Final = "gap"
+SENSORS: Final = "sensors"
 
 
 def recorded(
@@ -19,7 +29,7 @@ def recorded(
     compartment: CompartmentState | None = None,
 ) -> tuple[CustodyEvent, ...]:
     """The record with one event more; at the limit the newest is dropped."""
-    if len(events) >= EVENTS_MAX:
+    if len(events) >= (SENSED_MAX if what in (GAP, SENSORS) else EVENTS_MAX):
         return events
     event = CustodyEvent(
         utc_ms=utc_ms,
@@ -39,10 +49,26 @@ def noticed(
     *,
     node_id: str | None,
 ) -> tuple[CustodyEvent, ...]:
-    """The record after a look at the sensors: a line for each change of lid or lock."""
+    """The record after a look at the sensors: a line for each change of lid, lock or place."""
     if compartment is None:
         return events
-    last = next((event for event in reversed(events) if event.lid is not None), None)
-    if last is not None and (last.lid, last.lock) == (compartment.lid, compartment.lock):
+    last = next((row for row in reversed(events) if row.lid is not None or row.what == GAP), None)
+    if last is not None and (last.lid, last.lock, last.node_id) == (
+        compartment.lid,
+        compartment.lock,
+        node_id,
+    ):
         return events
-    return recorded(events, "sensors", "robot", utc_ms, node_id=node_id, compartment=compartment)
+    return recorded(events, SENSORS, "robot", utc_ms, node_id=node_id, compartment=compartment)
+
+
+def unheard(
+    events: tuple[CustodyEvent, ...], utc_ms: UtcMs, *, node_id: str | None
+) -> tuple[CustodyEvent, ...]:
+    """The record while the robot is silent: one line for each gap, where it was heard last.
+
+    The next look at the sensors ends it.
+    """
+    if events and events[-1].what == GAP:
+        return events
+    return recorded(events, GAP, "controller", utc_ms, node_id=node_id)

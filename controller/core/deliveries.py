@@ -1,16 +1,6 @@
-"""Decides a delivery's life from order to return; every state has a way out and an owner.
+"""Holds a delivery, how it begins, and what people do to it: load, type its PIN, call it off.
 
-proposed    the supervisor   approved -> requested | refused, or too late -> cancelled
-requested   the dispatcher   assigned | too old -> failed | cancelled
-to_kitchen  the robot        stands there -> loading | lost -> requested | cancelled
-loading     the kitchen      said loaded and sensors agree -> locking | nobody -> failed | cancelled
-locking     the robot        shut -> travelling | failed -> loading, three times -> failed
-travelling  the robot        stands at the door -> arrived | cancelled -> returning
-arrived     the expert       right PIN -> unlocking | nobody, or cancelled -> returning
-unlocking   the robot        open -> open | refused, or too late -> arrived
-open        the expert       taken and shut -> collected | shut again and full -> returning
-collected   the dispatcher   under way -> returning
-returning   the robot        home, or emptied in the kitchen -> returned, cancelled or failed
+How it goes on by itself is ``core.delivery_life``.
 """
 
 from collections.abc import Mapping
@@ -34,21 +24,14 @@ from contracts.api import (
     ZonePassage,
 )
 from contracts.units import MonoMs, RobotId, RoomId, SessionId, UtcMs
-from contracts.vda5050.profile import CompartmentState, LidState, LockState
+from contracts.vda5050.profile import CompartmentState
 from controller.core import alerts, custody
-from controller.core.fleet import Goal, GoalKind
 from controller.core.outputs import Refusal, Refused
 
-REQUEST_MAX_MS: Final = 60 * 60_000  # a meal ordered an hour ago is no longer wanted
-LOAD_MAX_MS: Final = 10 * 60_000  # a robot that waits in the kitchen is missing elsewhere
-COLLECT_MAX_MS: Final = 10 * 60_000  # dispatch.md: nobody collects -> back to the kitchen
 ANSWER_MAX_MS: Final = 30_000  # a bolt moves in a second; after this the command is void
-LID_MAX_MS: Final = 2 * 60_000  # a person takes a meal in seconds; then somebody must look
-LOST_MAX_MS: Final = 60_000  # a robot that reboots is back in less
 PIN_LOCK_MS: Final = 3 * 60_000
 # Five wrong PINs lock it for this long, then for twice as long: who forgot a digit has asked the
 # tablet by then, and who guesses gets 15 of a million before the robot goes back.
-TRIES_MAX: Final = 3  # attempts to open or lock before a person must look
 
 ENDED: Final = frozenset({DeliveryState.RETURNED, DeliveryState.CANCELLED, DeliveryState.FAILED})
 
@@ -86,6 +69,10 @@ class Delivery:
     cargo: bool = False
     unloading: bool = False
     warned: bool = False
+    stranded: bool = False
+    """People were told that its robot stopped with it."""
+    again_of: str | None = None
+    """The delivery whose robot stopped with the load; this one carries the same again."""
     returns_as: DeliveryState = DeliveryState.RETURNED
     window: ArrivalWindow | None = None
     approval: Approval | None = None
@@ -117,7 +104,12 @@ class Answered(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a delivery may know of its robot. ``standing_at``: arrived there, order done."""
+    """What a delivery may know of its robot. ``standing_at``: arrived there, order done.
+
+    ``turn``: nobody else is loaded or emptied there. ``tray``: it has no compartments.
+    ``lost_ms``: off line for so long; ``unfit_ms``: on line, but for so long unable to go on.
+    ``silent_ms``: since it was last heard.
+    """
 
     standing_at: str | None = None
     at_node: str | None = None
@@ -125,7 +117,11 @@ class Facts:
     answered: Answered = Answered.NOTHING
     result: str = ""
     lost_ms: int = 0
+    unfit_ms: int = 0
+    silent_ms: int = 0
     under_way: bool = False
+    turn: bool = True
+    tray: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +141,13 @@ class Warn:
     rule: str
 
 
-Wish = Goal | Open | Lock | Warn
-"""What a delivery wants done. A ``Goal`` of kind HOME at the end also frees the robot."""
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Wish: order the same again, for another robot."""
+
+
+Wish = Open | Lock | Warn | Again
+"""What a delivery wants done. Where its robot drives follows from its state (``core.tours``)."""
 
 Step = tuple[Delivery, tuple[Wish, ...]]
 
@@ -214,6 +215,48 @@ def assigned(
     """A robot goes for it."""
     moved = enter(delivery, DeliveryState.TO_KITCHEN, mono_ms, utc_ms)
     return replace(moved, robot_id=robot_id, compartment=compartment, explanation=why)
+
+
+def renewed(
+    delivery: Delivery,
+    delivery_id: str,
+    window: ArrivalWindow | None,
+    mono_ms: MonoMs,
+    utc_ms: UtcMs,
+) -> Delivery:
+    """The same again, to be carried by another robot; its PIN stays the one that was shown."""
+    return replace(
+        delivery,
+        id=delivery_id,
+        again_of=delivery.id,
+        state=DeliveryState.REQUESTED,
+        since_mono_ms=mono_ms,
+        idempotency_key=None,
+        robot_id=None,
+        compartment=None,
+        ended_utc_ms=None,
+        pin_tries_left=PIN_TRIES_MAX,
+        legs=(Leg(name=DeliveryState.REQUESTED, started_utc_ms=utc_ms),),
+        zones=(),
+        custody=custody.recorded((), "ordered_again", "controller", utc_ms),
+        explanation=None,
+        said_loaded_by=None,
+        action_id=None,
+        tries=0,
+        cargo=False,
+        unloading=False,
+        warned=False,
+        stranded=False,
+        returns_as=DeliveryState.RETURNED,
+        window=window,
+        released_by=(),
+        release_reason="",
+        release_asked_utc_ms=None,
+        pin_locks=0,
+        pin_locked_mono_ms=None,
+        pin_locked_until_utc_ms=None,
+        inspected=None,
+    )
 
 
 def loaded(delivery: Delivery, compartment: int, by: str) -> Delivery | Refused:
@@ -299,18 +342,25 @@ def lock_over(delivery: Delivery, mono_ms: MonoMs, utc_ms: UtcMs) -> Delivery:
 
 
 def cancel(
-    delivery: Delivery, reason: str, by: str, kitchen: str, mono_ms: MonoMs, utc_ms: UtcMs
-) -> tuple[Delivery, tuple[Wish, ...]] | Refused:
+    delivery: Delivery, reason: str, by: str, mono_ms: MonoMs, utc_ms: UtcMs
+) -> Delivery | Refused:
     """Call it off. What is already in the compartment goes back to the kitchen first."""
     explanation = Sentence(
         zh=f"{by} 已取消：{reason}"[:400], en=f"Called off by {by}: {reason}"[:400]
     )
     if delivery.state is DeliveryState.CANCELLED:
-        return delivery, ()
+        return delivery
     if delivery.state in (DeliveryState.TRAVELLING, DeliveryState.ARRIVED):
-        events = custody.recorded(delivery.custody, "cancelled", by, utc_ms)
-        back = _back(delivery, kitchen, DeliveryState.CANCELLED, explanation, mono_ms, utc_ms)
-        return replace(back[0], custody=events), back[1]
+        moved = enter(delivery, DeliveryState.RETURNING, mono_ms, utc_ms)
+        events = custody.recorded(moved.custody, "cancelled", by, utc_ms)
+        return replace(
+            moved,
+            returns_as=DeliveryState.CANCELLED,
+            cargo=True,
+            explanation=explanation,
+            tries=0,
+            custody=events,
+        )
     early = (
         DeliveryState.PROPOSED,
         DeliveryState.REQUESTED,
@@ -321,7 +371,7 @@ def cancel(
     if delivery.state in early:
         moved = enter(delivery, DeliveryState.CANCELLED, mono_ms, utc_ms)
         events = custody.recorded(moved.custody, "cancelled", by, utc_ms)
-        return replace(moved, explanation=explanation, custody=events), ()
+        return replace(moved, explanation=explanation, custody=events)
     detail = Sentence(
         zh=f"当前状态为 {delivery.state}，已不能取消。",
         en=f"The delivery is {delivery.state}; it is too late to call it off.",
@@ -329,258 +379,10 @@ def cancel(
     return Refused(Refusal.CONFLICT, detail)
 
 
-def advance(  # noqa: C901, PLR0911, PLR0912  # one branch a state
-    delivery: Delivery, facts: Facts, kitchen: str, door: str, mono_ms: MonoMs, utc_ms: UtcMs
-) -> Step:
-    """Move a delivery on by what its robot and the clock say."""
-    at = _At(kitchen, door, mono_ms, utc_ms, mono_ms - delivery.since_mono_ms)
-    seen = custody.noticed(delivery.custody, facts.compartment, utc_ms, node_id=facts.at_node)
-    if delivery.robot_id is not None and seen is not delivery.custody:
-        delivery = replace(delivery, custody=seen)
-    match delivery.state:
-        case DeliveryState.PROPOSED:
-            return _proposed(delivery, at)
-        case DeliveryState.REQUESTED:
-            return _requested(delivery, at)
-        case DeliveryState.TO_KITCHEN:
-            return _to_kitchen(delivery, facts, at)
-        case DeliveryState.LOADING:
-            return _loading(delivery, facts, at)
-        case DeliveryState.LOCKING:
-            return _locking(delivery, facts, at)
-        case DeliveryState.TRAVELLING:
-            return _travelling(delivery, facts, at)
-        case DeliveryState.ARRIVED:
-            return _arrived(delivery, at)
-        case DeliveryState.UNLOCKING:
-            return _unlocking(delivery, facts, at)
-        case DeliveryState.OPEN:
-            return _open(delivery, facts, at)
-        case DeliveryState.COLLECTED:
-            return _collected(delivery, facts, at)
-        case DeliveryState.RETURNING:
-            return _returning(delivery, facts, at)
-        case DeliveryState.RETURNED | DeliveryState.CANCELLED | DeliveryState.FAILED:
-            return delivery, ()
-
-
-@dataclass(frozen=True, slots=True)
-class _At:
-    kitchen: str
-    door: str
-    mono_ms: MonoMs
-    utc_ms: UtcMs
-    waited_ms: int
-
-
 _PIN_LOCKED: Final = Sentence(
     zh="取餐码连续输错，已锁定，已通知监督人员。",
     en="Locked after wrong PINs; the supervisor has been told.",
 )
-_LATE: Final = Sentence(zh="超过一小时没有机器人可用。", en="No robot came free within an hour.")
-_NOT_APPROVED: Final = Sentence(
-    zh="一小时内未获监督人员批准。", en="No supervisor approved it within an hour."
-)
-_NOBODY_LOADS: Final = Sentence(
-    zh="厨房未在时限内装餐。", en="The kitchen did not load it in time."
-)
-_NOBODY_COLLECTS: Final = Sentence(
-    zh="无人取餐，已送回厨房。", en="Nobody collected it; sent back."
-)
-_LID_OPEN: Final = Sentence(zh="请关上箱盖。", en="Please close the lid.")
-_EMPTY: Final = Sentence(zh="箱格内没有餐食。", en="There is nothing in the compartment.")
-_ROBOT_LOST: Final = Sentence(zh="机器人失联，已改派。", en="The robot was lost; another one goes.")
-_STUCK_LOCK: Final = Sentence(zh="箱格无法锁闭，请现场处理。", en="It does not lock; please look.")
-_NOT_OPENED: Final = Sentence(
-    zh="箱格未能打开，请再输一次。", en="It did not open; type the PIN again."
-)
-_EMPTY_IT: Final = Sentence(zh="请取出退回的餐食并关上箱盖。", en="Please take out what came back.")
-
-
-def _proposed(delivery: Delivery, at: _At) -> Step:
-    if at.waited_ms <= REQUEST_MAX_MS:
-        return delivery, ()
-    moved = enter(delivery, DeliveryState.CANCELLED, at.mono_ms, at.utc_ms)
-    return replace(moved, explanation=_NOT_APPROVED), ()
-
-
-def _requested(delivery: Delivery, at: _At) -> Step:
-    if at.waited_ms <= REQUEST_MAX_MS:
-        return delivery, ()
-    moved = enter(delivery, DeliveryState.FAILED, at.mono_ms, at.utc_ms)
-    return replace(moved, explanation=_LATE), ()
-
-
-def _to_kitchen(delivery: Delivery, facts: Facts, at: _At) -> Step:
-    if facts.lost_ms > LOST_MAX_MS:
-        moved = enter(delivery, DeliveryState.REQUESTED, at.mono_ms, at.utc_ms)
-        return replace(moved, robot_id=None, compartment=None, explanation=_ROBOT_LOST), ()
-    if facts.standing_at != at.kitchen:
-        return delivery, ()
-    moved = enter(delivery, DeliveryState.LOADING, at.mono_ms, at.utc_ms)
-    return replace(moved, tries=0), (Open(),)
-
-
-def _loading(delivery: Delivery, facts: Facts, at: _At) -> Step:
-    if facts.answered is Answered.FAILED:
-        if delivery.tries + 1 >= TRIES_MAX:
-            return _failed(delivery, _STUCK_LOCK, at, Warn(alerts.LOCK_FAILED))
-        return replace(delivery, tries=delivery.tries + 1, action_id=None), (Open(),)
-    if at.waited_ms > LOAD_MAX_MS:
-        return _failed(delivery, _NOBODY_LOADS, at)
-    if delivery.said_loaded_by is None or facts.compartment is None:
-        return delivery, ()
-    lacks = _lacks(facts.compartment)
-    if lacks is not None:
-        return _explained(delivery, lacks), ()
-    moved = enter(delivery, DeliveryState.LOCKING, at.mono_ms, at.utc_ms)
-    events = custody.recorded(
-        moved.custody, "loaded", delivery.said_loaded_by, at.utc_ms, node_id=at.kitchen
-    )
-    return replace(moved, custody=events, cargo=True), (Lock(),)
-
-
-def _locking(delivery: Delivery, facts: Facts, at: _At) -> Step:
-    shut = facts.compartment is not None and facts.compartment.shut
-    if facts.answered is Answered.DONE and shut:
-        moved = enter(delivery, DeliveryState.TRAVELLING, at.mono_ms, at.utc_ms)
-        events = custody.recorded(
-            moved.custody,
-            "locked",
-            "robot",
-            at.utc_ms,
-            node_id=facts.at_node,
-            compartment=facts.compartment,
-        )
-        return replace(moved, custody=events, tries=0), (Goal(GoalKind.DOOR, at.door),)
-    if facts.answered is not Answered.FAILED and at.waited_ms <= ANSWER_MAX_MS:
-        return delivery, ()
-    if delivery.tries + 1 >= TRIES_MAX:
-        return _failed(delivery, _STUCK_LOCK, at, Warn(alerts.LOCK_FAILED))
-    moved = enter(delivery, DeliveryState.LOADING, at.mono_ms, at.utc_ms)
-    again = replace(
-        moved, tries=delivery.tries + 1, said_loaded_by=None, explanation=_STUCK_LOCK, cargo=False
-    )
-    return again, ()
-
-
-def _travelling(delivery: Delivery, facts: Facts, at: _At) -> Step:
-    # A lid that opens on the way is for ``robot_watch`` to tell.
-    if facts.lost_ms > LOST_MAX_MS and not delivery.warned:
-        return replace(delivery, warned=True), (Warn(alerts.ROBOT_LOST),)
-    if facts.standing_at != at.door:
-        return delivery, ()
-    moved = enter(delivery, DeliveryState.ARRIVED, at.mono_ms, at.utc_ms)
-    events = custody.recorded(moved.custody, "arrived", "robot", at.utc_ms, node_id=at.door)
-    return replace(moved, custody=events), ()
-
-
-def _arrived(delivery: Delivery, at: _At) -> Step:
-    if at.waited_ms <= COLLECT_MAX_MS:
-        return delivery, ()
-    return _back(
-        delivery, at.kitchen, DeliveryState.FAILED, _NOBODY_COLLECTS, at.mono_ms, at.utc_ms
-    )
-
-
-def _unlocking(delivery: Delivery, facts: Facts, at: _At) -> Step:
-    box = facts.compartment
-    if facts.answered is Answered.DONE or (box is not None and box.lock is LockState.UNLOCKED):
-        return enter(delivery, DeliveryState.OPEN, at.mono_ms, at.utc_ms), ()
-    if facts.answered is not Answered.FAILED and at.waited_ms <= ANSWER_MAX_MS:
-        return delivery, ()
-    moved = enter(delivery, DeliveryState.ARRIVED, at.mono_ms, at.utc_ms)
-    return replace(moved, explanation=_NOT_OPENED), ()
-
-
-def _open(delivery: Delivery, facts: Facts, at: _At) -> Step:
-    box = facts.compartment
-    if box is None:
-        return delivery, ()
-    if box.lid is LidState.CLOSED and not box.occupied:
-        return _shut_after(delivery, facts, at)
-    if at.waited_ms <= LID_MAX_MS:
-        return delivery, ()
-    if box.lid is LidState.CLOSED:
-        # Shut again with the meal inside: somebody thought better of it. It goes back under lock.
-        return _back(
-            delivery, at.kitchen, DeliveryState.FAILED, _NOBODY_COLLECTS, at.mono_ms, at.utc_ms
-        )
-    if delivery.warned:
-        return delivery, ()
-    return replace(delivery, warned=True, explanation=_LID_OPEN), (Warn(alerts.LID_OPEN),)
-
-
-def _shut_after(delivery: Delivery, facts: Facts, at: _At) -> Step:
-    box = facts.compartment
-    if delivery.action_id is None or facts.answered is Answered.FAILED:
-        return replace(delivery, action_id=None), (Lock(),)
-    if facts.answered is not Answered.DONE or box is None or not box.shut:
-        return delivery, ()
-    moved = enter(delivery, DeliveryState.COLLECTED, at.mono_ms, at.utc_ms)
-    events = custody.recorded(
-        moved.custody, "collected", "room", at.utc_ms, node_id=at.door, compartment=box
-    )
-    return replace(moved, custody=events, cargo=False), (Goal(GoalKind.HOME, ""),)
-
-
-def _collected(delivery: Delivery, facts: Facts, at: _At) -> Step:
-    if not facts.under_way:
-        return delivery, ()
-    return enter(delivery, DeliveryState.RETURNING, at.mono_ms, at.utc_ms), ()
-
-
-def _returning(delivery: Delivery, facts: Facts, at: _At) -> Step:
-    if facts.standing_at is None:
-        return delivery, ()
-    if not delivery.cargo:
-        return _over(delivery, at), ()
-    if facts.standing_at != at.kitchen:
-        return delivery, ()
-    if not delivery.unloading:
-        begun = replace(delivery, unloading=True, explanation=_EMPTY_IT, action_id=None)
-        return begun, (Open(),)
-    box = facts.compartment
-    if box is not None and box.shut and not box.occupied:
-        return _over(delivery, at), ()
-    if facts.answered is Answered.FAILED and delivery.tries < TRIES_MAX:
-        return replace(delivery, tries=delivery.tries + 1, action_id=None), (Open(),)
-    if box is not None and box.lid is LidState.CLOSED and not box.occupied:
-        return delivery, (Lock(),) if facts.answered is not Answered.NOTHING else ()
-    return delivery, ()
-
-
-def _over(delivery: Delivery, at: _At) -> Delivery:
-    why = delivery.explanation
-    return replace(enter(delivery, delivery.returns_as, at.mono_ms, at.utc_ms), explanation=why)
-
-
-def _back(
-    delivery: Delivery,
-    kitchen: str,
-    ends: DeliveryState,
-    explanation: Sentence,
-    mono_ms: MonoMs,
-    utc_ms: UtcMs,
-) -> Step:
-    moved = enter(delivery, DeliveryState.RETURNING, mono_ms, utc_ms)
-    back = replace(moved, returns_as=ends, cargo=True, explanation=explanation, tries=0)
-    return back, (Goal(GoalKind.KITCHEN, kitchen),)
-
-
-def _failed(delivery: Delivery, why: Sentence, at: _At, *wishes: Wish) -> Step:
-    moved = enter(delivery, DeliveryState.FAILED, at.mono_ms, at.utc_ms)
-    return replace(moved, explanation=why), wishes
-
-
-def _explained(delivery: Delivery, why: Sentence) -> Delivery:
-    return delivery if delivery.explanation == why else replace(delivery, explanation=why)
-
-
-def _lacks(box: CompartmentState) -> Sentence | None:
-    if box.lid is LidState.OPEN:
-        return _LID_OPEN
-    return None if box.occupied else _EMPTY
 
 
 def _pin_refusal(delivery: Delivery, mono_ms: MonoMs) -> Refused | None:

@@ -13,7 +13,7 @@ from contracts.catalogue import facility as rules
 from contracts.observations import Alert, Condition, Measured, Mode
 from contracts.units import FacilityId, MonoMs, RuleCode, UtcMs
 from controller.core import alerts, facilities
-from controller.core.dispatch import lower, raise_alert
+from controller.core.own_alerts import lower, raise_alert
 from controller.core.facilities import Edge, FacilitiesLive, Trouble
 from controller.core.facility_words import (
     CommandFacility,

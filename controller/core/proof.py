@@ -5,6 +5,7 @@ from typing import Final
 
 from contracts.api import ZonePassage, ZoneVerdict
 from contracts.units import UtcMs, ZoneId
+from controller.core.fleet import LetThrough
 from controller.core.interlock import Clearance
 from controller.core.plan import SitePlan
 
@@ -23,10 +24,12 @@ def passed(
     node: str | None,
     states: Mapping[ZoneId, Clearance],
     utc_ms: UtcMs,
+    let: tuple[LetThrough, ...] = (),
 ) -> tuple[ZonePassage, ...]:
     """The passages after a look at where the robot is and what its zone shows.
 
-    A verdict only ever gets worse: one unseen second leaves a passage unproven.
+    A verdict only ever gets worse: one unseen second leaves a passage unproven. Who let the robot
+    through what nobody saw stands beside it, with the reason.
     """
     zone = plan.zone_at.get(node) if node is not None else None
     current = passages[-1] if passages and passages[-1].left_utc_ms is None else None
@@ -36,6 +39,11 @@ def passed(
     if zone is None or (len(passages) >= PASSAGES_MAX and current is None):
         return passages
     verdict = _verdict(states.get(zone.id, Clearance.UNSEEN), seen=zone.seen_by is not None)
+    detail = ""
+    if verdict is ZoneVerdict.UNPROVEN:
+        detail = next(
+            (f"{one.by}: {one.reason}"[:400] for one in let if one.zone_id == zone.id), ""
+        )
     if current is None:
         opened = ZonePassage(
             zone_id=zone.id,
@@ -43,11 +51,14 @@ def passed(
             seen_by=zone.seen_by,
             entered_utc_ms=utc_ms,
             verdict=verdict,
+            detail=detail,
         )
         return (*passages, opened)
-    if _RANK[verdict] <= _RANK[current.verdict]:
+    if _RANK[verdict] <= _RANK[current.verdict] and (not detail or current.detail):
         return passages
-    return (*passages[:-1], current.model_copy(update={"verdict": verdict}))
+    worst = max(verdict, current.verdict, key=_RANK.__getitem__)
+    changes = {"verdict": worst, "detail": current.detail or detail}
+    return (*passages[:-1], current.model_copy(update=changes))
 
 
 def closed(passages: tuple[ZonePassage, ...], utc_ms: UtcMs) -> tuple[ZonePassage, ...]:

@@ -17,18 +17,17 @@ from contracts.observations import (
     NodeState,
     RoomObservation,
 )
-from contracts.units import MonoMs, NodeId, SessionId
-from contracts.vda5050.state import ConnectionState
+from contracts.units import NodeId, SessionId
 from controller.core import (
     acting,
     alerts,
     deliveries,
     delivery_record,
     dispatch,
+    dispatch_steps,
     entries,
     escalation,
     facility_steps,
-    fleet,
     fleet_steps,
     handling,
     head_count,
@@ -37,10 +36,12 @@ from controller.core import (
     recording,
     remote_watch,
     robot_alerts,
+    robot_steps,
     session_steps,
     state,
 )
 from controller.core.alerts import AlertRecord
+from controller.core.dispatch_inputs import DispatchInput
 from controller.core.facility_words import FacilityInput
 from controller.core.fleet_inputs import FleetInput
 from controller.core.handling import Act
@@ -95,6 +96,8 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  # one a kind
         return _facility(site, given, now)
     if isinstance(given, FleetInput):
         return fleet_steps.step(site, given, now)
+    if isinstance(given, DispatchInput):
+        return dispatch_steps.step(site, given, now)
     if isinstance(given, OrderingInput):
         return ordering_steps.step(site, given, now)
     match given:
@@ -131,7 +134,7 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  # one a kind
         ):
             return _delivery(site, given, now)
         case state.RobotConnected() | state.RobotReported() | state.RobotMoved():
-            return _robot(site, given, now)
+            return robot_steps.step(site, given, now)
         case _:
             assert_never(given)
 
@@ -337,6 +340,9 @@ def _delivery(site: SiteState, given: _Delivery, now: Now) -> Result:
                 return site, (said,)
             delivery = said
         case state.PinTried():
+            refused = dispatch.standing_refusal(site, delivery, now)
+            if refused is not None:
+                return site, (refused,)
             delivery, wishes, refused = deliveries.tried(
                 delivery,
                 right=given.right,
@@ -346,76 +352,15 @@ def _delivery(site: SiteState, given: _Delivery, now: Now) -> Result:
             )
             answer = refused or answer
         case state.DeliveryCancelled():
-            called = deliveries.cancel(
-                delivery,
-                given.reason,
-                given.by,
-                site.plan.kitchen_node,
-                now.mono_ms,
-                now.utc_ms,
-            )
+            called = deliveries.cancel(delivery, given.reason, given.by, now.mono_ms, now.utc_ms)
             if isinstance(called, Refused):
                 return site, (called,)
-            delivery, wishes = called
+            delivery = called
         case _:
             assert_never(given)
     site = dispatch.with_delivery(site, delivery, wishes, now)
     site, outputs = dispatch.settle(site, now)
     return site, (answer, *outputs)
-
-
-_Robot = state.RobotConnected | state.RobotReported | state.RobotMoved
-
-
-def _robot(site: SiteState, given: _Robot, now: Now) -> Result:
-    live = site.robots.get(given.robot_id)
-    duty = site.duties.get(given.robot_id)
-    if live is None or duty is None:
-        return site, ()
-    match given:
-        case state.RobotMoved():
-            moved = replace(live, pose=given.pose)
-            return replace(site, robots=changed(site.robots, given.robot_id, moved)), ()
-        case state.RobotConnected():
-            # Any connection message may mean a reboot: its states are counted from the start again.
-            site = fleet_steps.connected(site, given.robot_id)
-            heard = replace(
-                live,
-                connection=given.connection,
-                report_header_id=-1,
-                silent_since_mono_ms=now.mono_ms,
-            )
-        case state.RobotReported():
-            if not fleet.fresh(live, given.header_id):
-                said = (given.robot_id, given.header_id, given.report)
-                return fleet_steps.stale(site, *said, now), ()
-            site = fleet_steps.judged(site, given.robot_id, given.report, now)
-            duty = site.duties[given.robot_id]
-            heard = _reported(live, given, now.mono_ms, now)
-            duty = fleet.heard(duty, given.report)
-        case _:
-            assert_never(given)
-    site = replace(
-        site,
-        robots=changed(site.robots, given.robot_id, heard),
-        duties=dispatch.same_or(site.duties, given.robot_id, duty),
-    )
-    return dispatch.settle(site, now)
-
-
-def _reported(
-    live: fleet.RobotLive, given: state.RobotReported, mono_ms: MonoMs, now: Now
-) -> fleet.RobotLive:
-    return replace(
-        live,
-        # A robot that sends its state is on the bus, whatever became of its connection message.
-        connection=ConnectionState.ONLINE,
-        report=given.report,
-        report_header_id=given.header_id,
-        report_mono_ms=mono_ms,
-        seen_utc_ms=now.utc_ms,
-        pose=given.report.pose or live.pose,
-    )
 
 
 def _no(what: str, name: str) -> Refused:

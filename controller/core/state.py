@@ -27,6 +27,8 @@ from contracts.units import MonoMs, NodeId, RobotId, RoomId, SessionId, UtcMs, Z
 from contracts.vda5050.state import ConnectionState
 from controller.core.alerts import OWN_TITLES, AlertRecord
 from controller.core.deliveries import Delivery
+from controller.core.dispatch_inputs import DispatchInput
+from controller.core.dispatch_live import DispatchLive
 from controller.core.facilities import FacilitiesLive
 from controller.core.facilities import begun as facilities_begun
 from controller.core.facility_words import FacilityInput
@@ -122,6 +124,7 @@ class SiteState:
     words: Mapping[str, TrackWord] = field(default_factory=dict)
     expected: Mapping[str, MonoMs] = field(default_factory=dict)
     watches: Mapping[RobotId, RobotWatch] = field(default_factory=dict)
+    dispatch: DispatchLive = field(default_factory=DispatchLive)
     trails: Mapping[RobotId, Trail] = field(default_factory=dict)
     """Robot -> what its next report is judged by."""
     care: Mapping[RoomId, RoomCare] = field(default_factory=dict)
@@ -508,4 +511,5 @@ Input = (
     | OutsideInput
     | FacilityInput
     | OrderingInput
+    | DispatchInput
 )

@@ -24,9 +24,19 @@ from contracts.devices import ZonePolicy
 from contracts.observations import Appearance, CameraState, Condition, SealApplied
 from contracts.units import MonoMs, UtcMs
 from contracts.vda5050.profile import CompartmentState, LidState, LockState
-from controller.core import alerts, deliveries, fleet, handling, interlock, proof, sessions, traffic
+from controller.core import (
+    alerts,
+    deliveries,
+    delivery_life,
+    fleet,
+    handling,
+    interlock,
+    proof,
+    sessions,
+    traffic,
+)
 from controller.core.deliveries import Answered, Delivery, Facts
-from controller.core.fleet import Goal, GoalKind
+from controller.core.delivery_life import At
 from controller.core.interlock import Clearance
 from controller.core.outputs import Refusal, Refused
 from controller.core.plan import route
@@ -198,9 +208,8 @@ def test_every_delivery_state_goes_on(
     state: str, changes: dict[str, object], facts: Facts, waited: int, after: str
 ) -> None:
     delivery = a_delivery(DeliveryState(state), **changes)
-    moved, _ = deliveries.advance(
-        delivery, facts, "kitchen", "door-1", MonoMs(waited), UtcMs(waited)
-    )
+    at = At("kitchen", "door-1", MonoMs(waited), UtcMs(waited))
+    moved, _ = delivery_life.advance(delivery, facts, at)
     assert moved.state == after
     if moved.ended:
         assert moved.ended_utc_ms == waited
@@ -250,16 +259,14 @@ def test_a_right_pin_opens_nothing_unless_the_robot_waits_at_the_door(
     ],
 )
 def test_calling_off(state: str, after: str | None) -> None:
-    result = deliveries.cancel(
-        a_delivery(DeliveryState(state)), "late", "sup", "kitchen", MonoMs(1), UtcMs(1)
-    )
+    result = deliveries.cancel(a_delivery(DeliveryState(state)), "late", "sup", MonoMs(1), UtcMs(1))
     if after is None:
         assert isinstance(result, Refused)
     else:
         assert not isinstance(result, Refused)
-        assert result[0].state == after
+        assert result.state == after
         if after == "returning":
-            assert result[1] == (Goal(GoalKind.KITCHEN, "kitchen"),)
+            assert result.cargo
 
 
 def sight(policy: ZonePolicy, *looks: object, at_ms: int = 0) -> Clearance:

@@ -93,6 +93,16 @@ class House:
         )
         self.start()
 
+    async def heard(self) -> None:
+        """Nothing is unlocked before the robots have said again where they stand."""
+        service = self.made.controller.service
+        await until_simulated(
+            self.clock,
+            lambda: all(live.report is not None for live in service.state.robots.values()),
+            within_ms=5_000,
+            what="the robots are heard again",
+        )
+
     @property
     def clock(self) -> SimulatedClock:
         return self.made.clock
@@ -331,6 +341,7 @@ async def test_the_meal_goes_on_after_the_controller_was_killed(
             await site.reach(state)
             if state is killed_in:
                 await site.restart()
+                await site.heard()
             if word is not None:
                 assert isinstance(await site.ask(word), Accepted)
         await site.reach(DeliveryState.RETURNED)

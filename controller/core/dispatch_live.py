@@ -1,0 +1,27 @@
+"""Holds what dispatch remembers between two settlings; lost with the process, and found anew."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from contracts.units import MonoMs, RobotId, ZoneId
+from controller.core.interlock import Clearance
+
+Edges = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchLive:
+    """``since``: when each robot was last given a node, or took up its way.
+
+    ``declined``: robot -> what its wish was judged by when it was refused; it is asked again only
+    when that has changed. ``planned``: what the last assignment was made from. ``asked``: when a
+    charger or a compartment was asked last, by name. ``zones``: the ways that zones shut.
+    ``granted``: what the last grants were made from.
+    """
+
+    since: Mapping[RobotId, MonoMs] = field(default_factory=dict)
+    declined: Mapping[RobotId, object] = field(default_factory=dict)
+    planned: object = None
+    asked: Mapping[str, MonoMs] = field(default_factory=dict)
+    zones: tuple[Mapping[ZoneId, Clearance], Edges] | None = None
+    granted: object = None

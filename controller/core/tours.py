@@ -1,0 +1,351 @@
+"""Decides what each robot drives for, and which robot takes which waiting deliveries.
+
+A robot's goal follows from its deliveries' states alone, so nothing can be forgotten: first what
+came back is emptied in the kitchen, then its compartments are loaded there one by one, then it goes
+to the doors in their order, brings back what nobody took, and drives to the refuge that is its own.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from contracts.api import DeliveryState, Sentence
+from contracts.units import RobotId, UtcMs
+from controller.core import capability, deliveries, fleet
+from controller.core.assignment import Ask, Offer, Plan, plan_tours
+from controller.core.deliveries import Delivery
+from controller.core.fleet import Duty, Goal, GoalKind, HoldVerb, RobotLive, RobotReport, Tour
+from controller.core.plan import SitePlan
+from controller.core.state import Now, SiteState, changed
+
+PLAN_EVERY_MS: Final = 10_000  # a window opens to the minute; without news nothing else changes
+SPEED_M_S: Final = 0.8  # of a robot on its way, bends and stops included: for guesses alone
+
+LOADS: Final = frozenset({DeliveryState.TO_KITCHEN, DeliveryState.LOADING, DeliveryState.LOCKING})
+AT_DOOR: Final = frozenset(
+    {
+        DeliveryState.TRAVELLING,
+        DeliveryState.ARRIVED,
+        DeliveryState.UNLOCKING,
+        DeliveryState.OPEN,
+    }
+)
+HANDED_OVER: Final = frozenset({DeliveryState.COLLECTED, DeliveryState.RETURNING})
+
+
+def with_duty(site: SiteState, duty: Duty) -> SiteState:
+    """The state with one duty set; an unchanged one keeps its identity: nothing is stored."""
+    if site.duties.get(duty.robot_id) == duty:
+        return site
+    return replace(site, duties=changed(site.duties, duty.robot_id, duty))
+
+
+def carried(site: SiteState, robot_id: RobotId) -> Iterator[Delivery]:
+    """Every delivery that this robot has not ended yet, those on its way home included."""
+    for row in site.deliveries.values():
+        if row.robot_id == robot_id and not row.ended:
+            yield row
+
+
+def strays(site: SiteState, duty: Duty, report: RobotReport | None) -> tuple[int, ...]:
+    """Compartments that hold something which belongs to no delivery: the kitchen takes it out."""
+    if report is None or not any(box.occupied for box in report.compartments):
+        return ()
+    known = {row.compartment for row in carried(site, duty.robot_id)}
+    return tuple(
+        box.compartment
+        for box in report.compartments
+        if box.occupied and box.compartment not in known
+    )
+
+
+# --- goals -------------------------------------------------------------------------------------
+
+
+def directed(site: SiteState, duty: Duty) -> Duty:
+    """The duty with the goal that its deliveries ask for now, and the one that it serves."""
+    tour = _left(site, duty)
+    rows = [site.deliveries[name] for name in tour.deliveries] if tour is not None else []
+    goal, serving = _goal(site, duty, rows)
+    if tour is not None and tour.serving != serving:
+        tour = replace(tour, serving=serving)
+    if (duty.tour, duty.goal) == (tour, goal):
+        return duty
+    return replace(duty, tour=tour, goal=goal)
+
+
+def _left(site: SiteState, duty: Duty) -> Tour | None:
+    """What of a tour is still this robot's."""
+    if duty.tour is None:
+        return None
+    names = tuple(
+        name
+        for name in duty.tour.deliveries
+        if (row := site.deliveries.get(name)) is not None
+        and not row.ended
+        and row.robot_id == duty.robot_id
+    )
+    if names == duty.tour.deliveries:
+        return duty.tour
+    return Tour(names, duty.tour.serving) if names else None
+
+
+def _goal(site: SiteState, duty: Duty, rows: Iterable[Delivery]) -> tuple[Goal | None, str | None]:
+    plan = site.plan
+    rows = tuple(rows)
+    if site.facilities.fire:
+        return _home(site, duty, GoalKind.EVACUATE), None
+    back = next((row for row in carried(site, duty.robot_id) if _comes_back(row)), None)
+    loads = next((row for row in rows if row.state in LOADS), None)
+    doors = next((row for row in rows if row.state in AT_DOOR), None)
+    kitchen = Goal(GoalKind.KITCHEN, plan.kitchen_node)
+    if back is not None and doors is None:
+        return kitchen, None
+    if loads is not None:
+        return kitchen, loads.id
+    if doors is not None:
+        node = plan.door_nodes.get(doors.room_id, plan.kitchen_node)
+        return Goal(GoalKind.DOOR, node), doors.id
+    report = site.robots.get(duty.robot_id, RobotLive()).report
+    left = set(strays(site, duty, report)) - set(duty.unemptied)
+    if left and report is not None and fleet.unfit(duty, report) is None:
+        return kitchen, None
+    return _home(site, duty, GoalKind.HOME), None
+
+
+def _home(site: SiteState, duty: Duty, kind: GoalKind) -> Goal | None:
+    """Its refuge; None before one was found for it."""
+    del site
+    return Goal(kind, duty.refuge) if duty.refuge is not None else None
+
+
+def _comes_back(row: Delivery) -> bool:
+    return row.state is DeliveryState.RETURNING and row.cargo
+
+
+def is_turn(site: SiteState, delivery: Delivery) -> bool:
+    """Whether the kitchen may be at this delivery's compartment: one lid at a time.
+
+    What came back is taken out first; then compartments are loaded in the order of the doors.
+    """
+    if delivery.robot_id is None:
+        return False
+    rows = tuple(carried(site, delivery.robot_id))
+    busy = [
+        row
+        for row in rows
+        if row.state in (DeliveryState.LOADING, DeliveryState.LOCKING)
+        or (_comes_back(row) and row.unloading)
+    ]
+    if busy:
+        return busy[0].id == delivery.id
+    first = next((row for row in rows if _comes_back(row)), None)
+    if first is not None:
+        return first.id == delivery.id
+    duty = site.duties[delivery.robot_id]
+    names = duty.tour.deliveries if duty.tour is not None else ()
+    for name in names:
+        if site.deliveries[name].state is DeliveryState.TO_KITCHEN:
+            return name == delivery.id
+    return False
+
+
+# --- assignment --------------------------------------------------------------------------------
+
+
+def offers(site: SiteState, now: Now) -> tuple[Offer, ...]:
+    """Every robot that may take a tour, now or once it has ended the one that it is on."""
+    found = (_offer(site, duty, now) for duty in site.duties.values())
+    return tuple(row for row in found if isinstance(row, Offer))
+
+
+def asks(site: SiteState) -> tuple[Ask, ...]:
+    """Every delivery that waits for a robot, or whose robot has not begun to load it."""
+    return tuple(
+        ask_of(site.plan, row)
+        for row in site.deliveries.values()
+        if row.state in (DeliveryState.REQUESTED, DeliveryState.TO_KITCHEN)
+        and row.room_id in site.plan.door_nodes
+    )
+
+
+def ask_of(plan: SitePlan, row: Delivery) -> Ask:
+    """What a delivery wants of a robot."""
+    window = row.window
+    return Ask(
+        delivery_id=row.id,
+        room_id=row.room_id,
+        door=plan.door_nodes[row.room_id],
+        ordered_utc_ms=row.ordered_utc_ms,
+        earliest_utc_ms=window.from_utc_ms if window is not None else None,
+        latest_utc_ms=window.until_utc_ms if window is not None else None,
+    )
+
+
+def unfit(site: SiteState, now: Now) -> Mapping[RobotId, Sentence]:
+    """Why each of the other robots gets no order."""
+    found = {duty.robot_id: _offer(site, duty, now) for duty in site.duties.values()}
+    return {name: row for name, row in found.items() if isinstance(row, Sentence)}
+
+
+def _offer(  # one reason each
+    site: SiteState, duty: Duty, now: Now
+) -> Offer | Sentence:
+    live = site.robots.get(duty.robot_id, RobotLive())
+    report = live.report
+    if report is None or not live.online(now.mono_ms):
+        return Sentence(zh="离线", en="offline")
+    why = fleet.unfit(duty, report)
+    if why is not None:
+        return why
+    if duty.hold is not None:
+        called = duty.hold.verb is HoldVerb.RECALL
+        zh, en = ("已召回", "called back") if called else ("已被人员暂停", "held by a person")
+        return Sentence(zh=zh, en=en)
+    lacking = capability.lacks(site.plan, site.plan.robots[duty.robot_id], duty.declared)
+    if lacking:
+        return lacking[0]
+    if duty.at_node is None or duty.refuge is None:
+        return Sentence(zh="位置未知", en="place unknown")
+    if set(strays(site, duty, report)) - set(duty.unemptied):
+        return Sentence(zh="箱格待清空", en="has something in it that the kitchen must take out")
+    rows = tuple(carried(site, duty.robot_id))
+    in_s, node = _free(site, duty, rows)
+    accepted = tuple(row.id for row in rows if row.state is DeliveryState.TO_KITCHEN)
+    boxes = _free_boxes(site, duty, report, rows)
+    if not boxes:
+        return Sentence(zh="没有空箱格", en="no empty, shut compartment")
+    return Offer(
+        robot_id=duty.robot_id,
+        node=node,
+        in_s=in_s,
+        compartments=boxes,
+        battery_percent=report.battery_percent,
+        charging=report.charging,
+        accepted=accepted if in_s == 0 else (),
+    )
+
+
+def _free(site: SiteState, duty: Duty, rows: tuple[Delivery, ...]) -> tuple[float, str]:
+    """In how many seconds a robot is free for another tour, about, and where it is then."""
+    mission = duty.mission
+    node = duty.at_node or ""
+    if mission is not None and not mission.cancelling:
+        node = mission.route[mission.released - 1]
+    doors = [row for row in rows if row.state in AT_DOOR]
+    kitchen = [
+        row for row in rows if row.state in (DeliveryState.LOADING, DeliveryState.LOCKING)
+    ] + [row for row in rows if _comes_back(row)]
+    if not doors and not kitchen:
+        return 0.0, node
+    last = doors[-1] if doors else None
+    there = site.plan.door_nodes.get(last.room_id, node) if last is not None else node
+    return 120.0 * len(doors) + 60.0 * len(kitchen), there
+
+
+def _free_boxes(
+    site: SiteState, duty: Duty, report: RobotReport, rows: tuple[Delivery, ...]
+) -> tuple[int, ...]:
+    """Compartments that are shut and checked empty, or that its next loads have already."""
+    if capability.carries_tray(site.plan.robots[duty.robot_id], duty.declared):
+        return () if any(row.cargo for row in rows) else (1,)
+    taken = {
+        row.compartment
+        for row in rows
+        if row.state is not DeliveryState.TO_KITCHEN and row.state not in HANDED_OVER
+    }
+    return tuple(
+        box.compartment
+        for box in report.compartments
+        if box.shut and not box.occupied and box.compartment not in taken
+    )
+
+
+def assigned(site: SiteState, now: Now) -> SiteState:
+    """Give waiting deliveries to robots: over all at once, whenever something has changed."""
+    waiting = [row for row in site.deliveries.values() if row.state is DeliveryState.REQUESTED]
+    if not waiting:
+        return site
+    given = offers(site, now)
+    wanted = asks(site)
+    reasons = unfit(site, now)
+    key = (
+        tuple((row.robot_id, row.node, row.in_s, row.compartments, row.accepted) for row in given),
+        wanted,
+        tuple((name, why.en) for name, why in reasons.items()),
+        now.mono_ms // PLAN_EVERY_MS,
+    )
+    if site.dispatch.planned == key:
+        return site
+    site = replace(site, dispatch=replace(site.dispatch, planned=key))
+    return _taken(site, plan_tours(site.plan, given, wanted, now.utc_ms, reasons), now)
+
+
+def _taken(site: SiteState, found: Plan, now: Now) -> SiteState:
+    for name, why in found.waiting.items():
+        row = site.deliveries[name]
+        if row.state is DeliveryState.REQUESTED and row.explanation != why:
+            site = with_row(site, replace(row, explanation=why))
+    for tour in found.tours:
+        duty = site.duties[tour.robot_id]
+        before = {row.id for row in carried(site, tour.robot_id) if row.state in LOADS}
+        if any(
+            site.deliveries[name].robot_id not in (None, tour.robot_id) for name, _ in tour.stops
+        ):
+            site = _passed_on(site, tour.robot_id, tour.stops, now)
+        for name, compartment in tour.stops:
+            row = site.deliveries[name]
+            if row.robot_id == tour.robot_id:
+                row = replace(row, compartment=compartment)
+            else:
+                row = deliveries.assigned(
+                    row, tour.robot_id, compartment, tour.why, now.mono_ms, now.utc_ms
+                )
+            site = with_row(site, row)
+        names = tuple(name for name, _ in tour.stops)
+        if before - set(names):
+            site = _let_go(site, before - set(names), now)
+        site = with_duty(site, replace(duty, tour=Tour(names)))
+    return site
+
+
+def _passed_on(
+    site: SiteState, robot_id: RobotId, stops: Iterable[tuple[str, int]], now: Now
+) -> SiteState:
+    """Deliveries that another robot had been given go to this one: they lose the other."""
+    taken = {name for name, _ in stops if site.deliveries[name].robot_id != robot_id}
+    return _let_go(site, taken, now)
+
+
+def _let_go(site: SiteState, names: Iterable[str], now: Now) -> SiteState:
+    for name in names:
+        row = site.deliveries[name]
+        if row.robot_id is None:
+            continue
+        moved = deliveries.enter(row, DeliveryState.REQUESTED, now.mono_ms, now.utc_ms)
+        site = with_row(site, replace(moved, robot_id=None, compartment=None))
+    return site
+
+
+def with_row(site: SiteState, row: Delivery) -> SiteState:
+    """The state with one delivery set; an unchanged one keeps its identity."""
+    if site.deliveries.get(row.id) == row:
+        return site
+    return replace(site, deliveries=changed(site.deliveries, row.id, row))
+
+
+def again(site: SiteState, row: Delivery, now: Now) -> SiteState:
+    """Order the same again: its robot stopped with it, and another robot brings a new one."""
+    window = row.window
+    if window is not None and window.until_utc_ms <= now.utc_ms:
+        window = None
+    name = f"{row.id}-a"
+    if name in site.deliveries or row.id.endswith("-a" * AGAIN_MAX):
+        return site
+    made = deliveries.renewed(row, name, window, now.mono_ms, UtcMs(now.utc_ms))
+    return with_row(site, made)
+
+
+AGAIN_MAX: Final = (
+    2  # a third robot that stops with the same meal is a fault that a person must see
+)
