@@ -21,7 +21,7 @@ from contracts.catalogue import CATALOGUE
 from contracts.observations import Severity
 from contracts.units import UtcMs
 from controller.core.searching import Item, terms_of
-from controller.store.search import PLACE_BITS
+from controller.store.search import PLACE_BITS, terms_value
 
 START_UTC_MS: Final = 1_700_000_000_000
 ROOMS: Final = tuple(f"room-{number}" for number in range(1, 14))  # a centre of domain.md
@@ -188,7 +188,7 @@ def fill_postgresql(url: str, alert_rows: int, segment_rows: int) -> None:
         cursor.execute("DROP INDEX search_item_terms")
         with cursor.copy(f"COPY search_item ({','.join(ITEM_COLUMNS)}) FROM STDIN") as copy:
             for made in alerts(alert_rows):
-                terms = " ".join("'" + term + "'" for term in made.terms.split(" "))
+                terms = terms_value("postgresql", made.terms, made.place >> PLACE_BITS)
                 copy.write_row((made.place, "alert", made.ref, made.body, made.more, terms))
         cursor.execute(
             "CREATE INDEX search_item_terms ON search_item USING gin (terms) "

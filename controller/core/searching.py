@@ -22,7 +22,7 @@ from controller.core.sessions import STATE_NAMES, Session
 KIND_MARK: Final = "k:"
 IN_SHADOW: Final = "q:shadow"
 TOLD: Final = "q:told"
-TERMS_VERSION: Final = 1
+TERMS_VERSION: Final = 2
 """Raised whenever a row would be entered under other terms: the index is then built anew."""
 
 WORD_MAX_CHARS: Final = 40  # a longer one is a digest; its beginning finds it

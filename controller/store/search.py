@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeVar
 
@@ -55,6 +55,7 @@ from controller.core.sessions import Session
 from controller.ports import Batch
 from controller.store import record, schema
 from controller.store.schema_search import SEARCH_ITEM, SEARCH_STATE
+from controller.store.search_slices import names_of, slices
 
 PLACE_BITS: Final = 10
 # 1,024 rows in one millisecond: no site has them, and 2**53 / 2**10 ms last until the year 2248,
@@ -94,6 +95,13 @@ class Cursor:
 
     utc_ms: int
     key: int | tuple[str, str, int, int]
+
+    @property
+    def order(self) -> tuple[int, int, tuple[Any, ...]]:
+        """Where it stands among all rows: by time; segments stand behind all else of one moment."""
+        if isinstance(self.key, int):
+            return self.utc_ms, 1, (self.key,)
+        return self.utc_ms, 0, self.key
 
     def text(self) -> str:
         """As a client holds it: opaque."""
@@ -202,7 +210,7 @@ def _enter(connection: Connection, item: Item) -> None:
         "ref": found.id,
         "body": found.model_dump_json(exclude_defaults=True),
         "more": item.more,
-        "terms": _terms_value(connection, item.terms()),
+        "terms": terms_value(connection.dialect.name, item.terms(), found.utc_ms),
     }
     same = and_(table.c.kind == found.kind.value, table.c.ref == found.id)
     known = connection.execute(select(table.c.place).where(same)).scalar()
@@ -219,11 +227,12 @@ def _enter(connection: Connection, item: Item) -> None:
     connection.execute(insert(table), {"place": low if last is None else last + 1, **values})
 
 
-def _terms_value(connection: Connection, terms: str) -> str:
+def terms_value(dialect: str, terms: str, utc_ms: int) -> str:
     """As the dialect's column takes it: ``'离席' 'k:alert'`` is a tsvector in text."""
-    if connection.dialect.name != "postgresql":
+    if dialect != "postgresql":
         return terms
-    return " ".join(_quoted(term) for term in terms.split(" "))
+    in_slices = names_of(min(max(utc_ms, 0), UTC_MAX_MS))
+    return " ".join(_quoted(term) for term in (*terms.split(" "), *in_slices))
 
 
 def _quoted(term: str) -> str:
@@ -246,13 +255,6 @@ class _Row:
     found: Found
     cursor: Cursor
 
-    @property
-    def order(self) -> tuple[int, int, tuple[Any, ...]]:
-        key = self.cursor.key
-        if isinstance(key, int):
-            return self.cursor.utc_ms, 1, (key,)
-        return self.cursor.utc_ms, 0, key
-
 
 class SearchStore:
     """Searches over a database; methods block."""
@@ -269,34 +271,80 @@ class SearchStore:
         """
         behind = Cursor.read(cursor) if cursor else None
 
-        def both(connection: Connection) -> list[_Row]:
+        def both(connection: Connection) -> tuple[_Read, list[_Row]]:
             found = _items(connection, asked, behind, limit + 1)
-            return found + _segments(connection, asked, behind, limit + 1)
+            return found, _segments(connection, asked, behind, limit + 1)
 
-        rows = self._database.read(both)
-        rows.sort(key=lambda row: row.order, reverse=True)
+        found, segments = self._database.read(both)
+        rows = sorted([*found.rows, *segments], key=lambda row: row.cursor.order, reverse=True)
+        if found.cut is not None:
+            # What lies behind the place where reading stopped belongs to the next page.
+            end = found.cut.order
+            rows = [row for row in rows if row.cursor.order >= end]
         more = len(rows) > limit
         rows = rows[:limit]
-        return Page(tuple(row.found for row in rows), rows[-1].cursor if more else None)
+        after = rows[-1].cursor if more else found.cut
+        return Page(tuple(row.found for row in rows), after)
 
 
-def _items(connection: Connection, asked: Filters, behind: Cursor | None, limit: int) -> list[_Row]:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Rows that match; ``cut``: how far they were looked at, where there may be more."""
+
+    rows: list[_Row]
+    cut: Cursor | None = None
+
+
+def _items(connection: Connection, asked: Filters, behind: Cursor | None, limit: int) -> _Read:
     """Rows of everything but segments."""
     if not items_statement_needed(asked):
-        return []
+        return _Read([])
+    groups, (low, high) = _groups(asked), _range(asked, behind)
+    if connection.dialect.name == "postgresql" and _rare(groups):
+        pieces = _pieces(connection, low, high)
+    else:
+        pieces = iter([(low, high, ())])
     rows: list[_Row] = []
-    for _ in range(CUT_MAX):
-        found = connection.execute(
-            items_statement(connection.dialect.name, asked, behind, limit)
-        ).all()
-        for place, body, more in found:
-            shown = Found.model_validate_json(body)
-            behind = Cursor(place >> PLACE_BITS, place)
-            if exactly(asked.text, shown, more):
-                rows.append(_Row(shown, behind))
-        if len(rows) >= limit or len(found) < limit:
-            break
-    return rows[:limit]
+    cuts = 0
+    for begin, end, names in pieces:
+        before = end
+        while True:
+            found = connection.execute(
+                _statement(connection.dialect.name, groups, (begin, before), names, limit)
+            ).all()
+            for place, body, more in found:
+                shown = Found.model_validate_json(body)
+                before = place
+                if exactly(asked.text, shown, more):
+                    rows.append(_Row(shown, Cursor(place >> PLACE_BITS, place)))
+            if len(rows) >= limit:
+                return _Read(rows[:limit])
+            if len(found) < limit:
+                break
+            cuts += 1
+            if cuts >= CUT_MAX and before is not None:
+                return _Read(rows, Cursor(before >> PLACE_BITS, before))
+    return _Read(rows)
+
+
+_Piece = tuple[int | None, int | None, tuple[str, ...]]
+
+
+def _pieces(connection: Connection, low: int | None, high: int | None) -> Iterator[_Piece]:
+    """The slices of time to be searched one after the other, as places."""
+    table = SEARCH_ITEM
+    oldest, newest = connection.execute(
+        select(func.min(table.c.place), func.max(table.c.place))
+    ).one()
+    if newest is None:
+        return
+    begin = oldest if low is None else max(low, oldest)
+    end = newest + 1 if high is None else min(high, newest + 1)
+    if begin >= end:
+        return
+    for piece in slices(begin >> PLACE_BITS, ((end - 1) >> PLACE_BITS) + 1):
+        inside = max(piece.low_ms << PLACE_BITS, begin), min(piece.high_ms << PLACE_BITS, end)
+        yield *inside, piece.names
 
 
 def items_statement_needed(asked: Filters) -> bool:
@@ -305,63 +353,101 @@ def items_statement_needed(asked: Filters) -> bool:
     return bool(kinds & {FoundKind.ALERT} if asked.of_alerts else kinds)
 
 
-def items_statement(dialect: str, asked: Filters, behind: Cursor | None, limit: int) -> Select[Any]:
-    """The statement of one page: terms that all must be there, in the order of places."""
-    table = SEARCH_ITEM
-    groups = (*((term,) for term in query_terms(asked.text)), *filter_terms(asked))
+def _groups(asked: Filters) -> tuple[Sequence[Term], ...]:
+    """All of these must be there, of each group one."""
+    return (*((term,) for term in query_terms(asked.text)), *filter_terms(asked))
+
+
+def _range(asked: Filters, behind: Cursor | None) -> tuple[int | None, int | None]:
+    """From which place to before which."""
     low = None if asked.from_utc_ms is None else int(asked.from_utc_ms) << PLACE_BITS
     high = None if asked.to_utc_ms is None else int(asked.to_utc_ms) << PLACE_BITS
     if behind is not None:
         # At the same millisecond everything else stands before segments.
         end = behind.key if isinstance(behind.key, int) else behind.utc_ms << PLACE_BITS
         high = end if high is None else min(high, end)
+    return low, high
+
+
+def _statement(
+    dialect: str,
+    groups: Sequence[Sequence[Term]],
+    places: tuple[int | None, int | None],
+    names: Sequence[str],
+    limit: int,
+) -> Select[Any]:
+    """The statement of one page: terms that all must be there, in the order of places.
+
+    ``names``: of the slices of time that PostgreSQL's index is asked for as well.
+    """
+    table = SEARCH_ITEM
+    place: ColumnElement[Any]
     if dialect == "postgresql":
-        place: ColumnElement[Any] = table.c.place
-        query = _narrowed(select(place, table.c.body, table.c.more), groups)
-    elif groups:
+        query = _between(_narrowed(groups, names), table.c.place, *places)
+        if not names:
+            return query.order_by(table.c.place.desc()).limit(limit)
+        # Apart, so that the planner does not walk back through all rows for a term that it
+        # believes to be common: it knows nothing of most terms.
+        place = query.selected_columns.place
+        hits = query.with_only_columns(place).cte("hits")
+        hits = hits.prefix_with("MATERIALIZED", dialect="postgresql")
+        best = select(hits.c.place).order_by(hits.c.place.desc()).limit(limit).subquery()
+        return (
+            select(table.c.place, table.c.body, table.c.more)
+            .join(best, best.c.place == table.c.place)
+            .order_by(table.c.place.desc())
+        )
+    if groups:
         place = _TERMS.c.rowid
         # The inverted index gives the page in order; only then are its rows fetched.
-        inner = select(place.label("place")).where(_TERMS.c.search_terms.op("MATCH")(_fts5(groups)))
-        inner = _between(inner, place, low, high).order_by(place.desc()).limit(limit)
-        page = inner.subquery()
+        inner: Select[Any] = select(place.label("place")).where(
+            _TERMS.c.search_terms.op("MATCH")(_fts5(groups))
+        )
+        page = _between(inner, place, *places).order_by(place.desc()).limit(limit).subquery()
         return (
             select(table.c.place, table.c.body, table.c.more)
             .join(page, page.c.place == table.c.place)
             .order_by(table.c.place.desc())
         )
-    else:
-        place = table.c.place
-        query = select(place, table.c.body, table.c.more)
-    return _between(query, place, low, high).order_by(place.desc()).limit(limit)
+    every: Select[Any] = select(table.c.place, table.c.body, table.c.more)
+    return _between(every, table.c.place, *places).order_by(table.c.place.desc()).limit(limit)
 
 
-def _narrowed(query: Select[Any], groups: Sequence[Sequence[Term]]) -> Select[Any]:
-    """PostgreSQL's part of the statement: the index is asked for what is rare alone.
+def _rare(groups: Sequence[Sequence[Term]]) -> list[Sequence[Term]]:
+    """What PostgreSQL's index is asked for: nearly every row is an alert that people were told of.
 
-    Nearly every row is an alert that people were told of. Those lists, crossed with a session's few
-    rows, were most of the time: they are conditions on the row instead.
+    Those lists, crossed with a session's few rows, were most of the time: they are conditions on
+    the row instead.
     """
+    return [group for group in groups if not _of_kind(group) and not _of_told(group)]
+
+
+def _of_kind(group: Sequence[Term]) -> bool:
+    return all(term.text.startswith(KIND_MARK) for term in group)
+
+
+def _of_told(group: Sequence[Term]) -> bool:
+    return [term.text for term in group] == [TOLD]
+
+
+def _narrowed(groups: Sequence[Sequence[Term]], names: Sequence[str]) -> Select[Any]:
+    """PostgreSQL's part of the statement: the index is asked for what is rare, in slices."""
     table = SEARCH_ITEM
-    rare = []
+    query: Select[Any] = select(table.c.place, table.c.body, table.c.more)
     for group in groups:
-        texts = [term.text for term in group]
-        if all(text.startswith(KIND_MARK) for text in texts):
-            query = query.where(table.c.kind.in_([text[len(KIND_MARK) :] for text in texts]))
-        elif texts == [TOLD]:
-            query = query.where(
-                not_(
-                    table.c.terms.bool_op("@@")(
-                        cast(bindparam("shadow", _quoted(IN_SHADOW)), TSQUERY)
-                    )
-                )
-            )
-        else:
-            rare.append(group)
+        if _of_kind(group):
+            kinds = [term.text[len(KIND_MARK) :] for term in group]
+            query = query.where(table.c.kind.in_(kinds))
+        elif _of_told(group):
+            shadow = cast(bindparam("shadow", _quoted(IN_SHADOW)), TSQUERY)
+            query = query.where(not_(table.c.terms.bool_op("@@")(shadow)))
+    rare = _rare(groups)
     if not rare:
         return query
-    return query.where(
-        table.c.terms.bool_op("@@")(cast(bindparam("terms", _tsquery(rare)), TSQUERY))
-    )
+    asked = _tsquery(rare)
+    if names:
+        asked += " & (" + " | ".join(_quoted(name) for name in names) + ")"
+    return query.where(table.c.terms.bool_op("@@")(cast(bindparam("terms", asked), TSQUERY)))
 
 
 def _between(
