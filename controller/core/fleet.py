@@ -302,9 +302,14 @@ def fresh(live: RobotLive, header_id: int) -> bool:
 
 
 def heard(duty: Duty, report: RobotReport) -> Duty:
-    """Move a duty on by what its robot reports."""
-    duty = replace(duty, at_node=report.last_node or duty.at_node)
+    """Move a duty on by what its robot reports.
+
+    A robot in doubt frees nothing: it keeps the places that it had when it was last believed.
+    """
     duty = replace(duty, actions=tuple(_answered(row, report) for row in duty.actions))
+    if duty.doubted is not None:
+        return duty
+    duty = replace(duty, at_node=report.last_node or duty.at_node)
     mission = duty.mission
     if mission is None:
         return duty
@@ -482,20 +487,31 @@ def pause_given_up(duty: Duty) -> Duty:
     return without_open(replace(duty, strays=strays), ActionKind.PAUSE)
 
 
-def stray_arrived(duty: Duty, report: RobotReport) -> Duty:
-    """A pause that was given up has reached the robot: it is to go on."""
-    if (
-        report.paused
-        and duty.pause_wanted is None
-        and any(_forgotten(duty, row.action_id) for row in report.actions)
-    ):
-        duty = replace(duty, pause_wanted=False)
+def stray_arrived(duty: Duty, report: RobotReport, utc_ms: UtcMs) -> Duty:
+    """A pause that is no longer wanted has taken effect all the same: the robot is to go on.
+
+    It may have been given up unanswered, answered before it took effect, or sent by a state that
+    was never committed. Who is paused for another reason is left alone: a person pressed a button.
+    """
+    ended = {row.action_id for row in report.actions if row.status.ended}
+    left = tuple(stray for stray in duty.strays if stray not in ended)
+    if duty.pause_wanted is None and report.paused and _paused_by_us(duty, report, left, utc_ms):
+        return replace(duty, strays=left, pause_wanted=False)
+    return duty if left == duty.strays else replace(duty, strays=left)
+
+
+def _paused_by_us(duty: Duty, report: RobotReport, left: tuple[str, ...], utc_ms: UtcMs) -> bool:
     shown = {row.action_id for row in report.actions}
-    left = tuple(stray for stray in duty.strays if stray not in shown)
-    if left == duty.strays:
-        return duty
-    wanted = False if report.paused and duty.pause_wanted is None else duty.pause_wanted
-    return replace(duty, strays=left, pause_wanted=wanted)
+    if left != duty.strays or not shown.isdisjoint(left):
+        return True
+    if any(_forgotten(duty, action_id) for action_id in shown):
+        return True
+    ours = [row for row in duty.actions if row.action in (ActionKind.PAUSE, ActionKind.RESUME)]
+    recent = utc_ms - duty.paused_utc_ms <= EFFECT_MAX_MS
+    return recent and bool(ours) and ours[-1].action is ActionKind.PAUSE
+
+
+EFFECT_MAX_MS: Final = 120_000  # a pause that shows later than this is somebody else's
 
 
 def pending(duty: Duty, kind: ActionKind) -> ActionDuty | None:

@@ -103,7 +103,7 @@ def _pausing(duty: Duty, live: RobotLive, now: Now) -> Duty:
     report = live.report
     if report is None:
         return duty
-    duty = fleet.stray_arrived(duty, report)
+    duty = fleet.stray_arrived(duty, report, now.utc_ms)
     if duty.pause_wanted is None:
         return duty
     if duty.pause_wanted:

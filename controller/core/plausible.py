@@ -18,7 +18,7 @@ from controller.core import capability
 from controller.core.doubts import Doubt, DoubtKind
 from controller.core.fleet import Duty, Mission, RobotReport
 from controller.core.outputs import ActionKind
-from controller.core.plan import SitePlan
+from controller.core.plan import SitePlan, length_m
 
 SPEED_SHARE: Final = 1.3  # over its highest speed: odometry and stamps err by some percent
 STEP_M: Final = 2.0  # a localisation that corrects itself steps this far at most
@@ -365,10 +365,38 @@ def _keeps(look: _Look, box: CompartmentState) -> bool:
     return known and not _may_be_open(look, box.compartment)
 
 
+def _leapt(look: _Look) -> Sentence | None:
+    """It says that it has passed a node which it cannot have reached since its last report."""
+    last, mission, report = look.before.report, look.duty.mission, look.report
+    if mission is None or report.order_id != mission.order_id or not look.driven_by_us:
+        return None
+    index = report.last_sequence_id // 2
+    node = look.plan.map.nodes.get(report.last_node)
+    if node is None or not mission.passed < index < len(mission.route):
+        return None
+    robot = look.plan.robots[look.duty.robot_id]
+    fastest = SPEED_SHARE * capability.speed_max(robot, look.duty.declared)
+    lasted_ms = NO_STAMP_MS if last is None else _travelled_ms(look, last)
+    allowed_m = STEP_M + fastest * lasted_ms / 1_000
+    # It may have been anywhere up to the next node when it last spoke.
+    way_m = length_m(look.plan, mission.route[mission.passed + 1 : index + 1])
+    pose = report.pose
+    same = pose is not None and pose.map_id in ("", node.map_id)
+    off_m = math.hypot(pose.x_m - node.x_m, pose.y_m - node.y_m) if pose and same else 0.0
+    far_m = max(way_m if last is not None else 0.0, off_m)
+    if far_m <= allowed_m:
+        return None
+    return Sentence(
+        zh=f"报告已通过 {node.id}，但不可能这么快到达（差 {far_m:.1f} 米）。",
+        en=f"It says that it passed {node.id}, {far_m:.1f} m farther than it can be.",
+    )
+
+
 _AT_ONCE: Final[tuple[tuple[DoubtKind, _Check], ...]] = (
     (DoubtKind.TELEPORT, _teleport),
     (DoubtKind.BATTERY, _battery),
     (DoubtKind.UNKNOWN_NODE, _unknown_node),
+    (DoubtKind.SEQUENCE, _leapt),
 )
 _LASTING: Final[tuple[tuple[DoubtKind, int, _Check], ...]] = (
     (DoubtKind.SEQUENCE, SEQUENCE_MS, _sequence),
