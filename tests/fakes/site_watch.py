@@ -14,6 +14,7 @@ from contracts.units import RoomId
 from contracts.vda5050.profile import OpenCompartment
 from controller.core.deliveries import Delivery
 from controller.core.dispatch import SENT_KEPT
+from controller.core.emptying import LEFT
 from controller.core.fleet import Duty
 from controller.core.plan import SitePlan
 from controller.core.state import SiteState
@@ -211,6 +212,8 @@ class SiteWatch:
         if command is None or state is None:
             self.ground.truth.break_(f"{who} opens without a command")
             return
+        if command.delivery_id == LEFT and command.node_id == self.plan.kitchen_node:
+            return  # the kitchen takes out what belongs to no delivery any more
         delivery = state.deliveries.get(command.delivery_id)
         if delivery is None:
             self.ground.truth.break_(f"{who} opens for {command.delivery_id}, which is not there")
@@ -289,5 +292,5 @@ class SiteWatch:
 def _held(duty: Duty) -> set[str]:
     held = set() if duty.at_node is None else {duty.at_node}
     if duty.mission is not None:
-        held |= set(duty.mission.route[duty.mission.passed :])
+        held |= set(duty.mission.route[duty.mission.passed : duty.mission.released])
     return held

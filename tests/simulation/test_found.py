@@ -123,7 +123,8 @@ def test_a_pause_that_arrives_when_nobody_wants_it_any_more_is_ended(tmp_path: P
             world.broker.accept(message)
 
         def is_held(message: Outgoing) -> bool:
-            if b"startPause" not in message.payload or message in held:
+            is_action = message.topic.endswith("/instantActions")
+            if not is_action or b"startPause" not in message.payload or message in held:
                 return False
             held.add(message)
             late.append(asyncio.create_task(deliver(message)))

@@ -38,7 +38,10 @@ def test_the_day_itself_is_without_fault(tmp_path: Path) -> None:
 
 def test_a_robot_that_is_not_stopped_for_a_person_is_found(tmp_path: Path) -> None:
     def tamper(world: World) -> None:
-        world.broker.swallows = lambda message: b"startPause" in message.payload
+        # A factsheet names the action too, and a robot without one gets no order.
+        world.broker.swallows = lambda message: (
+            message.topic.endswith("/instantActions") and b"startPause" in message.payload
+        )
 
     day = replace(DAY, walks=(Walk("corridor-1-cam", 70, 20_000, 15_000),))
     with pytest.raises(ViolationError, match=r"drives in corridor-.* after a person was seen"):
