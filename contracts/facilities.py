@@ -32,6 +32,10 @@ class _BoardLink(Strict):
     via: Literal["mqtt"]
     board: BoardId
     prefix: BoardTopic | None = None
+    alive: ObjectId | None = None
+    """A sensor that the board sends every few seconds (`platform: uptime`): one whose broker died
+    with it is found out by it, for nobody says `offline` then."""
+    alive_within_ms: int = Field(default=45_000, ge=2_000, le=600_000)
 
     @property
     def topic_prefix(self) -> str:
@@ -181,3 +185,34 @@ class FireConfig(Strict):
 
 
 Facility = DoorConfig | LiftConfig | FireConfig
+
+
+def board_of(facility: Facility) -> DoorBoardLink | LiftBoardLink | FireBoardLink | None:
+    """How a facility is reached over a board's topics; a simulated one's board has set names.
+
+    None: it is behind a gateway.
+    """
+    link = facility.link
+    if isinstance(link, HttpLink):
+        return None
+    if not isinstance(link, SimulatedLink):
+        return link
+    board, name = link.board, _object_id(facility.id)
+    if isinstance(facility, DoorConfig):
+        return DoorBoardLink(via="mqtt", board=board, cover=name)
+    if isinstance(facility, FireConfig):
+        return FireBoardLink(via="mqtt", board=board, input=name, alarm_when="ON")
+    stops = {
+        row.floor: LiftStopRelays(
+            call=f"{name}_call_{_object_id(row.floor)}", at=f"{name}_at_{_object_id(row.floor)}"
+        )
+        for row in facility.floors
+    }
+    return LiftBoardLink(
+        via="mqtt", board=board, stops=stops, door_open=f"{name}_door", hold=f"{name}_hold"
+    )
+
+
+def _object_id(name: str) -> str:
+    """A name as ESPHome makes a component's object id of it."""
+    return "".join(char if char.isascii() and char.isalnum() else "_" for char in name.lower())[:40]

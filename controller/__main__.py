@@ -53,6 +53,7 @@ from controller.edges.commands import NodeCommands
 from controller.edges.inbox import EdgeInbox
 from controller.edges.pictures import PictureFetcher, PictureStore
 from controller.edges.witnesses import WitnessPublisher
+from controller.facilities.office import FacilityOffice, open_facilities, stored_secret_key
 from controller.fleet.master import FleetMaster
 from controller.notices.channels import ChannelFileError
 from controller.notices.desk import NoticeDesk
@@ -117,6 +118,8 @@ class Keys:
     run_key: bytes | None
     oidc_secret: str = ""
     site_tokens: Mapping[str, str] = field(default_factory=dict)
+    secret_key: bytes | None = None
+    """Opens the stored passwords of lift gateways."""
 
 
 def keys_from(environ: Mapping[str, str]) -> Keys:
@@ -142,7 +145,8 @@ def keys_from(environ: Mapping[str, str]) -> Keys:
         tokens = tokens_from(environ)
     except ValueError as error:
         raise ControllerError(str(error)) from None
-    return Keys(node_keys, environ.get(EDGE_TOKEN_ENV) or None, key, secret, tokens)
+    edge_token = environ.get(EDGE_TOKEN_ENV) or None
+    return Keys(node_keys, edge_token, key, secret, tokens, stored_secret_key(environ))
 
 
 class Hands:
@@ -154,7 +158,9 @@ class Hands:
         pictures: PictureFetcher,
         fleet: FleetMaster,
         notices: NoticeDesk,
+        facilities: FacilityOffice,
     ) -> None:
+        self._facilities = facilities
         self._notices = notices
         self._commands = commands
         self._pictures = pictures
@@ -170,7 +176,9 @@ class Hands:
                 await self._notices.accept(output)
 
     async def publish(self, output: Published, utc_ms: UtcMs) -> None:
-        if not isinstance(output, CommandFacility):
+        if isinstance(output, CommandFacility):
+            self._facilities.publish(output)
+        else:
             await self._fleet.publish(output, utc_ms)
 
 
@@ -184,6 +192,7 @@ class Controller:
     witnesses: WitnessPublisher
     notices: NoticeDesk
     fleet: FleetMaster
+    facilities: FacilityOffice
     hub: EventHub
     app: FastAPI
     database: Database
@@ -203,6 +212,7 @@ class Controller:
                 group.create_task(self.commands.run())
                 group.create_task(self.witnesses.run())
                 group.create_task(self.fleet.run(self.service))
+                group.create_task(self.facilities.run(self.service))
                 group.create_task(self.hub.run())
                 group.create_task(self.notices.run())
                 group.create_task(self.security.run())
@@ -271,6 +281,7 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     client = httpx.AsyncClient(follow_redirects=False, trust_env=False)
     pictures = PictureStore(settings.data_dir / "pictures")
     fleet = FleetMaster(bus, clock, plan, run_key=signing)
+    facilities = open_facilities(site, bus, clock, client, settings.data_dir, keys.secret_key)
     api_urls = _ApiUrls()
     fetcher = PictureFetcher(
         pictures, client, clock, rng=rng, edge_token=keys.edge_token, api_url=api_urls
@@ -282,7 +293,7 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
         _kept_state(plan, database, clock, key, witnesses, settings),
         database,
         clock,
-        Hands(commands, fetcher, fleet, duty.notices),
+        Hands(commands, fetcher, fleet, duty.notices, facilities),
         (hub, witnesses, bell),
         open_outputs=database.open_outputs(),
         blocking=blocking,
@@ -299,7 +310,8 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     context = _context(service, database, pictures, security, hub, clock, metrics, outside, *desks)
     inbox, app = EdgeInbox(bus, service, clock, site.config.id, database.cursors()), build(context)
     rest = (database, security, metrics, clock, client, reports, sites)
-    return Controller(service, inbox, commands, witnesses, duty.notices, fleet, hub, app, *rest)
+    hands = (commands, witnesses, duty.notices, fleet, facilities)
+    return Controller(service, inbox, *hands, hub, app, *rest)
 
 
 def _commands(  # noqa: PLR0917  # everything is passed by argument

@@ -16,6 +16,8 @@ from contracts.devices import NodeConfig, RobotConfig, Site
 from contracts.topics import Kind
 from contracts.vda5050.topics import SPECS as VDA_SPECS
 from contracts.vda5050.topics import VdaKind, VehicleAddress
+from controller.facilities.board_desk import boards_of
+from controller.facilities.boards import Board, status_topic
 from runtime.settings import SettingsError
 from runtime.site import load_folder
 
@@ -43,12 +45,14 @@ def acl_of(site: Site) -> str:
         ValueError: two devices would have the same name at the broker.
     """
     names = [CONTROLLER, *(node.id for node in site.nodes), *(robot.id for robot in site.robots)]
+    names += sorted({board.name for board in boards_of(site.facilities)})
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"{', '.join(twice)}: two devices of one name; rename one in its file")
     blocks = [_block(CONTROLLER, _controller(site))]
     blocks += [_block(node.id, _node(site, node)) for node in site.nodes]
     blocks += [_block(robot.id, _robot(robot)) for robot in site.robots]
+    blocks += [_block(board, grants) for board, grants in _boards(site)]
     return "\n".join([HEAD, *blocks])
 
 
@@ -70,6 +74,35 @@ def _controller(site: Site) -> Iterator[str]:
     for robot in site.robots:
         for message in VdaKind:
             yield f"{_right(message, by='master')} {address_of(robot).topic(message)}"
+    for board in boards_of(site.facilities):
+        for state in _states(board):
+            yield f"read {state}"
+        for command in _commands(board):
+            yield f"write {command}"
+
+
+def _boards(site: Site) -> Iterator[tuple[str, Iterator[str]]]:
+    """Each board may say what it is wired for and hear what it is told; nothing else."""
+    boards: dict[str, list[Board]] = {}
+    for board in boards_of(site.facilities):
+        boards.setdefault(board.name, []).append(board)
+    for name, rows in boards.items():
+        grants = [f"write {state}" for board in rows for state in _states(board)]
+        grants += [f"read {command}" for board in rows for command in _commands(board)]
+        yield name, iter(grants)
+
+
+def _states(board: Board) -> list[str]:
+    keys = sorted({key for row in board.wired.values() for key in row.read})
+    alive = [f"sensor/{board.alive}"] if board.alive else []
+    return [
+        status_topic(board.prefix),
+        *(f"{board.prefix}/{key}/state" for key in (*keys, *alive)),
+    ]
+
+
+def _commands(board: Board) -> list[str]:
+    return sorted({topic for row in board.wired.values() for topic in row.written})
 
 
 def _node(site: Site, node: NodeConfig) -> Iterator[str]:

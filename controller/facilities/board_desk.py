@@ -1,0 +1,159 @@
+"""Joins relay boards on the broker to the service: what they say goes in, orders go out."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+
+from contracts.facilities import (
+    DoorBoardLink,
+    Facility,
+    FireBoardLink,
+    LiftBoardLink,
+    board_of,
+)
+from contracts.units import FacilityId
+from controller.core.facility_words import CommandFacility
+from controller.facilities.boards import (
+    Board,
+    Said,
+    Wired,
+    WiredDoor,
+    WiredFire,
+    WiredLift,
+    states_filter,
+    status_topic,
+)
+from controller.ports import Intake
+from runtime.clock import Clock
+from runtime.logs import Repeats
+from runtime.mqtt import Bus, DropPolicy, Inbox, MqttLost, Outgoing, PublishRefusedError
+
+log = structlog.get_logger(__name__)
+
+INBOX_MAX: Final = 512  # a board of 16 channels says a few words a second while a lift moves
+LOOK_MS: Final = 1_000  # how often silence is looked at
+
+
+class BoardDesk:
+    """All relay boards of a site."""
+
+    def __init__(self, bus: Bus, clock: Clock, facilities: Iterable[Facility]) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._repeats = Repeats(clock)
+        self._told: dict[FacilityId, Said] = {}
+        self._connections = self._seen = 0
+        self._orders: dict[FacilityId, CommandFacility] = {}
+        self._ordered = asyncio.Event()
+        self.counts: Counter[str] = Counter()
+        """heard; written; lost, refused: not written."""
+        self.boards = boards_of(facilities)
+        self._board_of = {name: board for board in self.boards for name in board.wired}
+        self._inboxes: list[tuple[Board, Inbox]] = [
+            (board, bus.subscribe(topic, limit=INBOX_MAX, drop=DropPolicy.OLDEST))
+            for board in self.boards
+            for topic in (status_topic(board.prefix), states_filter(board.prefix))
+        ]
+        if self.boards:
+            bus.on_connect(self._connected)
+
+    async def run(self, service: Intake) -> None:
+        """Take what boards say until cancelled."""
+        if not self.boards:
+            return
+        async with asyncio.TaskGroup() as group:
+            for board, inbox in self._inboxes:
+                group.create_task(self._read(board, inbox, service))
+            group.create_task(self._watch(service))
+            group.create_task(self._write())
+
+    def publish(self, output: CommandFacility) -> bool:
+        """Have an order written on its board; False: it hangs on none.
+
+        It does not wait: the writer of the site must not. The newest order of a facility counts,
+        and the core sends it again.
+        """
+        if output.facility_id not in self._board_of:
+            return False
+        self._orders[output.facility_id] = output
+        self._ordered.set()
+        return True
+
+    async def _write(self) -> None:
+        while True:
+            await self._ordered.wait()
+            self._ordered.clear()
+            orders, self._orders = self._orders, {}
+            for output in orders.values():
+                board = self._board_of[output.facility_id]
+                wired = board.wired[output.facility_id]
+                for topic, text in wired.writes(output.order, board.states):
+                    await self._put(topic, text)
+
+    async def _put(self, topic: str, text: str) -> None:
+        try:
+            await self._bus.publish(Outgoing(topic, text.encode()))
+            self.counts["written"] += 1
+        except MqttLost:
+            self.counts["lost"] += 1
+        except PublishRefusedError as refused:
+            self.counts["refused"] += 1
+            if times := self._repeats.due(topic):
+                log.error("facility_publish_refused", error=str(refused), times=times)
+
+    def _connected(self) -> None:
+        self._connections += 1
+
+    def _forget_old(self) -> None:
+        """After a new connection nothing counts that was said on the one before."""
+        if self._seen == self._connections:
+            return
+        self._seen = self._connections
+        for board in self.boards:
+            board.forget()
+
+    async def _read(self, board: Board, inbox: Inbox, service: Intake) -> None:
+        async for inbound in inbox:
+            self._forget_old()
+            now = self._clock.mono_ms()
+            board.take(inbound.topic, inbound.payload, now, retained=inbound.retain)
+            self.counts["heard"] += 1
+            await self._tell(board, service)
+
+    async def _watch(self, service: Intake) -> None:
+        while True:
+            await self._clock.sleep_ms(LOOK_MS)
+            self._forget_old()
+            for board in self.boards:
+                await self._tell(board, service)
+
+    async def _tell(self, board: Board, service: Intake) -> None:
+        for name, said in board.said(self._clock.mono_ms()).items():
+            if self._told.get(name) != said:
+                self._told[name] = said
+                await service.offer(said)
+
+
+def boards_of(facilities: Iterable[Facility]) -> tuple[Board, ...]:
+    """The relay boards that a site's facilities hang on."""
+    found: dict[str, Board] = {}
+    for facility in facilities:
+        link = board_of(facility)
+        if link is None:
+            continue
+        board = found.setdefault(link.topic_prefix, Board(link.board, link.topic_prefix))
+        board.wired[facility.id] = _wired(facility.id, link)
+        if link.alive is not None:
+            board.alive, board.alive_within_ms = link.alive, link.alive_within_ms
+    return tuple(found.values())
+
+
+def _wired(name: FacilityId, link: DoorBoardLink | LiftBoardLink | FireBoardLink) -> Wired:
+    if isinstance(link, DoorBoardLink):
+        return WiredDoor(name, link)
+    if isinstance(link, LiftBoardLink):
+        return WiredLift(name, link)
+    return WiredFire(name, link)
