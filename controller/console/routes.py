@@ -14,12 +14,13 @@ from controller.console.alert_view import AlertPage
 from controller.console.alerts_page import AlertsPage
 from controller.console.duty_page import DUTY_ROLES, DutyPage
 from controller.console.evidence_page import EvidencePage
+from controller.console.kitchen_page import KitchenPage
 from controller.console.logins import Login
 from controller.console.nav import WALL_ROLES, home_of, roles_of
 from controller.console.outside_desk import ACTING
 from controller.console.outside_page import OutsidePage
 from controller.console.page import Page, Shared, browser_id, language_of
-from controller.console.panels import DoorPage, KitchenPage, TabletPage
+from controller.console.panels import DoorPage
 from controller.console.parts import ASSETS, Notice
 from controller.console.report_pages import ConductPage, ReportView
 from controller.console.retrieval_page import RetrievalsPage
@@ -27,6 +28,7 @@ from controller.console.sessions_page import SessionPage, SessionsPage
 from controller.console.settings_pages import SettingsPage
 from controller.console.sites_page import SitesPage
 from controller.console.statistics_page import StatisticsPage
+from controller.console.tablet_page import TabletPage
 from controller.console.texts import Language, group, say
 from controller.console.wall import Wall
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from contracts.api import DeliveryState, DeliveryView, Dish, SiteView
+from contracts.api import DeliveryState, DeliveryView, SiteView
 from controller.console.house import House
 from controller.console.present.alerts import room_name
 from controller.console.present.words import Drawn, Words
@@ -19,6 +19,7 @@ STEPS: Final = (
 )
 
 _AT: Final[dict[DeliveryState, int]] = {
+    DeliveryState.PROPOSED: 0,
     DeliveryState.REQUESTED: 0,
     DeliveryState.TO_KITCHEN: 0,
     DeliveryState.LOADING: 1,
@@ -43,18 +44,6 @@ def strip(house: House, site: SiteView, words: Words) -> list[Drawn]:
     under_way = [view for view in newest if view.state not in ENDED]
     ended = [view for view in newest if view.state in ENDED]
     return [card(view, house, site, words) for view in (*under_way, *ended[:RECENT_MAX])]
-
-
-def of_room(room_id: str, house: House, site: SiteView, words: Words) -> list[Drawn]:
-    """What a room's tablet shows: its deliveries under way, and the last one that ended."""
-    newest = sorted(
-        (view for view in house.deliveries.values() if view.room_id == room_id),
-        key=lambda view: view.ordered_utc_ms,
-        reverse=True,
-    )
-    under_way = [view for view in newest if view.state not in ENDED]
-    ended = [view for view in newest if view.state in ENDED][: 0 if under_way else 1]
-    return [card(view, house, site, words) for view in (*under_way, *ended)]
 
 
 def card(view: DeliveryView, house: House, site: SiteView, words: Words) -> Drawn:
@@ -103,50 +92,28 @@ def _furthest(view: DeliveryView) -> int:
     return max([step for step in reached if step < len(STEPS)], default=0)
 
 
-def menu(site: SiteView, words: Words) -> list[Drawn]:
-    """The dishes, with what they contain."""
-    return [_dish(dish, words) for dish in site.menu]
-
-
-def _dish(dish: Dish, words: Words) -> Drawn:
-    allergens = ", ".join(words.name(allergen) for allergen in dish.allergens)
-    return {"id": dish.id, "name": words.name(dish.name), "allergens": allergens}
-
-
-def kitchen(house: House, site: SiteView, words: Words) -> list[Drawn]:
-    """What the kitchen has to do, oldest order first; never which project a room works on."""
-    waiting = (DeliveryState.REQUESTED, DeliveryState.TO_KITCHEN, DeliveryState.LOADING)
-    views = [view for view in house.deliveries.values() if view.state in waiting]
-    views.sort(key=lambda view: (view.state is not DeliveryState.LOADING, view.ordered_utc_ms))
-    return [_to_load(view, house, site, words) for view in views]
-
-
-def _to_load(view: DeliveryView, house: House, site: SiteView, words: Words) -> Drawn:
-    names = {dish.id: words.name(dish.name) for dish in site.menu}
-    here = view.state is DeliveryState.LOADING
-    robot = house.robots.get(view.robot_id or "")
-    status = "kitchen.here" if here else "kitchen.robot_coming" if robot else "kitchen.no_robot"
-    return {
-        "id": view.id,
-        "here": here,
-        "status": words.say(status),
-        "robot": words.name(robot.name) if robot else "",
-        "compartment": view.compartment,
-        "room": room_name(view.room_id, house, words),
-        "ordered": words.minute(view.ordered_utc_ms),
-        "lines": [
-            {"count": line.count, "name": names.get(line.dish, line.dish)} for line in view.lines
-        ],
-    }
+_DOOR_FIRST: Final = (
+    DeliveryState.OPEN,
+    DeliveryState.UNLOCKING,
+    DeliveryState.ARRIVED,
+    DeliveryState.COLLECTED,
+)
 
 
 def at_door(robot_id: str, house: House) -> DeliveryView | None:
-    """The delivery that a robot carries now; the newest, should there be two."""
+    """The delivery that a robot's panel is about: whose door it stands at, else the newest.
+
+    A robot may carry for several rooms; only what has arrived here is opened here.
+    """
     mine = [
         view
         for view in house.deliveries.values()
         if view.robot_id == robot_id and view.state is not DeliveryState.REQUESTED
     ]
+    for state in _DOOR_FIRST:
+        here = [view for view in mine if view.state is state]
+        if here:
+            return min(here, key=lambda view: (view.ordered_utc_ms, view.id))
     under_way = [view for view in mine if view.state not in ENDED]
     return max(under_way or mine, key=lambda view: view.ordered_utc_ms, default=None)
 

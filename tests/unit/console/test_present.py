@@ -8,9 +8,12 @@ import pytest
 from contracts.api import (
     DeliveryState,
     DeliveryView,
+    Found,
     Handling,
+    Inspection,
     Leg,
     OrderLine,
+    OrderTerms,
     RoomView,
     SessionState,
     ZoneView,
@@ -20,7 +23,7 @@ from contracts.devices import Named, ZonePolicy
 from contracts.observations import CameraState, NodeState
 from contracts.units import UtcMs
 from controller.console.house import ALERTS_MAX, House, changed, from_overview
-from controller.console.present import alerts, deliveries, floor, rooms, sessions
+from controller.console.present import alerts, deliveries, floor, orders, rooms, sessions
 from controller.console.present.words import Words, number
 from controller.console.texts import Language
 from runtime.clock import SimulatedClock
@@ -258,9 +261,33 @@ def test_the_kitchen_sees_what_to_load_first_and_no_project(fake: FakeController
             DeliveryState.LOADING, id="d-2", robot_id="robot-1", compartment=1, ordered_utc_ms=2_000
         )
     )
-    orders = deliveries.kitchen(house_of(fake), SITE, EN)
-    assert [order["id"] for order in orders] == ["d-2", "d-1"]
-    assert "标段" not in str(orders)
+    rows = orders.to_load(house_of(fake), SITE, EN)
+    assert [row["id"] for row in rows] == ["d-2", "d-1"]
+    assert "标段" not in str(rows)
+
+
+def test_the_tablet_offers_times_that_the_kitchen_still_takes() -> None:
+    noon = 1_795_665_600_000  # 2026-11-26 12:00 in Shanghai
+    hour = 3_600_000
+    early = orders.slots(OrderTerms(), noon - 3 * hour, noon - 3 * hour, EN)
+    assert [row["label"] for row in early[:5]] == ["11:00", "11:30", "12:00", "12:30", "13:00"]
+    late = orders.slots(OrderTerms(), noon - hour, noon - hour, EN)
+    assert late[0]["label"] == "17:00", "lunch has closed; dinner is next"
+    night = orders.slots(OrderTerms(), noon + 10 * hour, noon + 10 * hour, EN)
+    assert (night[0]["day"], night[0]["label"]) == ("11-27", "11:00")
+    assert orders.slots(OrderTerms(meals=()), noon, noon, EN) == []
+
+
+def test_the_kitchen_looks_into_what_came_back_from_a_door_once(fake: FakeController) -> None:
+    gone = meal(DeliveryState.FAILED, compartment=2, robot_id="robot-1")
+    fake.put(gone)
+    assert orders.to_inspect(house_of(fake), EN) == [], "it never left the kitchen"
+    leg = Leg(name="travelling", started_utc_ms=UtcMs(1))
+    fake.put(gone.model_copy(update={"legs": (leg,)}))
+    assert [row["compartment"] for row in orders.to_inspect(house_of(fake), EN)] == [2]
+    seen = Inspection(found=Found.FOOD, by="cook", utc_ms=UtcMs(2))
+    fake.put(gone.model_copy(update={"legs": (leg,), "inspected": seen}))
+    assert orders.to_inspect(house_of(fake), EN) == []
 
 
 def test_a_session_offers_its_next_step_only_to_the_supervisor(fake: FakeController) -> None:

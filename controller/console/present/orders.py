@@ -1,0 +1,271 @@
+"""Decides what tablet and kitchen show of menu, times of arrival, orders and what came back."""
+
+from collections.abc import Iterable
+from datetime import datetime, time, timedelta
+from typing import Final
+
+from contracts.api import (
+    Allergen,
+    Cutlery,
+    DeliveryKind,
+    DeliveryState,
+    DeliveryView,
+    Diet,
+    Dish,
+    MenuView,
+    OrderLine,
+    OrderTerms,
+    SiteView,
+    StandingView,
+)
+from contracts.api.menu import ALLERGENS, CUTLERY, DIETS, PORTIONS, Course
+from controller.console.house import House
+from controller.console.present.alerts import room_name
+from controller.console.present.deliveries import ENDED, card
+from controller.console.present.words import Drawn, Words
+
+MINUTE_MS: Final = 60_000
+SLOT_MIN: Final = 30
+HALF_MIN: Final = 10  # "12:00 +-10 min"
+SLOTS_MAX: Final = 12  # two rows on a tablet; later ones are a matter for tomorrow
+SOON: Final = (DeliveryState.PROPOSED, DeliveryState.REQUESTED, DeliveryState.TO_KITCHEN)
+TO_LOAD: Final = (DeliveryState.REQUESTED, DeliveryState.TO_KITCHEN, DeliveryState.LOADING)
+NEEDS_PIN: Final = (
+    *SOON,
+    DeliveryState.LOADING,
+    DeliveryState.LOCKING,
+    DeliveryState.TRAVELLING,
+    DeliveryState.ARRIVED,
+)
+
+
+# --- tablet -------------------------------------------------------------------------------------
+
+
+def dishes(rows: Iterable[Dish], words: Words) -> list[Drawn]:
+    """The choices, with what they contain by word."""
+    return [
+        {
+            "id": dish.id,
+            "name": words.name(dish.name),
+            "kind": dish.kind.value,
+            "course": dish.course.value,
+            "allergens": [
+                {"id": one.value, "name": words.name(ALLERGENS[one])} for one in dish.allergens
+            ],
+            "diets": [words.name(DIETS[one]) for one in dish.diets],
+            "portions": [
+                {"id": one.value, "name": words.name(PORTIONS[one])} for one in dish.portions
+            ],
+            "sold_out": dish.sold_out,
+        }
+        for dish in rows
+    ]
+
+
+def kinds(rows: Iterable[Dish], words: Words) -> list[Drawn]:
+    """The kinds that the menu has something of; meals first."""
+    found = {dish.kind for dish in rows}
+    return [
+        {"id": kind.value, "name": words.say(f"tablet.kind_{kind}")}
+        for kind in DeliveryKind
+        if kind in found
+    ]
+
+
+def choices(words: Words) -> Drawn:
+    """Allergens and cutlery to choose from."""
+    return {
+        "allergens": [{"id": one.value, "name": words.name(ALLERGENS[one])} for one in Allergen],
+        "cutlery": [{"id": one.value, "name": words.name(CUTLERY[one])} for one in Cutlery],
+        "courses": [{"id": one.value, "name": words.say(f"tablet.course_{one}")} for one in Course],
+    }
+
+
+def slots(
+    terms: OrderTerms, now_utc_ms: int, earliest_utc_ms: int | None, words: Words
+) -> list[Drawn]:
+    """Times of arrival that can still be ordered, soonest first; the controller decides in the end.
+
+    Around each half hour of the kitchen's meal times, today and tomorrow.
+    """
+    earliest = earliest_utc_ms if earliest_utc_ms is not None else now_utc_ms
+    today = datetime.fromtimestamp(now_utc_ms / 1_000, words.zone).date()
+    found: dict[int, Drawn] = {}
+    for meal in terms.meals:
+        for day in (today, today + timedelta(days=1)):
+            begins = _moment(datetime.combine(day, _time(meal.from_local), words.zone))
+            on = day if meal.until_local > meal.from_local else day + timedelta(days=1)
+            ends = _moment(datetime.combine(on, _time(meal.until_local), words.zone))
+            if now_utc_ms > begins - meal.cut_off_min * MINUTE_MS:
+                continue
+            for middle in range(begins, ends, SLOT_MIN * MINUTE_MS):
+                if middle + HALF_MIN * MINUTE_MS < earliest:
+                    continue
+                found[middle] = {
+                    "id": str(middle),
+                    "label": words.minute(middle),
+                    "day": "" if day == today else f"{day:%m-%d}",
+                    "from_utc_ms": middle - HALF_MIN * MINUTE_MS,
+                    "until_utc_ms": middle + HALF_MIN * MINUTE_MS,
+                }
+    return [found[key] for key in sorted(found)][:SLOTS_MAX]
+
+
+def of_room(room_id: str, house: House, site: SiteView, words: Words) -> list[Drawn]:
+    """What a room's tablet shows of its orders: those under way, and the last that ended."""
+    rows = [view for view in house.deliveries.values() if view.room_id == room_id]
+    rows.sort(key=lambda view: view.ordered_utc_ms, reverse=True)
+    under_way = [view for view in rows if view.state not in ENDED]
+    ended = [view for view in rows if view.state in ENDED][: 0 if under_way else 1]
+    return [_mine(view, house, site, words) for view in (*under_way, *ended)]
+
+
+def _mine(view: DeliveryView, house: House, site: SiteView, words: Words) -> Drawn:
+    window = view.window
+    return card(view, house, site, words) | {
+        "kind": view.kind.value,
+        "comes": _between(window.from_utc_ms, window.until_utc_ms, words) if window else "",
+        "waits_approval": view.state is DeliveryState.PROPOSED,
+        "changeable": view.state in SOON,
+        "wants_pin": view.state in NEEDS_PIN,
+        "has_pin": view.has_pin,
+        "order": [_line(row) for row in view.lines],
+        "cutlery": view.cutlery.value,
+        "slot": str((window.from_utc_ms + window.until_utc_ms) // 2) if window else "",
+        "window": {"from_utc_ms": window.from_utc_ms, "until_utc_ms": window.until_utc_ms}
+        if window
+        else None,
+    }
+
+
+def _line(row: OrderLine) -> Drawn:
+    return {
+        "dish": row.dish,
+        "count": row.count,
+        "portion": row.portion.value,
+        "avoid": [one.value for one in row.avoid],
+    }
+
+
+# --- kitchen ------------------------------------------------------------------------------------
+
+
+def to_load(house: House, site: SiteView, words: Words) -> list[Drawn]:
+    """What the kitchen has to do, what is here first, then by when; never who or which project."""
+    views = [view for view in house.deliveries.values() if view.state in TO_LOAD]
+    views.sort(key=lambda view: (view.state is not DeliveryState.LOADING, _due(view)))
+    return [_to_load(view, house, site, words) for view in views]
+
+
+def _due(view: DeliveryView) -> int:
+    return int(view.window.until_utc_ms if view.window else view.ordered_utc_ms)
+
+
+def _to_load(view: DeliveryView, house: House, site: SiteView, words: Words) -> Drawn:
+    here = view.state is DeliveryState.LOADING
+    robot = house.robots.get(view.robot_id or "")
+    waits = "kitchen.later_window" if view.window else "kitchen.wait_robot"
+    status = "kitchen.here" if here else "kitchen.robot_coming" if robot else waits
+    window = view.window
+    return {
+        "id": view.id,
+        "here": here,
+        "status": words.say(status),
+        "robot": words.name(robot.name) if robot else "",
+        "compartment": view.compartment,
+        "room": room_name(view.room_id, house, words),
+        "door_code": view.room_id.upper(),
+        "by": _between(window.from_utc_ms, window.until_utc_ms, words)
+        if window
+        else words.say("kitchen.at_once"),
+        "ordered": words.minute(view.ordered_utc_ms),
+        "boxes": view.boxes,
+        "kind": words.say(f"tablet.kind_{view.kind}"),
+        "meal": view.kind is DeliveryKind.MEAL,
+        "cutlery": words.name(CUTLERY[view.cutlery]) if view.kind is DeliveryKind.MEAL else "",
+        "explanation": words.name(view.explanation) if view.explanation else "",
+        "lines": [_to_pack(row, site, words) for row in view.lines],
+    }
+
+
+def _to_pack(row: OrderLine, site: SiteView, words: Words) -> Drawn:
+    dish = next((one for one in site.menu if one.id == row.dish), None)
+    diets: tuple[Diet, ...] = dish.diets if dish else ()
+    return {
+        "dish": row.dish,
+        "count": row.count,
+        "name": words.name(dish.name) if dish else row.dish,
+        "portion": "" if row.portion == "regular" else words.name(PORTIONS[row.portion]),
+        "diets": [words.name(DIETS[one]) for one in diets],
+        "avoid": [words.name(ALLERGENS[one]) for one in row.avoid],
+    }
+
+
+def to_inspect(house: House, words: Words) -> list[Drawn]:
+    """Compartments that came back with something in them, or from a door, and nobody looked."""
+    rows = [
+        view
+        for view in house.deliveries.values()
+        if view.compartment is not None
+        and view.inspected is None
+        and (view.state in ENDED or view.state is DeliveryState.RETURNING)
+        and any(leg.name == DeliveryState.TRAVELLING for leg in view.legs)
+    ]
+    rows.sort(key=lambda view: view.ended_utc_ms or view.ordered_utc_ms)
+    return [
+        {
+            "id": view.id,
+            "robot": words.name(house.robots[view.robot_id].name)
+            if view.robot_id in house.robots
+            else "",
+            "compartment": view.compartment,
+            "room": room_name(view.room_id, house, words),
+            "on_way": view.state is DeliveryState.RETURNING,
+            "explanation": words.name(view.explanation) if view.explanation else "",
+        }
+        for view in rows
+    ]
+
+
+def totals(house: House, site: SiteView, words: Words) -> list[Drawn]:
+    """How many of each dish are still to be cooked."""
+    counts: dict[str, int] = {}
+    for view in house.deliveries.values():
+        if view.state in TO_LOAD:
+            for row in view.lines:
+                counts[row.dish] = counts.get(row.dish, 0) + row.count
+    names = {dish.id: words.name(dish.name) for dish in site.menu}
+    return [{"name": names.get(key, key), "count": counts[key]} for key in sorted(counts)]
+
+
+def recurring(rows: Iterable[StandingView], menu: MenuView | None, words: Words) -> list[Drawn]:
+    """Recurring orders."""
+    names = {dish.id: words.name(dish.name) for dish in menu.dishes} if menu else {}
+    return [
+        {
+            "id": row.id,
+            "line": f"{row.body.at_local} \N{PLUS-MINUS SIGN} {row.body.plus_minus_min} min"
+            f" · {names.get(row.body.dish, row.body.dish)} · {_days(row, words)}",
+        }
+        for row in rows
+        if row.body.active
+    ]
+
+
+def _days(row: StandingView, words: Words) -> str:
+    days = sorted(row.body.days)
+    return " ".join(words.say(f"kitchen.day_{day}") for day in days) or words.say("kitchen.daily")
+
+
+def _between(since: int, until: int, words: Words) -> str:
+    return f"{words.minute(since)}-{words.minute(until)}"
+
+
+def _time(local: str) -> time:
+    hour, minute = local.split(":")
+    return time(int(hour), int(minute))
+
+
+def _moment(at: datetime) -> int:
+    return int(at.timestamp()) * 1_000
