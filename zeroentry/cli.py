@@ -15,6 +15,7 @@ from zeroentry.audit import app as audit_app
 from zeroentry.cameras import app as camera_app
 from zeroentry.complaints import EXIT_USAGE, fail, print_problems
 from zeroentry.evidence.app import app as evidence_app
+from zeroentry.facilities.command import facility_sim
 from zeroentry.maps import app as map_app
 from zeroentry.pickups import app as pickup_app
 from zeroentry.reports.app import app as report_app
@@ -45,6 +46,7 @@ app.add_typer(credential_app, rich_help_panel="Configuration")
 app.add_typer(camera_app, rich_help_panel="Configuration")
 app.add_typer(pickup_app, rich_help_panel="Configuration")
 app.add_typer(map_app, rich_help_panel="Configuration")
+app.command("facility-sim", rich_help_panel="Robots")(facility_sim)
 app.add_typer(evidence_app, rich_help_panel="Evidence")
 app.add_typer(audit_app, rich_help_panel="Evidence")
 app.add_typer(report_app, rich_help_panel="Evidence")

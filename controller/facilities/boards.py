@@ -258,6 +258,8 @@ class Board:
         levels = topic.removeprefix(f"{self.prefix}/").split("/")
         if levels == [STATUS]:
             self.online = text == ONLINE
+            if not self.online:
+                self.states.clear()  # what it said before it lost its power says nothing now
         elif len(levels) == 3 and levels[2] == "state":
             key = f"{levels[0]}/{levels[1]}"
             if any(key in row.read for row in self.wired.values()):
