@@ -19,8 +19,18 @@ from contracts.api import (
 )
 from contracts.api.record import RecordKind
 from contracts.units import RoomId, UtcMs
-from controller.core import acts, alerts, custody, deliveries, dispatch, ordering, releasing
+from controller.core import (
+    acts,
+    alerts,
+    assignment,
+    custody,
+    deliveries,
+    dispatch,
+    ordering,
+    releasing,
+)
 from controller.core import ordering_inputs as given_as
+from controller.core.assignment import Ask
 from controller.core.deliveries import Delivery
 from controller.core.ordering import Desk, Menu, Standing, menu_in
 from controller.core.ordering_inputs import OrderingInput
@@ -34,7 +44,6 @@ OPEN_PER_ROOM_MAX: Final = 12  # a week's lunches and a drink; more is a tablet 
 PIN_ISSUES_MAX: Final = 5  # who has forgotten it five times asks the supervisor
 DRIVE_M_S: Final = 0.6  # a delivery robot indoors, with its turns
 LOAD_MS: Final = 90_000  # a cook walks over, loads, shuts the lid
-ROUND_MS: Final = 6 * 60_000  # what one delivery before this one takes of a robot
 RECURRING: Final = "recurring "  # what an account cannot be called: it has a space
 STANDING_MAX: Final = 60  # recurring orders of a site: each is looked at on every tick
 
@@ -85,22 +94,22 @@ def zone_of(site: SiteState) -> ZoneInfo:
 def earliest(site: SiteState, room_id: RoomId, now: Now) -> UtcMs:
     """When a robot can be at a room's door with what is ordered now: an estimate, not a promise.
 
-    Preparing, loading, the way from the kitchen, and the deliveries that wait before it, shared
-    among the robots that answer.
+    What is cooked and loaded before, and the way from the kitchen; or when the first robot is free
+    of all that is more urgent, if that is later. While no robot answers, as if one did.
     """
     plan = site.plan
-    way = route(plan, plan.kitchen_node, plan.door_nodes.get(room_id, plan.kitchen_node))
+    door = plan.door_nodes.get(room_id, plan.kitchen_node)
+    way = route(plan, plan.kitchen_node, door)
     drive_ms = int(length_m(plan, way) / DRIVE_M_S * 1_000) if way is not None else 0
-    waiting = [
-        row
-        for row in site.deliveries.values()
-        if row.state is DeliveryState.REQUESTED
-        and (row.window is None or row.window.from_utc_ms <= now.utc_ms + ROUND_MS)
-    ]
-    robots = sum(live.online(now.mono_ms) for live in site.robots.values())
-    queue_ms = len(waiting) // max(robots, 1) * ROUND_MS
     prepare_ms = menu_in(site.ordering).terms.prepare_min * ordering.MINUTE_MS
-    return UtcMs(now.utc_ms + prepare_ms + LOAD_MS + drive_ms + queue_ms)
+    cooked = UtcMs(now.utc_ms + prepare_ms + LOAD_MS + drive_ms)
+    if room_id not in plan.door_nodes:
+        return cooked
+    ask = Ask("new", room_id, door, now.utc_ms)
+    free = assignment.earliest(
+        plan, dispatch.offers(site, now), dispatch.asks(site), ask, now.utc_ms
+    )
+    return cooked if free is None else max(cooked, free)
 
 
 def desk(site: SiteState, room_id: RoomId, now: Now, without: str = "") -> Desk:

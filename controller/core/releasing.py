@@ -56,6 +56,9 @@ def judged(site: SiteState, given: ReleaseJudged, now: Now) -> Result:
             en="Two persons release it: another supervisor than who asked must approve.",
         )
         return site, (Refused(Refusal.FORBIDDEN, detail),)
+    standing = dispatch.standing_refusal(site, delivery, now)
+    if standing is not None:
+        return site, (standing,)
     both = (first, given.by)
     after = deliveries.enter(delivery, DeliveryState.UNLOCKING, now.mono_ms, now.utc_ms)
     events = custody.recorded(after.custody, "released", " + ".join(both), now.utc_ms)

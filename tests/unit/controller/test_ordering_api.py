@@ -185,7 +185,7 @@ async def test_the_pin_is_shown_on_the_rooms_own_tablet_alone(house: House) -> N
     await house.ask("tab1", "POST", path, status=409)
 
 
-async def test_two_supervisors_release_at_the_door(house: House) -> None:
+async def test_a_release_takes_two_supervisors_and_a_robot_at_the_door(house: House) -> None:
     made = await house.order()
     path = f"/deliveries/{made['id']}/release"
     why = {"reason": "the tablet is broken"}
@@ -197,12 +197,14 @@ async def test_two_supervisors_release_at_the_door(house: House) -> None:
     assert (seen["release"]["asked_by"], seen["release"]["reason"]) == ("sup", why["reason"])
     await house.ask("sup2", "POST", path, why, 409)
     await house.ask("sup", "POST", f"{path}/judge", {"approve": True}, 403)
-    done = await house.ask("sup2", "POST", f"{path}/judge", {"approve": True})
-    assert done["release"]["approved_by"] == "sup2"
+    said = await house.ask("sup2", "POST", f"{path}/judge", {"approve": True}, 409)
+    assert "does not say that it stands at the door" in said["detail"], "no robot reports there"
+    done = await house.ask("sup2", "POST", f"{path}/judge", {"approve": False})
+    assert done["release"] is None
     events = [(row["what"], row["by"]) for row in done["custody"]]
     assert ("release_asked", "sup") in events
-    assert ("released", "sup + sup2") in events
-    assert {"release_asked", "released"} <= set(await house.steps())
+    assert ("release_refused", "sup2") in events
+    assert {"release_asked", "release_refused"} <= set(await house.steps())
 
 
 async def test_the_kitchen_edits_the_menu_that_it_saw(house: House) -> None:
