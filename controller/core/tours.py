@@ -305,7 +305,9 @@ def _taken(site: SiteState, found: Plan, now: Now) -> SiteState:
         names = tuple(name for name, _ in tour.stops)
         if before - set(names):
             site = _let_go(site, before - set(names), now)
-        site = with_duty(site, replace(duty, tour=Tour(names)))
+        # What it has handed over already stays its own until it is back.
+        behind = tuple(row.id for row in carried(site, tour.robot_id) if row.id not in names)
+        site = with_duty(site, replace(duty, tour=Tour((*names, *behind))))
     return site
 
 
