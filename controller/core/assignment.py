@@ -112,6 +112,11 @@ LATE_WEIGHT: Final = 10.0  # a second beyond a window counts as ten of waiting
 GAIN_S: Final = 60.0  # an accepted tour passes to another robot for no less than this
 ROUNDS_MAX: Final = 4  # robots have one to four compartments: a smaller tour each round
 WANTED_WITHIN_S: Final = 20 * 60.0  # an order without a window is to be there in this time
+QUEUE_S: Final = 90.0  # two robots wait near the kitchen, so that it is never idle; more block it
+KITCHEN_BUSY: Final = Sentence(
+    zh="厨房正在装餐，排队的机器人已够。",
+    en="The kitchen is loading; enough robots wait there already.",
+)
 NEVER_S: Final = 1e7  # stands in the matrix where a robot cannot take a tour
 NO_ONE: Final[Mapping[RobotId, Sentence]] = MappingProxyType({})
 
@@ -195,12 +200,16 @@ def plan_tours(
     asks: Iterable[Ask],
     now_utc_ms: UtcMs,
     unfit: Mapping[RobotId, Sentence] = NO_ONE,
+    *,
+    kitchen_s: float = 0.0,
 ) -> Plan:
     """Tours for all robots that can go, over all that waits, most urgent first.
 
     Urgent is what comes nearest to the end of its window; without a window, what was ordered first.
     Neighbouring doors are put into one tour where orders outnumber robots or the doors lie close
     by. Robots are matched to tours at the least sum of waiting, being late and being away.
+    ``kitchen_s``: how long the kitchen will be busy with what is on its way to it: no robot sets
+    out to stand in a queue there.
     """
     given = sorted(offers, key=lambda row: row.robot_id)
     reasons = dict(unfit)
@@ -225,13 +234,17 @@ def plan_tours(
         found = _round(plan, able, due, now_utc_ms)
         if not found:
             break
-        for offer, group, trip in found:
+        for offer, group, trip in sorted(found, key=lambda row: row[2].kitchen_s):
             able.remove(offer)
             due = [ask for ask in due if ask not in group.asks]
+            if kitchen_s - trip.kitchen_s > QUEUE_S and group.keeper is None:
+                waiting |= {ask.delivery_id: KITCHEN_BUSY for ask in group.asks}
+                continue
             if offer.in_s > 0 or trip.spare_s > EARLY_S:
                 why = _later(plan, offer, trip, now_utc_ms)
                 waiting |= {ask.delivery_id: why for ask in group.asks}
                 continue
+            kitchen_s = max(kitchen_s, trip.kitchen_s) + LOAD_S * len(group.asks)
             tours.append(_tour(plan, offer, group, trip, given))
     for ask in due:
         waiting[ask.delivery_id] = _nobody_can(ask, reasons, given)

@@ -45,13 +45,15 @@ class Lanes:
     """Kitchen or door -> node -> the least seconds from there."""
     to_kitchen: Mapping[str, float]
     """Node -> the least seconds to the kitchen."""
+    dead_ends: frozenset[str]
+    """Nodes that lead nowhere else and touch nothing: who stands there is in nobody's way."""
 
     def named(self, bits: int) -> tuple[str, ...]:
         """The resources of a mask, for people."""
         return tuple(name for at, name in enumerate(self.names) if bits >> at & 1)
 
 
-EMPTY: Final = Lanes({}, {}, {}, {}, {}, (), {}, {})
+EMPTY: Final = Lanes({}, {}, {}, {}, {}, (), {}, {}, frozenset())
 
 
 def lanes_of(
@@ -105,6 +107,24 @@ def lanes_of(
         names=tuple(number),
         from_stop={stop: times(steps, stop) for stop in sorted({kitchen, *doors})},
         to_kitchen=times(back, kitchen),
+        dead_ends=_dead_ends(node_bits, steps, back),
+    )
+
+
+def _dead_ends(
+    node_bits: Mapping[str, int],
+    steps: Mapping[str, Sequence[tuple[str, float]]],
+    back: Mapping[str, Sequence[tuple[str, float]]],
+) -> frozenset[str]:
+    once = twice = 0
+    for mask in node_bits.values():
+        twice |= once & mask
+        once |= mask
+    return frozenset(
+        node
+        for node, mask in node_bits.items()
+        if not mask & twice
+        and len({other for other, _ in (*steps.get(node, ()), *back.get(node, ()))}) == 1
     )
 
 

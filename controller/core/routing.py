@@ -2,7 +2,7 @@
 
 import heapq
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -12,6 +12,9 @@ from controller.core.plan import SitePlan
 NOWHERE: Final[frozenset[str]] = frozenset()
 QUIET: Final[Mapping[str, float]] = MappingProxyType({})
 OPEN: Final[frozenset[tuple[str, str]]] = frozenset()
+FREE: Final[Mapping[tuple[str, str], float]] = MappingProxyType({})
+AGAINST_S: Final = 3.0  # an edge takes about two; a corridor of ten against one robot half a minute
+AGAINST_MAX_S: Final = 9.0  # three that come are a stream; more make it no worse
 
 
 def way(
@@ -22,13 +25,15 @@ def way(
     avoid: frozenset[str] = NOWHERE,
     busy: Mapping[str, float] = QUIET,
     shut: frozenset[tuple[str, str]] = OPEN,
+    against: Mapping[tuple[str, str], float] = FREE,
 ) -> tuple[str, ...] | None:
     """The way of least time as node ids, both ends included; None when there is none.
 
     ``avoid``: nodes not to pass, the start excepted (a goal in it is not reached). ``busy``: node
     -> seconds that waiting there is expected to cost. ``shut``: ways not to be taken at all.
+    ``against``: (start, end) -> seconds that driving there costs, others coming the other way.
     """
-    return _search(plan.lanes, start, lambda node: node == goal, avoid, busy, shut)
+    return _search(plan.lanes, start, lambda node: node == goal, avoid, busy, shut, against=against)
 
 
 def way_out(
@@ -42,6 +47,19 @@ def way_out(
     """The way to the nearest refuge that is not ``taken``; None when there is none."""
     free = frozenset(plan.refuges) - taken
     return _search(plan.lanes, start, free.__contains__, avoid, QUIET, shut)
+
+
+def oncoming(ways: Iterable[tuple[str, ...]]) -> Mapping[tuple[str, str], float]:
+    """What it costs to drive against the ways that others drive: for ``way``'s ``against``.
+
+    So robots that could block one another find different ways where there are two, and streams of
+    one direction form without anybody having drawn them.
+    """
+    found: dict[tuple[str, str], float] = {}
+    for nodes in ways:
+        for start, end in itertools.pairwise(nodes):
+            found[end, start] = min(found.get((end, start), 0.0) + AGAINST_S, AGAINST_MAX_S)
+    return found
 
 
 def seconds(plan: SitePlan, nodes: tuple[str, ...]) -> float:
@@ -69,6 +87,8 @@ def _search(
     avoid: frozenset[str],
     busy: Mapping[str, float],
     shut: frozenset[tuple[str, str]],
+    *,
+    against: Mapping[tuple[str, str], float] = FREE,
 ) -> tuple[str, ...] | None:
     best: dict[str, float] = {start: 0.0}
     before: dict[str, str] = {}
@@ -80,7 +100,7 @@ def _search(
         if at_s > best[here]:
             continue
         for there, lasts_s in lanes.steps.get(here, ()):
-            reach_s = at_s + lasts_s + busy.get(there, 0.0)
+            reach_s = at_s + lasts_s + busy.get(there, 0.0) + against.get((here, there), 0.0)
             if there in avoid or (here, there) in shut or reach_s >= best.get(there, UNREACHED_S):
                 continue
             best[there], before[there] = reach_s, here
