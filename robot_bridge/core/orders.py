@@ -177,7 +177,6 @@ def _continue(
             ORDER_UPDATE_ERROR,
             f"must begin at {node_id:.40} with sequenceId {sequence_id}, the end of the base",
             nodeId=joint.node_id,
-            cause="NO_ROUTE_TO_TARGET",
         )
     base_nodes = tuple(node for node in progress.nodes if node.released)
     base_edges = tuple(edge for edge in progress.edges if edge.released)
