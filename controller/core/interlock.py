@@ -30,6 +30,7 @@ FRAME_AGE_MAX_MS: Final = 2_000  # an observation may be new while the frame und
 REACT_MS: Final = 1_000
 # From the decision to the brakes: the message (a few ms, and 300 ms again when it was lost), the
 # robot's own cycle, and what its next state is late by.
+PROMPT_MS: Final = 300  # the same when all goes well
 STOP_MARGIN_M: Final = 0.3  # a robot's nose is before the point that it reports
 LEFT_NODE_M: Final = 0.3  # so far from a node it has left it; less is how exactly it stands
 DOORWAY_M: Final = 1.0
@@ -236,11 +237,12 @@ class _Rolling:
     """Where on its base a robot is, and where it would come to stand if it were paused now.
 
     ``gone_m`` is what it may have driven since the node that it passed last, ``stop_m`` what it
-    will have when it stands, both counted from that node.
+    will have when it stands at the latest, ``soon_m`` when it answers at once; all from that node.
     """
 
     gone_m: float
     stop_m: float
+    soon_m: float
 
     @classmethod
     def of(
@@ -254,7 +256,7 @@ class _Rolling:
         if pose is not None and here is not None and pose.map_id in ("", here.map_id):
             gone_m = math.hypot(pose.x_m - here.x_m, pose.y_m - here.y_m)
         if report is not None and report.paused and not report.driving:
-            return cls(gone_m, gone_m)
+            return cls(gone_m, gone_m, gone_m)
         fastest = capability.speed_max(robot, duty.declared)
         speed = report.speed_m_s if report is not None else None
         # Between two states it may have sped up: no more is known than how fast it can be.
@@ -263,10 +265,16 @@ class _Rolling:
         later = min(fastest, speed + ACCELERATION_M_S2 * (age_s + REACT_MS / 1_000))
         drives = report is None or report.driving or mission.passed + 1 < mission.released
         if not drives:
-            return cls(gone_m, gone_m)
+            return cls(gone_m, gone_m, gone_m)
         rolled_m = gone_m + later * age_s
         stop_m = rolled_m + later * REACT_MS / 1_000
-        return cls(rolled_m, stop_m + capability.braking_m(robot, duty.declared, later))
+        soon_m = gone_m + speed * (age_s + PROMPT_MS / 1_000)
+        hard = duty.declared.deceleration_m_s2 if duty.declared is not None else None
+        return cls(
+            rolled_m,
+            stop_m + capability.braking_m(robot, duty.declared, later),
+            soon_m + speed * speed / (2 * max(hard or 0.0, robot.deceleration_m_s2)),
+        )
 
     def must_brake(self, plan: SitePlan, mission: Mission, zones: frozenset[ZoneId]) -> bool:
         """Whether it is inside one of the zones, or will be unless it brakes now."""
@@ -287,11 +295,11 @@ class _Rolling:
             return True
         for start, end in _base_ahead(mission):
             length_m = plan.ways[start][end].length_m
-            at_m = self.stop_m - reach_m
+            at_m = self.soon_m - reach_m
             if at_m <= LEFT_NODE_M:
                 return False
             if at_m <= length_m or end == mission.route[mission.released - 1]:
-                if end in plan.cab_of:
+                if end in plan.cab_of and at_m > length_m - CAB_M:
                     return True
                 if start in plan.cab_of and at_m < CAB_M:
                     return True

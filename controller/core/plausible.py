@@ -26,7 +26,6 @@ LATE_MAX_MS: Final = 30_000  # a state that a broker held for longer is not coun
 NO_STAMP_MS: Final = 3_000  # what a message may have been late by, where its stamp says nothing
 CLOCK_MAX_MS: Final = 60_000  # unlocks are valid for seconds; a minute off is no drift
 CLOCK_FIRST_MS: Final = 10_000  # a robot that has just started may not have its time yet
-BATTERY_DROP_MAX: Final = 25.0  # percent between two reports: a gauge recalibrates, but no further
 BATTERY_RISE_MAX: Final = (
     5.0  # percent without charging: a gauge under load recovers when it stands
 )
@@ -200,8 +199,8 @@ def _battery(look: _Look) -> Sentence | None:
     at_charger = look.duty.at_node in look.plan.chargers
     seconds = _travelled_ms(look, last) / 1_000
     limit = BATTERY_RISE_MAX + (BATTERY_CHARGE_PER_S * seconds if charged or at_charger else 0.0)
-    drop = BATTERY_DROP_MAX + BATTERY_CHARGE_PER_S * seconds
-    if -drop <= risen <= limit:
+    # It may break down at once, an old battery under load does; back up it comes by charging alone.
+    if risen <= limit:
         return None
     return Sentence(
         zh=f"电量在 {seconds:.1f} 秒内从 {last.battery_percent:.0f}% 变为 {charge:.0f}%。",
