@@ -318,7 +318,9 @@ def bench(
     blocking: Blocking = asyncio.to_thread,
     security: SecuritySettings | None = None,
     sites: SitesSettings | None = None,
+    database_url: str | None = None,
 ) -> Bench:
+    """A whole controller; its database is SQLite in its folder unless another is named."""
     clock = clock or SimulatedClock()
     broker = broker or MemoryBroker(clock)
     settings = ControllerSettings(
@@ -327,8 +329,10 @@ def bench(
         deployment=Deployment.DEMO,
         security=security or SecuritySettings(rate=NO_LIMITS),
         sites=sites or SitesSettings(),
+        database_url=database_url,
     )
-    with_database(settings.data_dir)
+    if database_url is None:
+        with_database(settings.data_dir)
     controller = wire(
         settings,
         small_site(policy=policy, robots=robots),

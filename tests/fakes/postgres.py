@@ -8,6 +8,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -40,13 +41,13 @@ class Server:
         socket = str(self.folder / "socket").replace("/", "%2F")
         return f"postgresql+psycopg://{ACCOUNT}@/{database}?host={socket}"
 
-    def make(self, database: str) -> str:
-        """Make a database; its URL."""
+    def make(self, database: str, template: str = "template1") -> str:
+        """Make a database, a copy of ``template``; its URL."""
         import psycopg  # an extra
 
         where = f"host={self.folder / 'socket'} user={ACCOUNT} dbname=postgres"
         with psycopg.connect(where, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{database}"'.encode())
+            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"'.encode())
         return self.url(database)
 
 
@@ -89,7 +90,7 @@ def running(
         yield Server(folder, process.pid)
     finally:
         if process is not None:
-            process.terminate()  # SIGTERM waits for clients; ours are gone or are let go
+            process.send_signal(signal.SIGINT)  # SIGTERM would wait for clients that linger
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:
