@@ -8,6 +8,7 @@ import structlog
 
 from client import ApiClient, ControllerLost, HouseEvent, RefusedError
 from contracts.api import EventName, SiteView
+from contracts.api.facilities import MapView
 from contracts.units import UtcMs
 from controller.console.house import House, changed, from_overview
 from runtime.clock import Clock
@@ -42,6 +43,7 @@ class Feed:
         self._listeners: set[Callable[[], None]] = set()
         self._last_id: str | None = None
         self.site: SiteView | None = None
+        self.chart: MapView | None = None
         self.house: House | None = None
         self.link = Link.CONNECTING
         self.lost_utc_ms: UtcMs | None = None
@@ -78,11 +80,19 @@ class Feed:
     async def _start_over(self) -> None:
         if self.site is None:
             self.site = await self._api.site()
+            self.chart = await self._chart()
         overview = await self._api.readable()
         self.house = from_overview(overview)
         if self._last_id is None and overview.event_id > 0:
             self._last_id = str(overview.event_id)
         self._set_link(Link.LIVE)
+
+    async def _chart(self) -> MapView | None:
+        """The map with its floors, doors and lifts; None for those who may not read it."""
+        try:
+            return await self._api.ask(MapView, "GET", "/map")
+        except RefusedError:
+            return None
 
     def _take(self, event: HouseEvent) -> None:
         if event.id is not None:

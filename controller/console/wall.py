@@ -249,7 +249,8 @@ class Wall(Page):
         site, words = self.login.feed.site, self.words
         if site is None:
             return
-        plan, robots = floor.plan(site, house, words), floor.robots(site, house, words)
+        plan = floor.plan(site, house, words, self.login.feed.chart)
+        robots = floor.robots(site, house, words)
         if plan != self._plan or self.floor.props.get("t") != t:
             self._plan, self._robots = plan, robots
             self.floor.show(t=t, plan=plan, robots=robots)

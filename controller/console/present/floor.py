@@ -1,8 +1,10 @@
 """Decides what the floor map shows: ways, zones by what cameras prove, robots and their way."""
 
+import itertools
 import math
 
 from contracts.api import MapNodeView, RobotCondition, RobotView, SiteView, ZoneView
+from contracts.api.facilities import FacilitiesView, FacilityView, MapView
 from contracts.devices import ZonePolicy
 from controller.console.house import House
 from controller.console.present.words import Drawn, Words
@@ -12,28 +14,151 @@ MARGIN_M = 1.3
 LABEL_M = 1.05
 
 
-def plan(site: SiteView, house: House, words: Words) -> Drawn:
-    """The drawing without its robots: size, ways, zones and named places."""
-    if not site.nodes:
-        return {"width": 0, "height": 0, "ways": [], "zones": [], "places": []}
-    paper = _Paper(site.nodes)
-    nodes = {node.id: node for node in site.nodes}
+def plan(
+    site: SiteView,
+    house: House,
+    words: Words,
+    chart: MapView | None = None,
+    facilities: FacilitiesView | None = None,
+) -> Drawn:
+    """The drawing without its robots, floor by floor: ways, zones, named places, doors, lifts.
+
+    ``chart`` None: what the site itself tells of its map, without doors, lifts and one lanes.
+    """
+    told = facilities or FacilitiesView()
+    now = {row.id: row for row in told.facilities}
     return {
-        "width": paper.width,
-        "height": paper.height,
-        "ways": _ways(site, nodes, paper),
-        "zones": [_zone(zone, site, nodes, paper, words) for zone in house.zones.values()],
-        "places": _places(site, house, nodes, paper, words),
+        "fire": told.fire.burning or told.fire.latched,
+        "floors": [
+            _floor(_Level(site, floor_id, chart), name, house, now, words)
+            for floor_id, name in _floors(site, chart)
+        ],
+        "facilities": [_facility(row, words) for row in told.facilities],
     }
 
 
 def robots(site: SiteView, house: House, words: Words) -> list[Drawn]:
-    """Each robot that has said where it stands."""
+    """Each robot, on the floor that it says it stands on."""
     if not site.nodes:
         return []
-    paper = _Paper(site.nodes)
-    nodes = {node.id: node for node in site.nodes}
-    return [_robot(robot, house, nodes, paper, words) for robot in house.robots.values()]
+    levels = {floor: _Level(site, floor, None) for floor, _ in _floors(site, None)}
+    return [_robot(robot, house, levels, words) for robot in house.robots.values()]
+
+
+def _floors(site: SiteView, chart: MapView | None) -> list[tuple[str, str]]:
+    """Id and name of each floor that has nodes, in the order of the map."""
+    named = {floor.id: floor.name for floor in chart.floors} if chart else {}
+    found = dict.fromkeys(node.map_id for node in site.nodes)
+    order = [*(key for key in named if key in found), *(key for key in found if key not in named)]
+    return [(key, named.get(key, key)) for key in order]
+
+
+class _Level:
+    """One floor: its nodes, its paper, and what of the map lies on it."""
+
+    def __init__(self, site: SiteView, floor_id: str, chart: MapView | None) -> None:
+        self.id = floor_id
+        self.site = site
+        self.chart = chart
+        self.nodes = {node.id: node for node in site.nodes if node.map_id == floor_id}
+        self.paper = _Paper(tuple(self.nodes.values()))
+
+    def ways(self) -> list[Drawn]:
+        lanes: set[tuple[str, str]] = set()
+        for lane in self.chart.one_lane if self.chart else ():
+            lanes |= {_pair(*ends) for ends in itertools.pairwise(lane.nodes)}
+        pairs = sorted({_pair(edge.start, edge.end) for edge in self.site.edges})
+        return [
+            self.segment(*pair) | {"lane": pair in lanes}
+            for pair in pairs
+            if pair[0] in self.nodes and pair[1] in self.nodes
+        ]
+
+    def segment(self, start: str, end: str) -> Drawn:
+        return _segment(self.nodes[start], self.nodes[end], self.paper)
+
+
+def _pair(one: str, other: str) -> tuple[str, str]:
+    return (one, other) if one < other else (other, one)
+
+
+def _floor(
+    level: _Level, name: str, house: House, now: dict[str, FacilityView], words: Words
+) -> Drawn:
+    paper, nodes = level.paper, level.nodes
+    zones = [zone for zone in house.zones.values() if set(zone.nodes) & set(nodes)]
+    return {
+        "id": level.id,
+        "name": name,
+        "width": paper.width,
+        "height": paper.height,
+        "ways": level.ways(),
+        "zones": [_zone(zone, level.site, nodes, paper, words) for zone in zones],
+        "places": _places(level.site, house, nodes, paper, words),
+        "doors": _doors(level, now, words),
+        "lifts": _lifts(level, now, words),
+        "refuges": [
+            dict(zip(("x", "y"), paper.node(nodes[node]), strict=True))
+            for node in (level.chart.refuges if level.chart else ())
+            if node in nodes
+        ],
+    }
+
+
+def _doors(level: _Level, now: dict[str, FacilityView], words: Words) -> list[Drawn]:
+    drawn: list[Drawn] = []
+    for door in level.chart.doors if level.chart else ():
+        ways = {_pair(*way) for way in door.ways}
+        for start, end in sorted(ways):
+            if start not in level.nodes or end not in level.nodes:
+                continue
+            (x1, y1), (x2, y2) = (
+                level.paper.node(level.nodes[start]),
+                level.paper.node(level.nodes[end]),
+            )
+            drawn.append(
+                _state_of(now.get(door.id), words)
+                | {
+                    "id": door.id,
+                    "name": words.name(door.name),
+                    "x": round((x1 + x2) / 2, 1),
+                    "y": round((y1 + y2) / 2, 1),
+                    "turn": round(math.degrees(math.atan2(y2 - y1, x2 - x1)), 1),
+                }
+            )
+    return drawn
+
+
+def _lifts(level: _Level, now: dict[str, FacilityView], words: Words) -> list[Drawn]:
+    drawn: list[Drawn] = []
+    for lift in level.chart.lifts if level.chart else ():
+        for stop in lift.floors:
+            if stop.floor == level.id and stop.cab_node in level.nodes:
+                x, y = level.paper.node(level.nodes[stop.cab_node])
+                view = now.get(lift.id)
+                here = view is not None and view.floor == level.id
+                state = _state_of(view, words)
+                drawn.append(
+                    state
+                    | {"id": lift.id, "name": words.name(lift.name), "x": x, "y": y, "here": here}
+                )
+    return drawn
+
+
+def _state_of(view: FacilityView | None, words: Words) -> Drawn:
+    state = view.condition.value if view else "offline"
+    return {"state": state, "state_label": words.say(f"facility.{state}")}
+
+
+def _facility(view: FacilityView, words: Words) -> Drawn:
+    return _state_of(view, words) | {
+        "id": view.id,
+        "kind": view.kind,
+        "name": words.name(view.name),
+        "why": words.name(view.why),
+        "floor": view.floor or "",
+        "robot": view.robot_id or "",
+    }
 
 
 class _Paper:
@@ -54,15 +179,6 @@ class _Paper:
 
     def node(self, node: MapNodeView) -> tuple[float, float]:
         return self.at(node.x_m, node.y_m)
-
-
-def _ways(site: SiteView, nodes: dict[str, MapNodeView], paper: _Paper) -> list[Drawn]:
-    pairs = {tuple(sorted((edge.start, edge.end))) for edge in site.edges}
-    return [
-        _segment(nodes[start], nodes[end], paper)
-        for start, end in sorted(pairs)
-        if start in nodes and end in nodes
-    ]
 
 
 def _segment(start: MapNodeView, end: MapNodeView, paper: _Paper) -> Drawn:
@@ -100,7 +216,11 @@ def _zone(
         "ways": [
             _segment(nodes[edge.start], nodes[edge.end], paper)
             for edge in site.edges
-            if edge.start in members and edge.end in members and edge.start < edge.end
+            if edge.start in members
+            and edge.end in members
+            and edge.start in nodes
+            and edge.end in nodes
+            and edge.start < edge.end
         ],
         "holding": len(zone.holding),
     }
@@ -122,11 +242,20 @@ def _places(
     return places
 
 
-def _robot(
-    robot: RobotView, house: House, nodes: dict[str, MapNodeView], paper: _Paper, words: Words
-) -> Drawn:
+def _robot(robot: RobotView, house: House, levels: dict[str, _Level], words: Words) -> Drawn:
+    floor = _floor_of(robot, levels)
+    level = levels[floor] if floor is not None else None
     pose = robot.pose
-    here = None if pose is None else paper.at(pose.x_m, pose.y_m)
+    here = None if pose is None or level is None else level.paper.at(pose.x_m, pose.y_m)
+    ways = {
+        key: {
+            "base": _path(here if key == floor else None, robot.route[: robot.base_nodes], row),
+            "horizon": _path(None, robot.route[max(robot.base_nodes - 1, 0) :], row)
+            if robot.base_nodes
+            else _path(here if key == floor else None, robot.route, row),
+        }
+        for key, row in levels.items()
+    }
     held = robot.condition is RobotCondition.HELD
     return {
         "id": robot.id,
@@ -138,26 +267,31 @@ def _robot(
             words.name(house.zones[zone].name) if zone in house.zones else zone
             for zone in robot.held_for
         ),
+        "by_person": words.say("dispatch.held_by") + " " + robot.hold.by if robot.hold else "",
+        "doubt": words.name(robot.doubt) if robot.doubt else "",
         "battery": None if robot.battery_percent is None else round(robot.battery_percent),
+        "floor": floor,
         "x": None if here is None else here[0],
         "y": None if here is None else here[1],
         "heading": 0 if pose is None else round(-math.degrees(pose.theta_rad), 1),
         "loaded": any(compartment.occupied for compartment in robot.compartments),
-        "base": _path(here, robot.route[: robot.base_nodes], nodes, paper),
-        "horizon": _path(None, robot.route[max(robot.base_nodes - 1, 0) :], nodes, paper)
-        if robot.base_nodes
-        else _path(here, robot.route, nodes, paper),
+        "ways": ways,
         "errors": list(robot.errors),
     }
 
 
-def _path(
-    start: tuple[float, float] | None,
-    route: tuple[str, ...],
-    nodes: dict[str, MapNodeView],
-    paper: _Paper,
-) -> str:
-    """Points of a polyline along the nodes of a route, from where the robot stands."""
+def _floor_of(robot: RobotView, levels: dict[str, _Level]) -> str | None:
+    """The floor that a robot says, or that of its last node; a lone floor is everybody's."""
+    if robot.pose is not None and robot.pose.map_id in levels:
+        return robot.pose.map_id
+    for key, level in levels.items():
+        if robot.last_node in level.nodes:
+            return key
+    return next(iter(levels)) if len(levels) == 1 else None
+
+
+def _path(start: tuple[float, float] | None, route: tuple[str, ...], level: _Level) -> str:
+    """Points of a polyline along the nodes of a route that lie on a floor, from the robot on."""
     points = [] if start is None else [start]
-    points += [paper.node(nodes[node]) for node in route if node in nodes]
+    points += [level.paper.node(level.nodes[node]) for node in route if node in level.nodes]
     return " ".join(f"{x},{y}" for x, y in points) if len(points) > 1 else ""

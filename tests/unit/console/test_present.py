@@ -15,8 +15,20 @@ from contracts.api import (
     OrderLine,
     OrderTerms,
     RoomView,
+    Sentence,
     SessionState,
     ZoneView,
+)
+from contracts.api.facilities import (
+    FacilitiesView,
+    FacilityCondition,
+    FacilityView,
+    FloorView,
+    MapDoorView,
+    MapLiftView,
+    MapStopView,
+    MapView,
+    OneLaneView,
 )
 from contracts.api.outside import ListeningView
 from contracts.devices import Named, ZonePolicy
@@ -200,16 +212,61 @@ def test_a_robot_is_drawn_with_its_way(fake: FakeController) -> None:
     fake.put(fake.robots["robot-1"].model_copy(update=fake.on_the_way()))
     drawn = floor.robots(SITE, house_of(fake), EN)[0]
     assert drawn["held_for"] == "Corridor west"
-    assert len(str(drawn["base"]).split()) == 2
-    assert len(str(drawn["horizon"]).split()) == 5
-    plan = floor.plan(SITE, house_of(fake), EN)
-    assert isinstance(plan["ways"], list)
-    assert len(plan["ways"]) == len(SITE.edges) // 2
+    ways = drawn["ways"]
+    assert isinstance(ways, dict)
+    (way,) = ways.values()
+    assert len(way["base"].split()) == 2
+    assert len(way["horizon"].split()) == 5
+    floors = floor.plan(SITE, house_of(fake), EN)["floors"]
+    assert isinstance(floors, list)
+    assert [len(row["ways"]) for row in floors] == [len(SITE.edges) // 2]
+
+
+def test_a_house_of_two_floors_is_drawn_floor_by_floor(fake: FakeController) -> None:
+    ends = (SITE.edges[0].start, SITE.edges[0].end)
+    upper = [
+        node.model_copy(update={"map_id": "floor-2"}) for node in SITE.nodes if node.id in ends
+    ]
+    lower = [
+        node.model_copy(update={"map_id": "floor-1"}) for node in SITE.nodes if node.id not in ends
+    ]
+    site = SITE.model_copy(update={"nodes": (*lower, *upper)})
+    stop = MapStopView(floor="floor-2", cab_node=upper[0].id)
+    door = MapDoorView(
+        id="door-1", name=Named(zh="门", en="door"), ways=((upper[0].id, upper[1].id),)
+    )
+    chart = MapView(
+        floors=(FloorView(id="floor-2", name="Upper"), FloorView(id="floor-1", name="Lower")),
+        nodes=site.nodes,
+        edges=site.edges,
+        doors=(door,),
+        lifts=(MapLiftView(id="lift-1", name=Named(zh="电梯", en="lift"), floors=(stop,)),),
+        one_lane=(OneLaneView(nodes=(upper[0].id, upper[1].id), length_m=1, only_way=True),),
+        kitchen=site.kitchen_node,
+    )
+    stuck = FacilityView(
+        id="lift-1",
+        kind="lift",
+        name=Named(zh="电梯", en="lift"),
+        condition=FacilityCondition.STUCK,
+        why=Sentence(zh="卡住", en="it is stuck"),
+        floor="floor-2",
+    )
+    drawn = floor.plan(site, house_of(fake), EN, chart, FacilitiesView(facilities=(stuck,)))
+    floors = drawn["floors"]
+    assert isinstance(floors, list)
+    assert [row["name"] for row in floors] == ["Upper", "Lower"]
+    assert [row["lifts"][0]["state"] for row in floors if row["lifts"]] == ["stuck"]
+    assert [len(row["doors"]) for row in floors] == [1, 0]
+    assert sum(way["lane"] for way in floors[0]["ways"]) == 1
+    there = fake.robots["robot-1"].model_copy(update={"pose": None, "last_node": upper[1].id})
+    fake.put(there)
+    assert floor.robots(site, house_of(fake), EN)[0]["floor"] == "floor-2"
 
 
 def test_a_site_without_a_map_has_no_drawing(fake: FakeController) -> None:
     bare = SITE.model_copy(update={"nodes": (), "edges": ()})
-    assert floor.plan(bare, house_of(fake), EN)["width"] == 0
+    assert floor.plan(bare, house_of(fake), EN)["floors"] == []
     assert floor.robots(bare, house_of(fake), EN) == []
 
 
