@@ -267,6 +267,8 @@ def _moved(lift: LiftConfig, live: LiftLive, wish: Wish | None, mono_ms: MonoMs)
     phase = wish.phase
     if phase is LiftPhase.BOARDING and not live.ready_at(wish.floor) and not wish.entering:
         phase = LiftPhase.CALLING
+    elif phase is LiftPhase.RIDING and live.ready_at(wish.floor):
+        phase = LiftPhase.LEAVING
     if (phase, wish.robot_id, wish.floor) != (live.phase, live.robot_id, live.floor):
         return replace(
             live,
@@ -297,8 +299,7 @@ def _limit_ms(lift: LiftConfig, phase: LiftPhase) -> int:
 def _order(live: LiftLive) -> LiftOrder:
     if live.phase is LiftPhase.IDLE:
         return LET_GO
-    riding_off = live.phase is LiftPhase.RIDING and not live.ready_at(live.floor)
-    hold = live.phase is not LiftPhase.CALLING and not riding_off
+    hold = live.phase in {LiftPhase.BOARDING, LiftPhase.LEAVING}
     return LiftOrder(floor=live.floor, hold=hold, reserve=True)
 
 

@@ -21,6 +21,9 @@ def facility_sim(
         list[str] | None,
         typer.Option(help="ID=stuck, slow or silent from the start. Repeatable."),
     ] = None,
+    speed: Annotated[
+        float, typer.Option(help="How much faster than real ones they move.", min=0.1, max=20.0)
+    ] = 1.0,
 ) -> None:
     """Play a site's doors, lifts and fire alarm on the topics of their boards.
 
@@ -34,7 +37,7 @@ def facility_sim(
     from zeroentry.facilities.model import boards_for
     from zeroentry.facilities.process import run_boards
 
-    logs.configure("facility-sim")
+    logs.configure("facility-sim", json=False, level="INFO")
     try:
         site = load_site(folder)
     except SettingsError as error:
@@ -47,4 +50,5 @@ def facility_sim(
         name, _, what = words.partition("=")
         if not any(row.script(f"{name} {what}") for row in boards):
             fail(f"--fault {words!r} is not ID=stuck, slow or silent of this site")
-    asyncio.run(run_boards(boards, MqttSettings(host=host, port=port, client_id="facility-sim")))
+    settings = MqttSettings(host=host, port=port, client_id="facility-sim")
+    asyncio.run(run_boards(boards, settings, speed=speed))

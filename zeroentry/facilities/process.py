@@ -26,9 +26,10 @@ SCRIPT: Final = "sim/command"
 class BoardProcess:
     """One board on the broker."""
 
-    def __init__(self, board: SimBoard, settings: MqttSettings, clock: Clock) -> None:
+    def __init__(self, board: SimBoard, settings: MqttSettings, clock: Clock, speed: float) -> None:
         self._board = board
         self._clock = clock
+        self._speed = speed
         status = f"{board.prefix}/status"
         self._session = MqttSession(
             settings.model_copy(
@@ -59,14 +60,18 @@ class BoardProcess:
         self._board.said.clear()
         return (Outgoing(f"{self._board.prefix}/status", b"online", retain=True),)
 
+    def _played_ms(self) -> int:
+        """The time that doors and lifts live in."""
+        return int(self._clock.mono_ms() * self._speed)
+
     async def _move(self) -> None:
-        before = self._clock.mono_ms()
+        before = self._played_ms()
         spoke_ms = 0
         while True:
             await self._clock.sleep_ms(STEP_MS)
-            now = self._clock.mono_ms()
-            self._board.move(before, now)
-            before = now
+            played, now = self._played_ms(), self._clock.mono_ms()
+            self._board.move(before, played)
+            before = played
             news = self._board.news()
             if self._board.alive is not None and now - spoke_ms >= ALIVE_MS:
                 news[f"sensor/{self._board.alive}"] = str(now // 1_000)
@@ -89,11 +94,13 @@ class BoardProcess:
                 taken = self._board.script(text)
                 log.info("script", words=text[:80], taken=taken)
             elif len(levels) == 3:
-                self._board.tell(levels[0], levels[1], text, self._clock.mono_ms())
+                self._board.tell(levels[0], levels[1], text, self._played_ms())
 
 
-async def run_boards(boards: Sequence[SimBoard], settings: MqttSettings) -> None:
-    """Run boards until a signal."""
+async def run_boards(
+    boards: Sequence[SimBoard], settings: MqttSettings, *, speed: float = 1.0
+) -> None:
+    """Run boards until a signal; ``speed`` times as fast as real doors and lifts are."""
     clock = SystemClock()
-    processes = [BoardProcess(board, settings, clock) for board in boards]
+    processes = [BoardProcess(board, settings, clock, speed) for board in boards]
     await run_service([part for process in processes for part in process.parts()])
