@@ -51,6 +51,7 @@ ENTRIES: Final = (
         (*_SUPERVISORS, Role.DUTY_OFFICER, Role.OPS, Role.SYSTEM_ADMIN),
         "house",
     ),
+    Entry("robots", "/robots", "robot", WALL_ROLES, "house"),
     Entry("outside", "/outside", "ear", (*_SUPERVISORS, Role.DUTY_OFFICER), "house"),
     Entry("sites", "/sites", "link", (Role.SUPERVISOR, Role.AUDITOR), "house"),
     Entry("kitchen", "/kitchen", "meal", (Role.KITCHEN,), "house"),

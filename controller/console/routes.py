@@ -12,6 +12,7 @@ from controller.console import login_pages, node_pages
 from controller.console.account_pages import AccountPage
 from controller.console.alert_view import AlertPage
 from controller.console.alerts_page import AlertsPage
+from controller.console.dispatch_page import DispatchPage
 from controller.console.duty_page import DUTY_ROLES, DutyPage
 from controller.console.evidence_page import EvidencePage
 from controller.console.kitchen_page import KitchenPage
@@ -96,6 +97,11 @@ def _register_panels(shared: Shared, guard: "_Guard") -> None:
         return guard.open(
             request, (Role.DOOR_PANEL,), lambda login: DoorPage(shared, login, request, robot_id)
         )
+
+    @ui.page("/robots")
+    def robots(request: Request) -> Response | None:
+        roles = roles_of("robots")
+        return guard.open(request, roles, lambda login: DispatchPage(shared, login, request))
 
     @ui.page("/kitchen")
     def kitchen(request: Request) -> Response | None:

@@ -97,6 +97,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "kitchen.wait_robot": ("等待机器人", "Waiting for a robot"),
     "kitchen.later_window": ("按时段派车", "A robot comes in time for its window"),
     # the robots' desk
+    "nav.robots": ("机器人与配送", "Robots"),
     "dispatch.title": ("机器人与配送", "Robots and deliveries"),
     "dispatch.approvals": ("待批准", "To approve"),
     "dispatch.no_approvals": ("没有待批准的申请。", "Nothing waits for approval."),
