@@ -45,6 +45,8 @@ class Lanes:
     """Kitchen or door -> node -> the least seconds from there."""
     to_kitchen: Mapping[str, float]
     """Node -> the least seconds to the kitchen."""
+    no_stop: frozenset[str]
+    """Nodes inside a lift's car: nobody is let in there before the place behind it is free."""
     dead_ends: frozenset[str]
     """Nodes that lead nowhere else and touch nothing: who stands there is in nobody's way."""
 
@@ -53,7 +55,7 @@ class Lanes:
         return tuple(name for at, name in enumerate(self.names) if bits >> at & 1)
 
 
-EMPTY: Final = Lanes({}, {}, {}, {}, {}, (), {}, {}, frozenset())
+EMPTY: Final = Lanes({}, {}, {}, {}, {}, (), {}, {}, frozenset(), frozenset())
 
 
 def lanes_of(
@@ -107,6 +109,7 @@ def lanes_of(
         names=tuple(number),
         from_stop={stop: times(steps, stop) for stop in sorted({kitchen, *doors})},
         to_kitchen=times(back, kitchen),
+        no_stop=frozenset(cab_of),
         dead_ends=_dead_ends(node_bits, steps, back),
     )
 

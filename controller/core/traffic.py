@@ -291,10 +291,26 @@ class _Table:
         while count < reach and not steps[count] & taken:
             count += 1
         while count > claim.has:
-            if self._give(index, count):
+            if self._leaves_free(index, count, taken) and self._give(index, count):
                 return count
             count -= 1
         return count
+
+    def _leaves_free(self, index: int, count: int, taken: int) -> bool:
+        """Whether a robot that stops there blocks no lift: else what lies behind it must be free.
+
+        This keeps nobody waiting for ever: the first in the order finds its whole path free.
+        """
+        way, no_stop = self.claims[index].way, self.lanes.no_stop
+        if way[count - 1] not in no_stop:
+            return True
+        behind = self.steps[index][count : len(way)]
+        for node, bits in zip(way[count:], behind, strict=True):
+            if bits & taken:
+                return False
+            if node not in no_stop:
+                return True
+        return True
 
     def _give(self, index: int, count: int) -> bool:
         steps, has = self.steps[index], self.claims[index].has
