@@ -8,6 +8,7 @@ from client.alerts import AlertCalls
 from client.base import FORBIDDEN, ControllerLost, RefusedError
 from client.deliveries import DeliveryCalls
 from client.evidence import EvidenceCalls
+from client.facilities import FacilityCalls
 from client.handling import HandlingCalls
 from client.house import HouseCalls
 from client.outside import OutsideCalls
@@ -25,6 +26,7 @@ class ApiClient(
     AlertCalls,
     DeliveryCalls,
     EvidenceCalls,
+    FacilityCalls,
     HandlingCalls,
     HouseCalls,
     OutsideCalls,

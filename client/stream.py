@@ -18,6 +18,7 @@ from contracts.api import (
     SessionView,
     ZoneView,
 )
+from contracts.api.facilities import FacilitiesView
 from contracts.api.outside import CallView, EntryView, ListeningView, TalkView, TextView
 
 EVENT_SILENCE_S = 25.0  # the controller sends a comment every 10 s: two missed is a dead link
@@ -35,6 +36,7 @@ View = (
     | TalkView
     | EntryView
     | ListeningView
+    | FacilitiesView
 )
 
 _VIEWS: Final[Mapping[EventName, type[View]]] = {
@@ -49,6 +51,7 @@ _VIEWS: Final[Mapping[EventName, type[View]]] = {
     EventName.TALK: TalkView,
     EventName.ENTRY: EntryView,
     EventName.LISTENING: ListeningView,
+    EventName.FACILITIES: FacilitiesView,
 }
 
 _EVENT_NAMES: Final = frozenset(name.value for name in EventName)

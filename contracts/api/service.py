@@ -62,7 +62,7 @@ class EventName(StrEnum):
 
     ``alert``, ``session``, ``delivery`` and what is done from outside (``call``, ``text``,
     ``talk``, ``entry``, ``listening``) are lasting: they carry an id, and ``Last-Event-ID`` resumes
-    behind it. ``room``, ``robot`` and ``zone`` are live: newest wins, no id. ``resync``
+    behind it. ``room``, ``robot``, ``zone``, ``facilities`` are live: newest wins, no id. ``resync``
     (no data) says that too much was missed: fetch the overview again.
     """
 
@@ -77,4 +77,5 @@ class EventName(StrEnum):
     ROOM = "room"
     ROBOT = "robot"
     ZONE = "zone"
+    FACILITIES = "facilities"
     RESYNC = "resync"

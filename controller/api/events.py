@@ -28,6 +28,7 @@ SCOPE_OF: Final[Mapping[EventName, Scope]] = {
     EventName.ROOM: Scope.ROOMS,
     EventName.ROBOT: Scope.ROBOTS,
     EventName.ZONE: Scope.ZONES,
+    EventName.FACILITIES: Scope.ROBOTS,
     EventName.CALL: Scope.TEXT,
     EventName.TEXT: Scope.TEXT,
     EventName.TALK: Scope.TALK,

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from contracts.api import EventName
 from contracts.envelope import Strict
 from contracts.units import RoomId
-from controller.core import outside_views, views
+from controller.core import facility_views, outside_views, views
 from controller.core.alerts import AlertRecord
 from controller.core.interlock import LEASE_MS
 from controller.core.state import SiteState
@@ -22,6 +22,7 @@ RING_MAX: Final = (
 )
 BEHIND_MAX: Final = 500  # lasting events a client may be behind before it is dropped
 CLIENTS_MAX: Final = 200  # eight console seats a site, tablets, and room to spare
+WHOLE_SITE: Final = "site"  # the key of what is told as one
 LIVE_PERIOD_MS: Final = 200  # at most five a second for each key: what an eye follows
 
 
@@ -168,6 +169,8 @@ class EventHub:
             self._dirty[EventName.ZONE, zone_id] = None
         for robot_id in _keys(before.robots, after.robots):
             self._dirty[EventName.ROBOT, robot_id] = None
+        if before.facilities is not after.facilities:
+            self._dirty[EventName.FACILITIES, WHOLE_SITE] = None
         for node_id in _keys(before.nodes, after.nodes):
             for room_id, watcher in after.plan.watcher.items():
                 if watcher == node_id:
@@ -244,6 +247,8 @@ class EventHub:
             return views.robot_view(state, key, now)
         if name is EventName.ZONE and key in state.plan.zones:
             return views.zone_view(state, key, now)
+        if name is EventName.FACILITIES:
+            return facility_views.facilities_view(state)
         return None
 
 
