@@ -19,6 +19,7 @@ from zeroentry.facilities.command import facility_sim
 from zeroentry.maps import app as map_app
 from zeroentry.pickups import app as pickup_app
 from zeroentry.reports.app import app as report_app
+from zeroentry.robots import command_for as bridge_command
 from zeroentry.simulator.cli import app as simulate_app
 
 if TYPE_CHECKING:
@@ -181,10 +182,11 @@ def console(config: ConfigFile, set_: Overrides = None) -> None:
     _service("controller.console", "controller", "ConsoleSettings", config, set_)
 
 
-@app.command(rich_help_panel="Run a part of a site")
-def bridge(config: ConfigFile, set_: Overrides = None) -> None:
-    """Run the bridge of one robot: VDA 5050 on one side, the vehicle on the other."""
+def _bridge(config: Path, set_: list[str] | None) -> None:
     _service("robot_bridge", "edge", "BridgeSettings", config, set_)
+
+
+app.add_typer(bridge_command(_bridge), rich_help_panel="Run a part of a site")
 
 
 @app.command(rich_help_panel="Start here")

@@ -121,9 +121,6 @@ async def visualization(probe: Probe) -> None:
     await probe.idle()
 
 
-# The next rules look at all that was heard, so they are checked last (run.py puts them there).
-
-
 @rule("6.4", "headerId rises by 1 in each topic", Group.MESSAGES)
 async def header_ids(probe: Probe) -> None:
     """Over all states and visualizations that were heard, none lost."""

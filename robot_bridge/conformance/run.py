@@ -17,8 +17,7 @@ from robot_bridge.conformance.words import Group, NotApplicable, Unmet, Verdict
 MODULES: Final = (messages, orders, actions)
 """Importing them fills ``RULES``."""
 
-LAST: Final = Group.MESSAGES
-"""These look at all that the vehicle said during the other checks."""
+ORDER: Final = {group: index for index, group in enumerate(Group)}
 
 _STYLES: Final = {
     Verdict.PASS: "green",
@@ -35,7 +34,7 @@ def rules(only: str = "", *, drive: bool = True) -> list[Rule]:
         if (only.lower() in row.name.lower() or only.lower() == row.group)
         and (drive or not row.drives)
     ]
-    return sorted(wanted, key=lambda row: row.group is LAST)
+    return sorted(wanted, key=lambda row: ORDER[row.group])
 
 
 async def check_all(

@@ -4,16 +4,17 @@ from enum import StrEnum
 
 
 class Group(StrEnum):
-    """Which part of the standard a rule belongs to."""
+    """Which part of the standard a rule belongs to, in the order of checking."""
 
     CONNECTION = "connection"
-    MESSAGES = "messages"
     STATE = "state"
     FACTSHEET = "factsheet"
     ORDERS = "orders"
     REFUSALS = "refusals"
     CANCEL = "cancel"
     ACTIONS = "actions"
+    MESSAGES = "messages"
+    """Looks at all that the vehicle said meanwhile, so it comes last."""
 
 
 class Verdict(StrEnum):

@@ -1,0 +1,138 @@
+"""`zeroentry bridge conformance` and `check`, as a person runs them, on a real broker."""
+
+import asyncio
+import json
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from contracts.vda5050.topics import VdaKind, vehicle_filter
+from runtime.clock import SystemClock
+from runtime.mqtt import Inbox, MqttSession, MqttSettings
+from tests.integration.robot_bridge.test_bridge_process import (
+    BRIDGE_STARTS_S,
+    BROKER_STARTS_S,
+    ROOT,
+    free_port,
+    start,
+    stop,
+    write_settings,
+)
+
+FAST = {
+    "speed_mps": 2.5,
+    "acceleration_mps2": 4.0,
+    "deceleration_mps2": 4.0,
+    "turn_radps": 6.0,
+    "collect_after_ms": None,
+}
+DONE_S = 100.0  # 35 s on two idle cores
+DEMO = ROOT / "firmware_configs" / "demo"
+
+
+@dataclass
+class Yard:
+    """A broker and the folder of a bridge's settings."""
+
+    port: int
+    folder: Path
+    online: Inbox
+    processes: list[asyncio.subprocess.Process]
+
+    async def bridge(self, **changes: object) -> None:
+        """Start a bridge with a fast robot, and these settings of it changed."""
+        file = write_settings(self.folder, self.port)
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+        config |= {"sim": FAST, "state_interval_idle_ms": 500, **changes}
+        file.write_text(yaml.safe_dump(config), encoding="utf-8")
+        self.processes.append(await start("robot_bridge", "--config", str(file)))
+        async with asyncio.timeout(BRIDGE_STARTS_S):
+            await self.online.get()
+
+    async def ask(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and output of `zeroentry bridge ...`."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "zeroentry",
+            "bridge",
+            *arguments,
+            "--target",
+            f"mqtt://127.0.0.1:{self.port}",
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        self.processes.append(process)
+        async with asyncio.timeout(DONE_S):
+            out, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode()
+
+
+@pytest.fixture
+async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
+    port = free_port()
+    broker = await start("runtime.broker", "--port", str(port))
+    session = MqttSession(
+        MqttSettings(port=port, client_id="probe"), SystemClock(), rng=random.Random(1)
+    )
+    made = Yard(port, tmp_path, session.subscribe(vehicle_filter(VdaKind.CONNECTION)), [])
+    waiting = asyncio.create_task(session.run())
+    try:
+        async with asyncio.timeout(BROKER_STARTS_S):
+            await session.wait_connected()
+        yield made
+    finally:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        for process in [*made.processes, broker]:
+            await stop(process, signal.SIGKILL)
+
+
+@pytest.mark.system
+async def test_our_bridge_passes_the_suite_and_a_robot_that_is_not_there_is_said(
+    yard: Yard, tmp_path: Path
+) -> None:
+    await yard.bridge()
+    result = tmp_path / "result.json"
+    code, text = await yard.ask("conformance", "--serial", "r1", "--json", str(result))
+    rows = json.loads(result.read_text(encoding="utf-8"))["rules"]
+    assert [row for row in rows if row["result"] != "pass"] == [], text
+    assert len(rows) > 40
+    assert code == 0, text
+    code, text = await yard.ask("conformance", "--serial", "nobody", "--only", "6.14")
+    assert code == 2
+    assert "nobody" in text
+
+
+@pytest.mark.system
+async def test_check_says_in_words_what_differs_from_the_file(yard: Yard) -> None:
+    robot = yaml.safe_load((DEMO / "robots" / "robot-1.yaml").read_text(encoding="utf-8"))
+    await yard.bridge(
+        identity={
+            "manufacturer": robot["manufacturer"],
+            "serial_number": robot["serial_number"],
+        },
+        map_file=str(next(DEMO.glob("maps/*.json"))),
+        start_node=robot["home_node"],
+        compartments=robot["compartments"] - 1,
+        sim={**FAST, "speed_mps": 0.7},
+    )
+    code, text = await yard.ask("check", str(DEMO), "--json")
+    found = json.loads(text)
+    assert code == 1, text
+    said = {row["en"]: row["weight"] for row in found["robot-1"]}
+    boxes = robot["compartments"]
+    assert said[f"declares {boxes - 1} compartments, its file says {boxes}"] == "wrong"
+    assert any("drives at most 0.7 m/s" in row for row in said)
+    assert all(row["zh"] != row["en"] for row in found["robot-1"])
+    assert any("never online" in row["en"] for row in found["robot-2"])
+    code, text = await yard.ask("check", str(DEMO), "--robot", "robot-1", "--lang", "zh")
+    assert "箱格" in text
