@@ -62,8 +62,8 @@ class EventName(StrEnum):
 
     ``alert``, ``session``, ``delivery`` and what is done from outside (``call``, ``text``,
     ``talk``, ``entry``, ``listening``) are lasting: they carry an id, and ``Last-Event-ID`` resumes
-    behind it. ``room``, ``robot``, ``zone``, ``facilities`` are live: newest wins, no id. ``resync``
-    (no data) says that too much was missed: fetch the overview again.
+    behind it. ``room``, ``robot``, ``zone``, ``facilities`` are live: newest wins, no id.
+    ``resync`` (no data) says that too much was missed: fetch the overview again.
     """
 
     ALERT = "alert"

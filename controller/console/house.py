@@ -16,6 +16,7 @@ from contracts.api import (
     SessionView,
     ZoneView,
 )
+from contracts.api.facilities import FacilitiesView
 from contracts.api.outside import CallView, EntryView, ListeningView, TalkView, TextView
 
 ALERTS_MAX = PAGE_MAX  # what a person scrolls; older ones are a matter for the report
@@ -55,6 +56,8 @@ class House:
     """Rooms that can be talked into."""
     audible: frozenset[str] = frozenset()
     """Rooms that this user may hear."""
+    facilities: FacilitiesView | None = None
+    """Doors, lifts and the fire alarm, once they have told something."""
 
     def open_calls(self) -> tuple[CallView, ...]:
         """Calls that nobody has answered, oldest first."""
@@ -114,6 +117,8 @@ def changed(house: House, view: View) -> House:  # noqa: PLR0911  # one a kind
             return replace(house, entries=_with(house.entries, view))
         case ListeningView():
             return replace(house, listenings=_with(house.listenings, view))
+        case FacilitiesView():
+            return replace(house, facilities=view)
 
 
 def _by_id(views: tuple[ViewT, ...]) -> Mapping[str, ViewT]:
