@@ -301,8 +301,8 @@ def _legend(sheet: _Sheet, look: Look) -> Iterator[str]:
         yield f'<rect x="{x:.0f}" y="{y - 10:.0f}" width="14" height="12" fill="{colour}"/>'
         yield f'<text x="{x + 20:.0f}" y="{y:.0f}" font-size="11">{escape(text)}</text>'
         x += 44 + sum(11 if ord(char) > 0x2E80 else 6 for char in text)
-    words = look.lines("P 避让位 · ⚡ 充电位 · ● 站点", "P refuge · ⚡ charger · ● stop")
-    text = "  |  ".join(words)
+    marks = look.lines("P 避让位 · ⚡ 充电位 · ● 站点", "P refuge · ⚡ charger · ● stop")
+    text = "  |  ".join(marks)
     yield f'<text x="{x:.0f}" y="{y:.0f}" font-size="11">{escape(text)}</text>'
     yield (
         f'<line x1="{sheet.width - 44 - 5 * sheet.scale:.1f}" y1="{y:.0f}" '
