@@ -63,6 +63,11 @@ class SiteCalls(Asking):
         """The merged report: a part for each site, each by its own controller."""
         return await self.ask(JointReport, "GET", f"/sites/sessions/{part(joint_id)}/report")
 
+    async def joint_pdf(self, joint_id: str, language: str) -> bytes:
+        """The merged report as PDF."""
+        path = f"/sites/sessions/{part(joint_id)}/report.pdf?lang={part(language)}"
+        return (await self.send("GET", path)).content
+
     async def offer_evidence(self, joint_id: str) -> JointView:
         """Guest: make the list of what is handed over, and tell the host."""
         return await self.ask(JointView, "POST", f"/sites/sessions/{part(joint_id)}/handover")

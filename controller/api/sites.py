@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
-from typing import Annotated, Final
+from http import HTTPStatus
+from typing import Annotated, Final, Literal
 
+import structlog
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from contracts.api import BASE, PAGE_MAX, Sentence
@@ -45,13 +47,18 @@ from controller.core.sites import (
     part_state,
 )
 from controller.core.state import Now
+from controller.reports.documents import DocumentError
+from controller.reports.joint_pdf import joint_pdf
 from controller.sites.desk import DocumentFault, hashes_of
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix=f"{BASE}/sites", tags=["sites"])
 
 JointPath = Annotated[str, Path(pattern=r"^j-[0-9a-f]{16}$", description="Id of a joint session.")]
 SitePath = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a site.")]
 Sha256Path = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of a document.")]
+LangQuery = Annotated[Literal["zh-CN", "en"], Query(description="Language of the document.")]
 Watcher = Annotated[Caller, Depends(Needs(Scope.SITES))]
 Linked = Annotated[Caller, Depends(Needs(Scope.SITES_FEED))]
 ALERTS_MAX: Final = 500  # of a joint session on one page: a session has a handful
@@ -171,6 +178,38 @@ async def get_joint_report(
     joint_id: JointPath, context: ContextNeeded, caller: Watcher
 ) -> JointReport:
     """The merged report: a part for each site, each stated and signed by its own controller."""
+    return await _merged_report(context, caller, joint_id)
+
+
+@router.get(
+    "/sessions/{joint_id}/report.pdf",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}},
+        **problem_responses(404, 409, 503),
+    },
+)
+async def get_joint_pdf(
+    joint_id: JointPath, context: ContextNeeded, caller: Watcher, lang: LangQuery = "zh-CN"
+) -> Response:
+    """The merged report as PDF: it says of each part who signed it, and signs nothing itself."""
+    report = await _merged_report(context, caller, joint_id)
+    zone = context.state().plan.site.config.time_zone
+    try:
+        content = await asyncio.to_thread(joint_pdf, report, lang, zone)
+    except DocumentError as error:
+        log.error("joint_report_not_set", error=str(error))
+        text = Sentence(
+            zh="PDF 无法排版；请联系运维查看控制器日志（joint_report_not_set）。",
+            en="The PDF cannot be set: operations find why in the log (joint_report_not_set).",
+        )
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, text) from None
+    name = f"{joint_id}.{lang[:2]}.pdf"
+    headers = {"Cache-Control": "no-store", "Content-Disposition": f'inline; filename="{name}"'}
+    return Response(content, media_type="application/pdf", headers=headers)
+
+
+async def _merged_report(context: Context, caller: Caller, joint_id: str) -> JointReport:
     if Scope.REPORTS not in caller.scopes:
         raise forbidden()
     joint = await _joint(context, caller, joint_id)

@@ -65,6 +65,7 @@ class SitesPage(Page):
         self.sites.on("show", self._show)
         self.sites.on("offer", self._offer)
         self.sites.on("sign", self._sign)
+        self.sites.on("pdf", self._pdf)
         background_tasks.create(self._follow(), name="console-sites")
 
     async def _follow(self) -> None:
@@ -166,6 +167,13 @@ class SitesPage(Page):
             return
         doing = self.api.give_evidence_receipt(str(sent.get("id")), str(sent.get("site")), body)
         await self._done(doing)
+
+    async def _pdf(self, event: GenericEventArguments) -> None:
+        joint_id = str(event.args)[:40]
+        content = await self.attempt(self.api.joint_pdf(joint_id, self.language.value))
+        if content is not None:
+            with self.client:
+                ui.download.content(content, f"{joint_id}.{self.language.value[:2]}.pdf")
 
     async def _done(self, doing: Awaitable[JointView]) -> None:
         await self.attempt(doing)

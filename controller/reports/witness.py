@@ -13,8 +13,11 @@ from contracts.devices import Named
 from contracts.evidence.entries import GapReason
 from contracts.units import UtcMs
 from controller.core import deliveries, sessions
+from controller.reports import report_words
+from controller.reports.curve import curve_svg, unknown_ms
 
 Language = Literal["zh-CN", "en"]
+MINUTE_MS: Final = 60_000
 
 WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "title": ("见证报告", "Witness report"),
@@ -165,6 +168,7 @@ def page(
     def state_name(state: SessionState) -> str:
         return _side(sessions.STATE_NAMES[state], column)
 
+    curve, unknown_for = _curve(report, zone)
     signed = ("第 {} 版 · 已签名", "Version {} · signed")[column]
     environment = Environment(
         loader=PackageLoader("controller.reports"),
@@ -192,7 +196,29 @@ def page(
         seconds=seconds,
         side=lambda name: _side(name, column),
         state_name=state_name,
+        more={key: pair[column] for key, pair in report_words.WORDS.items()},
+        roles={key: pair[column] for key, pair in report_words.ROLES.items()},
+        standings={key: pair[column] for key, pair in report_words.STANDINGS.items()},
+        kinds={key.value: pair[column] for key, pair in report_words.KINDS.items()},
+        minutes=lambda ms: -(-ms // MINUTE_MS),
+        curve=curve,
+        unknown_for=unknown_for,
+        most=max((row.people or 0 for row in report.head_counts), default=0),
     )
+
+
+def _curve(report: WitnessReport, zone: ZoneInfo) -> tuple[str, int]:
+    """The head count as a picture for a page (empty: none is on file), and how long it is unknown.
+
+    The same curve as in the PDF.
+    """
+    points, session = report.head_counts, report.session
+    if not points:
+        return "", 0
+    since = min(points[0].utc_ms, session.sealed_utc_ms or points[0].utc_ms)
+    until = session.released_utc_ms or report.made_utc_ms
+    svg = curve_svg(points, since, until, session.admitted, zone)
+    return base64.b64encode(svg).decode(), unknown_ms(points, until)
 
 
 def _side(name: Named | object, column: int) -> str:

@@ -5,7 +5,7 @@ const LINK_SIGNS = { up: "check", lost: "warning", refused: "alarm", connecting:
 export default {
   components: { ZeSign: Sign, ZeModal: Modal },
   props: { t: Object, loading: Boolean, failed: Boolean, own: String, own_key: String, own_key_id: String, peers: Array, joints: Array, sessions: Array, may: Boolean, shown: String, alerts: Array, record: Array },
-  emits: ["act", "make", "show", "offer", "sign"],
+  emits: ["act", "make", "show", "offer", "sign", "pdf", "trust"],
   data: () => ({ asked: null, form: null, signing: null }),
   methods: {
     link_sign(link) {
@@ -76,7 +76,8 @@ export default {
                 <button v-if="p.handover.may_offer" class="ze-button is-small is-main" data-testid="hand-over" @click="$emit('offer', j.id)">{{ t['sites.hand_over'] }}</button>
                 <button v-if="p.handover.may_sign" class="ze-button is-small is-main" data-testid="give-receipt" @click="signing = { id: j.id, site: p.id, name: p.name, hashes: '', everything: false }">{{ t['sites.give_receipt'] }}</button></div>
             </section></div>
-          <footer><button class="ze-button is-quiet is-small" :aria-expanded="shown === j.id ? 'true' : 'false'" :data-testid="'details-' + j.id" @click="$emit('show', j.id)"><ze-sign name="chevron"/>{{ shown === j.id ? t['sites.close'] : t['sites.details'] }}</button></footer>
+          <footer><button class="ze-button is-quiet is-small" :aria-expanded="shown === j.id ? 'true' : 'false'" :data-testid="'details-' + j.id" @click="$emit('show', j.id)"><ze-sign name="chevron"/>{{ shown === j.id ? t['sites.close'] : t['sites.details'] }}</button>
+            <button class="ze-button is-quiet is-small" :data-testid="'pdf-' + j.id" @click="$emit('pdf', j.id)"><ze-sign name="report"/>{{ t['sites.pdf'] }}</button></footer>
           <div v-if="shown === j.id" class="ze-joint-more">
             <section v-if="j.host" :aria-label="t['sites.alerts']"><h4>{{ t['sites.alerts'] }}</h4><p v-if="!alerts.length" class="ze-faint" data-testid="guest-alerts-empty">{{ t['sites.no_alerts'] }}</p>
               <ul class="ze-told" data-testid="guest-alerts"><li v-for="a in alerts" :key="a.id" :data-testid="'guest-alert-' + a.id"><span class="ze-severity" :class="'is-' + a.severity"><ze-sign :name="a.severity"/></span><b>{{ a.title }}</b><span>{{ a.site }} · {{ a.room }}</span><span class="ze-number">{{ a.at }}</span><span class="ze-chip">{{ a.active ? t['sites.active'] : t['sites.cleared'] }}</span><span class="ze-chip">{{ a.handling }}</span></li></ul></section>

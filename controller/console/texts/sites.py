@@ -118,6 +118,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "sites.note": ("说明（副场可见）", "Note (guests read it)"),
     "sites.make": ("邀请", "Invite"),
     "sites.cancel": ("返回", "Back"),
+    "sites.pdf": ("联合报告 PDF", "Joint report as PDF"),
     "sites.details": ("预警与记录", "Alerts and record"),
     "sites.close": ("收起", "Close"),
     "sites.alerts": ("副场预警（只读，由副场处置）", "Alerts at guests (to read; handled there)"),

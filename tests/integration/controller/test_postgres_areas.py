@@ -58,7 +58,7 @@ SITES = SitesSettings(
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with one database that is migrated already; the tests take copies of it."""
-    with running() as found:
+    with running({"fsync": "off"}) as found:  # what a power cut costs is not asked here
         made = bench(tmp_path_factory.mktemp("made"), database_url=found.make(TEMPLATE))
         made.controller.accounts.bootstrap({"ZEROENTRY_BOOTSTRAP_ACCOUNTS": PEOPLE})
         made.controller.database.close()

@@ -1,6 +1,7 @@
 """The API of other sites: who may read which log, what people see, and peers that lie."""
 
 import asyncio
+import io
 import json
 import random
 import ssl
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
+from pypdf import PdfReader
 
 from client import ApiClient, ControllerLost
 from contracts.api import Sentence
@@ -145,6 +147,14 @@ async def test_what_people_may_do_and_read(running: Bench) -> None:
         report = (await people.get(f"{path}/report")).json()
         own = next(row for row in report["parts"] if row["own"])
         assert own["statement"]["text"].endswith('"}')
+        for lang, word in (("zh-CN", "联合见证报告"), ("en", "Joint witness report")):
+            pdf = await people.get(f"{path}/report.pdf?lang={lang}")
+            assert pdf.status_code == 200, pdf.text
+            pages = PdfReader(io.BytesIO(pdf.content)).pages
+            text = "".join(page.extract_text() for page in pages)
+            assert word in text
+            assert joint["id"] in text
+            assert own["statement"]["key"] in text.replace("\n", "")
         view = (await people.get("/sites")).json()
         assert [row["link"] for row in view["peers"]] == ["connecting"]
         async with as_(running, "audit") as audit:

@@ -1,9 +1,11 @@
 """A session's report from draft to signed versions, and what a verifier says of every byte."""
 
 import asyncio
+import base64
 import io
 import json
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -114,6 +116,27 @@ async def test_a_report_is_a_draft_until_the_release_and_then_signed_once(runnin
     assert verdict(files, None) is Exit.CANNOT_TELL
     assert verdict(files, PublicKeys([bytes(range(32))])) is Exit.ALTERED
     await client.aclose()
+
+
+async def test_its_page_shows_people_the_curve_and_the_record(running: Bench) -> None:
+    client = await client_of(running, "sup")
+    session = await released(client, running)
+    page = (await client.get(f"/sessions/{session}/report.html?lang=zh-CN")).text
+    found = re.search('class="curve"[^>]*base64,([^"]+)"', page)
+    assert found is not None
+    assert b"<svg" in base64.b64decode(found.group(1))
+    lines = (await client.get(f"/sessions/{session}/record?limit=100")).json()["items"]
+    table = page[page.index('class="record"') :]
+    assert table.count("<tr>") - 1 >= len(lines) > 2
+    body = {"room_id": "room-1", "title": "T", "admitted": 1}
+    other = (await client.post("/sessions", json=body)).json()["id"]
+    roster = {"seats": [{"seat": "1", "role": "expert", "expert_code": "E-07"}]}
+    tag = {"If-Match": (await client.get(f"/sessions/{other}/roster")).headers["etag"]}
+    put = await client.put(f"/sessions/{other}/roster", json=roster, headers=tag)
+    assert put.status_code == 200, put.text
+    page = (await client.get(f"/sessions/{other}/report.html?lang=en")).text
+    assert "<td>E-07</td>" in page
+    assert "No head count is on file." in page
 
 
 async def test_its_pdf_embeds_the_intended_font_its_data_and_its_words(running: Bench) -> None:
