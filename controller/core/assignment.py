@@ -100,8 +100,8 @@ def _nobody(reasons: list[tuple[Duty, Sentence]]) -> Sentence:
 
 # --- all waiting orders over all robots --------------------------------------------------------
 
-LOAD_S: Final = 30.0  # a person puts a meal in, shuts the lid, says so; and the bolt
-HAND_OVER_S: Final = 60.0  # somebody comes to the door, types a PIN, takes it, shuts the lid
+LOAD_S: Final = 20.0  # a person puts a meal in, shuts the lid, says so; and the bolt
+HAND_OVER_S: Final = 45.0  # somebody comes to the door, types a PIN, takes it, shuts the lid
 UNLOAD_S: Final = 15.0  # what came back is taken out and the compartment looked at
 DRIVE_PERCENT_PER_S: Final = 0.006  # 100 % in four and a half hours; a plain robot has eight
 STAND_PERCENT_PER_S: Final = 0.001
@@ -112,7 +112,7 @@ LATE_WEIGHT: Final = 10.0  # a second beyond a window counts as ten of waiting
 GAIN_S: Final = 60.0  # an accepted tour passes to another robot for no less than this
 ROUNDS_MAX: Final = 4  # robots have one to four compartments: a smaller tour each round
 WANTED_WITHIN_S: Final = 20 * 60.0  # an order without a window is to be there in this time
-QUEUE_S: Final = 90.0  # two robots wait near the kitchen, so that it is never idle; more block it
+QUEUE_S: Final = 120.0  # two robots wait near the kitchen, so that it is never idle; more block it
 KITCHEN_BUSY: Final = Sentence(
     zh="厨房正在装餐，排队的机器人已够。",
     en="The kitchen is loading; enough robots wait there already.",
@@ -231,7 +231,7 @@ def plan_tours(
             due.append(ask)
     tours: list[PlannedTour] = []
     for _ in range(ROUNDS_MAX):
-        found = _round(plan, able, due, now_utc_ms)
+        found = _round(plan, able, due, now_utc_ms, kitchen_s)
         if not found:
             break
         for offer, group, trip in sorted(found, key=lambda row: row[2].kitchen_s):
@@ -330,13 +330,19 @@ def _starts_in_s(plan: SitePlan, offers: Sequence[Offer], ask: Ask, now_utc_ms: 
 
 
 def _round(
-    plan: SitePlan, offers: Sequence[Offer], asks: Sequence[Ask], now_utc_ms: UtcMs
+    plan: SitePlan,
+    offers: Sequence[Offer],
+    asks: Sequence[Ask],
+    now_utc_ms: UtcMs,
+    kitchen_s: float,
 ) -> list[tuple[Offer, _Group, _Trip]]:
     """One matching of tours to robots: as many of the most urgent tours as there are robots."""
     if not offers or not asks:
         return []
     most = max(len(offer.compartments) for offer in offers)
-    size = min(most, math.ceil(len(asks) / len(offers)))
+    # As many tours as robots can be loaded soon: more would only stand in a queue half empty.
+    slots = 1 + int(max(0.0, QUEUE_S - kitchen_s) / (LOAD_S * most))
+    size = min(most, math.ceil(len(asks) / min(len(offers), slots)))
     kept, rest = _kept(offers, asks)
     groups = [*kept, *_grouped(plan, rest, size, most)][: len(offers)]
     soonest_s = min(offer.in_s + plan.lanes.to_kitchen[offer.node] for offer in offers)

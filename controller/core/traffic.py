@@ -23,6 +23,8 @@ waited ``PATIENCE_MS``, nobody but those it waits for, directly or through other
 new that it or they need. They can all finish without an outsider's leave, and once they are out of
 its way they cannot come back into it: so it waits at most ``PATIENCE_MS``, and as long as each
 robot of the site needs once to drive its path, one after the other, dwelling at its end included.
+While one of those dwells, outsiders may still pass, but not end their way in it: when it leaves,
+those who are passing then are waited for once, and nobody follows them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -208,10 +210,22 @@ def holders(plan: SitePlan, claims: Iterable[Claim]) -> Mapping[str, RobotId]:
 
 @dataclass(frozen=True, slots=True)
 class _Gate:
-    """For one robot that has waited too long: what it needs, and what those it waits for need."""
+    """For one robot that has waited too long: what it needs, and what those it waits for need.
+
+    ``pressing``: what is kept from those who only pass. While the robot waits for one that dwells,
+    being loaded or at a door, that is what the dwelling one needs to get out: who passes meanwhile
+    delays nobody.
+    """
 
     needs: Mapping[RobotId, int]
     bits: int
+    pressing: int
+
+    def closed(self, robot_id: RobotId, end: int) -> int:
+        """What a robot whose way ends on ``end`` is not given now."""
+        if robot_id in self.needs:
+            return 0
+        return self.bits if end & self.bits else self.pressing
 
     def keeps(self, robot_id: RobotId, needs: int) -> bool:
         """Whether a robot that is waited for may not take up a way with these needs now.
@@ -285,8 +299,9 @@ class _Table:
         claim, steps = self.claims[index], self.steps[index]
         total, twice = _overlaid(self.held)
         taken = total & ~self.held[index] | twice & self.held[index]
-        if gate is not None and claim.robot_id not in gate.needs:
-            taken |= gate.bits & ~self.held[index]
+        if gate is not None:
+            end = self.lanes.node_bits.get(claim.way[-1], 0)
+            taken |= gate.closed(claim.robot_id, end) & ~self.held[index]
         count = claim.has
         while count < reach and not steps[count] & taken:
             count += 1
@@ -338,7 +353,19 @@ class _Table:
         return None
 
     def _gate_of(self, senior: int) -> _Gate:
-        members, bits = {senior}, self.needs[senior]
+        members = self._waited_for({senior})
+        bits = _union([self.needs[at] for at in members])
+        dwelling = {at for at in members if self.claims[at].has >= len(self.claims[at].way)}
+        pressed = self._waited_for(dwelling) if dwelling else members
+        return _Gate(
+            {self.claims[at].robot_id: self.needs[at] for at in members},
+            bits,
+            _union([self.needs[at] for at in pressed]),
+        )
+
+    def _waited_for(self, seeds: set[int]) -> set[int]:
+        """``seeds``, who holds what they need, who holds what those need, and so on."""
+        members, bits = set(seeds), _union([self.needs[at] for at in seeds])
         grown = True
         while grown:
             grown = False
@@ -347,7 +374,7 @@ class _Table:
                     members.add(index)
                     bits |= self.needs[index]
                     grown = True
-        return _Gate({self.claims[at].robot_id: self.needs[at] for at in members}, bits)
+        return members
 
 
 def _steps(lanes: Lanes, claim: Claim) -> tuple[list[int], int]:
