@@ -38,6 +38,8 @@ MAP_MAX_BYTES: Final = 16_777_216  # 16 MiB: NODES_MAX nodes with their edges st
 D = TypeVar("D", CameraConfig, PickupConfig, NodeConfig, RobotConfig)
 
 FACILITIES: Final = "facilities"
+BOARDS: Final = "boards"
+"""Files for the relay boards themselves: ESPHome reads them, we do not."""
 FACILITY_MODELS: Final[Mapping[str, type[Facility]]] = {
     "door": DoorConfig,
     "lift": LiftConfig,
@@ -196,7 +198,8 @@ def _strays(folder: Path) -> Iterator[Problem]:
     for path in sorted(folder.rglob("*.y*ml")):
         place = path.relative_to(folder)
         known = path.suffix == ".yaml" and (
-            str(place) == SITE_FILE or (len(place.parts) == 2 and place.parts[0] in folders)
+            str(place) == SITE_FILE
+            or (len(place.parts) == 2 and place.parts[0] in {*folders, BOARDS})
         )
         if not known:
             allowed = f"{SITE_FILE}, " + ", ".join(f"{name}/NAME.yaml" for name in folders)

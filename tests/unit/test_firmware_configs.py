@@ -8,11 +8,11 @@ import pytest
 from contracts.devices import CameraConfig, NodeConfig, PickupConfig, RobotConfig, SiteConfig
 from contracts.envelope import Strict
 from runtime.settings import SettingsError, check, parse_yaml_strict
-from runtime.site import load_folder, load_map, load_site
+from runtime.site import BOARDS, FACILITY_MODELS, load_folder, load_map, load_site
 
 CONFIGS = Path(__file__).parents[2] / "firmware_configs"
 SITES = sorted(path.parent for path in CONFIGS.glob("*/site.yaml"))
-FILES = sorted(CONFIGS.rglob("*.yaml"))
+FILES = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent.name != BOARDS)
 MODELS: dict[str, type[Strict]] = {
     "cameras": CameraConfig,
     "nodes": NodeConfig,
@@ -25,9 +25,17 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(CONFIGS))
 
 
+def model_of(path: Path) -> type[Strict]:
+    if path.parent.name != "facilities":
+        return MODELS[path.parent.name]
+    value = parse_yaml_strict(path).value
+    assert isinstance(value, dict)
+    return FACILITY_MODELS[value["kind"]]
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_each_file_is_read_as_its_kind(path: Path) -> None:
-    model = SiteConfig if path.name == "site.yaml" else MODELS[path.parent.name]
+    model = SiteConfig if path.name == "site.yaml" else model_of(path)
     assert isinstance(check(model, parse_yaml_strict(path)), model)
     assert any(path.is_relative_to(site) for site in SITES), (
         "a file outside any site is read by nobody"
@@ -315,7 +323,7 @@ BROKEN: dict[str, tuple[str, str, str, list[str]]] = {
             (
                 "camera/room-3-cam.yaml: is not read: no place for a device (allowed: "
                 "site.yaml, cameras/NAME.yaml, nodes/NAME.yaml, pickups/NAME.yaml, "
-                "robots/NAME.yaml)"
+                "robots/NAME.yaml, facilities/NAME.yaml)"
             ),
         ],
     ),
@@ -327,7 +335,7 @@ BROKEN: dict[str, tuple[str, str, str, list[str]]] = {
             (
                 "cameras/room-3-cam.yml: is not read: no place for a device (allowed: "
                 "site.yaml, cameras/NAME.yaml, nodes/NAME.yaml, pickups/NAME.yaml, "
-                "robots/NAME.yaml)"
+                "robots/NAME.yaml, facilities/NAME.yaml)"
             ),
         ],
     ),
