@@ -16,8 +16,10 @@ from controller.core.state import Input, Now, SiteState, Tick, restored
 from zeroentry.simulator.agenda import UTC_AT_START_MS, Agenda
 
 HOT_TICK_S: Final = 0.2  # as the service ticks
-CALM_TICK_S: Final = 1.0  # when nothing is under way, a tick decides nothing
-HOT_S: Final = 3.0
+CALM_TICK_S: Final = 1.5
+IDLE_TICK_S: Final = 5.0
+"""Every input settles the site; a tick of its own is needed only where nothing else comes: while
+something is unanswered as often as the service ticks, else for time-outs of many seconds."""
 
 
 class Step(Protocol):
@@ -42,8 +44,8 @@ class Brain:
         self.perform = perform
         self.up = True
         self.steps = 0
-        self._hot_until_s = 0.0
         self._ticking = 0
+        self._hot = False
         self.since_s = 0.0
         """When it started last."""
         room = next(iter(plan.door_nodes), None)
@@ -71,21 +73,34 @@ class Brain:
         self.steps += 1
         self.state, outputs = self.step(self.state, given, self.agenda.now())
         for output in outputs:
-            if isinstance(output, out.PublishOrder | out.PublishAction):
-                self._hot_until_s = self.agenda.now_s + HOT_S
             self.perform(output)
+        if not self._hot and self._waits():
+            self._hot = True
+            self._ticking += 1
+            ticking = self._ticking
+            self.agenda.after(HOT_TICK_S, lambda: self._tick(ticking))
         return outputs
 
-    def heat(self) -> None:
-        """Tick as fast as the service for a while: something may have to be sent again."""
-        self._hot_until_s = self.agenda.now_s + HOT_S
+    def _waits(self) -> bool:
+        """Whether a robot has not answered something yet."""
+        for duty in self.state.duties.values():
+            mission = duty.mission
+            if mission is not None and (mission.cancelling or not mission.settled):
+                return True
+            if duty.pause_wanted is not None or any(row.status is None for row in duty.actions):
+                return True
+        return False
 
     def _tick(self, ticking: int) -> None:
         if ticking != self._ticking or not self.up:
             return
         self.offer(Tick())
-        hot = self.agenda.now_s < self._hot_until_s
-        self.agenda.after(HOT_TICK_S if hot else CALM_TICK_S, lambda: self._tick(ticking))
+        if ticking != self._ticking:
+            return
+        self._hot = self._waits()
+        busy = any(not row.ended for row in self.state.deliveries.values())
+        wait_s = HOT_TICK_S if self._hot else CALM_TICK_S if busy else IDLE_TICK_S
+        self.agenda.after(wait_s, lambda: self._tick(ticking))
 
     def kill(self) -> None:
         """The process is gone."""

@@ -13,6 +13,7 @@ from contracts.api import DeliveryState
 from contracts.devices import ZonePolicy
 from controller.core import outputs as out
 from controller.core.facility_words import DoorPosition
+from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty
 from zeroentry.simulator import liveness
 from zeroentry.simulator.outcome import BrokenError, Violation
@@ -150,6 +151,10 @@ class Judges:
                     f"{', '.join(sorted(both))} released to {robot.id} in {order.order_id}, "
                     f"but {other.id} has it",
                 )
+
+    def forgot(self, robot: Vehicle) -> None:
+        """A robot has no order any more."""
+        self._held.pop(robot.id, None)
 
     def _resources(self, robot: Vehicle) -> set[str]:
         """What a robot has: what it may drive to, and what it stands on in truth."""
@@ -372,11 +377,11 @@ class Judges:
         for row in state.deliveries.values():
             if row.ended:
                 self.ended_s.setdefault(row.id, now_s)
-            elif row.robot_id is not None:
+            elif row.robot_id is not None and not handed_over(row):
                 duty = state.duties.get(row.robot_id)
                 if duty is None or row.id not in served(duty):
-                    self.broken("owner", f"{row.id} ({row.state}) is {row.robot_id}'s, who serves "
-                                f"{served(duty) if duty else 'nothing'}")  # fmt: skip
+                    does = f"serves {served(duty)}" if duty is not None else "is not there"
+                    self.broken("owner", f"{row.id} ({row.state}) is {row.robot_id}'s, who {does}")
         for duty in state.duties.values():
             for delivery_id in served(duty):
                 found = state.deliveries.get(delivery_id)
@@ -421,7 +426,10 @@ class Judges:
 
 def served(duty: Duty) -> tuple[str, ...]:
     """The deliveries that a robot has to do with."""
-    tour = getattr(duty, "tour", None)
-    if tour is not None:
-        return tuple(tour.deliveries)
-    return (duty.delivery_id,) if duty.delivery_id is not None else ()
+    return duty.tour.deliveries if duty.tour is not None else ()
+
+
+def handed_over(delivery: Delivery) -> bool:
+    """The meal is with its people; what is left is that the robot comes home."""
+    home = delivery.state in (DeliveryState.COLLECTED, DeliveryState.RETURNING)
+    return home and not delivery.cargo

@@ -35,9 +35,10 @@ class Liveness:
         """
         now_s = self.world.agenda.now_s
         held = self._held_fast()
+        waits = self._without_way(held)
         for robot in self.world.robots.values():
             goal = self._goal(robot)
-            if goal is None or robot.id in held or not self._has_way(robot, goal, held):
+            if goal is None or robot.id in held or robot.id in waits:
                 self._excused[robot.id] = now_s
                 continue
             since_s = max(robot.changed_s, self._excused.get(robot.id, 0.0))
@@ -49,13 +50,26 @@ class Liveness:
                 )
         self._orders(held, now_s)
 
+    def _without_way(self, held: set[str]) -> set[str]:
+        """Robots that wait for one that cannot or need not move, or for one that waits so."""
+        waits: set[str] = set()
+        while True:
+            found = {
+                robot.id for robot in self.world.robots.values()
+                if robot.id not in held | waits and (goal := self._goal(robot)) is not None
+                and not self._has_way(robot, goal, held | waits)
+            }  # fmt: skip
+            if not found:
+                return waits
+            waits |= found
+
     def _broken(self, judge: str, text: str) -> None:
         raise BrokenError(Violation(self.world.agenda.now_s, judge, text))
 
     def _goal(self, robot: Vehicle) -> str | None:
         """Where the system wants it; None when it is there or wanted nowhere."""
         duty = self.world.brain.state.duties.get(robot.id)
-        if duty is None or duty.goal is None or getattr(duty, "hold", None) is not None:
+        if duty is None or duty.goal is None or duty.hold is not None:
             return None
         if robot.at(duty.goal.node) and not robot.mind.nodes:
             return None

@@ -255,7 +255,7 @@ def braking(
     points, marks, kept = [(place.x_m, place.y_m)], [0.0], []
     for stop in stops:
         length_m = math.dist(points[-1], (stop.x_m, stop.y_m))
-        if marks[-1] + length_m > far_m:
+        if marks[-1] + length_m > far_m + NEAR_M:
             share = (far_m - marks[-1]) / length_m
             (x1, y1) = points[-1]
             points.append((x1 + (stop.x_m - x1) * share, y1 + (stop.y_m - y1) * share))

@@ -105,6 +105,16 @@ class People:
         self._at_box.add(key)
         self._soon(wait_s, lambda: self._lift_lid(robot, box))
 
+    def look(self) -> None:
+        """Somebody in the kitchen sees a compartment that stands unlocked with a meal inside."""
+        for robot in self.world.robots.values():
+            if robot.driving or not robot.at(self.world.kitchen):
+                continue
+            for box in robot.boxes:
+                left = not box.locked and box.content is not None
+                if left and self._wanted(robot, box) is None:
+                    self.kitchen_opened(robot, box)
+
     def _wanted(self, robot: Vehicle, box: Box) -> OrderPlan | None:
         """What the kitchen's page says belongs into a compartment."""
         for row in self.world.brain.state.deliveries.values():

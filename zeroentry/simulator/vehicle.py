@@ -81,6 +81,9 @@ class Surroundings(Protocol):
     def declared(self, robot: "Vehicle") -> None:
         """It sends its factsheet."""
 
+    def forgot(self, robot: "Vehicle") -> None:
+        """It has no order any more, and knows of none."""
+
     def moved(self, robot: "Vehicle") -> None:
         """It begins to move otherwise than before, or stands."""
 
@@ -540,6 +543,8 @@ class Vehicle:
                 ActionReport(key, row.status, row.result) for key, row in mind.actions.items()
             ),
             problems=tuple(problems),
+            charging=self.charging,
+            e_stop=self.e_stop,
         )
 
     # --- what befalls it ----------------------------------------------------------------------
@@ -556,6 +561,7 @@ class Vehicle:
         if not memory:
             here = self.mind.last_node
             self.mind = Mind(last_node=here if self.at(here) else "")
+            self.around.forgot(self)
         for row in self.mind.actions.values():
             if row.status is _RUNNING and (row.sent.opens or row.sent.locks):
                 row.status, row.result = _FAILED, "lost in a restart"
@@ -570,6 +576,7 @@ class Vehicle:
         self.place = self.ground.place(node)
         self.carried, self.localised, self.automatic = False, True, True
         self.mind = Mind(last_node=node, paused=False)
+        self.around.forgot(self)
         self._announce()
         self.tell()
 

@@ -41,6 +41,8 @@ LIMIT_S: Final = 5_400.0
 # Ten minutes for a meal nobody loads, ten at a door where nobody comes, an hour for an order that
 # no robot takes; then the day must be over.
 LOOK_S: Final = 5.0
+RESTED_S: Final = 20.0
+"""A robot that has stood for so long waits for people: cameras need not renew its leases then."""
 
 
 class World:
@@ -118,6 +120,7 @@ class World:
                 pass
             self.judges.look()
             self.supervisor.look()
+            self.people.look()
             quiet = quiet + 1 if self._is_over() else 0
             if quiet > 1:
                 return
@@ -146,10 +149,15 @@ class World:
         return left
 
     def is_busy(self) -> bool:
-        """Whether any robot needs clearances now."""
-        return any(robot.mind.nodes or robot.driving for robot in self.robots.values()) or any(
-            not row.ended for row in self.brain.state.deliveries.values()
-        )
+        """Whether any robot needs clearances now, or may soon."""
+        now_s, duties = self.agenda.now_s, self.brain.state.duties
+        for robot in self.robots.values():
+            if robot.mind.nodes or now_s - robot.changed_s < RESTED_S:
+                return True
+            duty = duties.get(robot.id)
+            if duty is not None and duty.goal is not None and not robot.at(duty.goal.node):
+                return True
+        return False
 
     def _outcome(self, violation: Violation | None, wall_s: float) -> Outcome:
         people, state = self.people, self.brain.state
@@ -248,6 +256,10 @@ class World:
             self.tell("   (lost)")
 
     # --- Surroundings -------------------------------------------------------------------------
+
+    def forgot(self, robot: Vehicle) -> None:
+        """See ``Surroundings``."""
+        self.judges.forgot(robot)
 
     def moved(self, robot: Vehicle) -> None:
         """See ``Surroundings``."""
