@@ -395,9 +395,17 @@ def begin(
 
 
 def extend(duty: Duty, released: int) -> Duty:
-    """Release more of the route: an update that repeats the last base node with its sequenceId."""
-    mission = duty.mission
-    if mission is None or mission.cancelling or released <= mission.released:
+    """Release more of the route: an update that repeats the last base node with its sequenceId.
+
+    A robot that takes few nodes in one message gets the rest with the next.
+    """
+    mission, limit = duty.mission, _nodes_max(duty)
+    if mission is None or mission.cancelling:
+        return duty
+    if limit:
+        first = mission.from_index if mission.waiting else mission.released - 1
+        released = min(released, first + limit)
+    if released <= mission.released:
         return duty
     if mission.waiting:
         return replace(duty, mission=replace(mission, released=released))
@@ -541,11 +549,18 @@ def order_of(duty: Duty) -> PublishOrder | None:
 
 def _last_told(duty: Duty, mission: Mission) -> int:
     """Where the message ends: a robot with a limit on nodes is told less of the horizon."""
-    limit = duty.declared.nodes_max if duty.declared is not None else 0
-    edges = duty.declared.edges_max if duty.declared is not None else 0
-    if edges:
-        limit = min(limit, edges + 1) if limit else edges + 1
+    limit = _nodes_max(duty)
     return max(mission.released, mission.from_index + limit) if limit else len(mission.route)
+
+
+def _nodes_max(duty: Duty) -> int:
+    """How many nodes one message may have; 0: as many as there are."""
+    declared = duty.declared
+    if declared is None:
+        return 0
+    by_edges = declared.edges_max + 1 if declared.edges_max else 0
+    limits = [limit for limit in (declared.nodes_max, by_edges) if limit]
+    return min(limits, default=0)
 
 
 def actions_of(duty: Duty, utc_ms: UtcMs) -> Iterable[PublishAction]:
