@@ -19,6 +19,7 @@ NAMES: Final = (
     "camera",
     "console",
     "search",
+    "bridge",
 )
 TIMEOUT_S: Final = 6_000  # a full run takes most of an hour; a quick one 45 s on two cores
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "benchmarks.md"

@@ -20,15 +20,15 @@ from robot_bridge.core.report import Body
 from robot_bridge.core.vehicle import Pose
 from robot_bridge.core.work import Mission, resume
 from robot_bridge.memory import FileMemory, Kept, recall
-from robot_bridge.ports import MemoryLost
+from robot_bridge.ports import MemoryLost, Vehicle
 from robot_bridge.service import BridgeService, Intervals, Robot, connection_message, stamp
 from robot_bridge.settings import BridgeSettings
-from robot_bridge.sim import SimVehicle
+from robot_bridge.sim import FaultScript, SimVehicle
 from runtime.clock import Clock, SystemClock
 from runtime.logs import configure
 from runtime.metrics import Metrics
 from runtime.mqtt import MqttSession, MqttSettings, Outgoing
-from runtime.settings import Problem, SettingsError, load
+from runtime.settings import Problem, SettingsError, check, load, parse_yaml_strict
 from runtime.supervise import run_service
 from runtime.tokens import run_key
 
@@ -73,13 +73,31 @@ class RobotSession(MqttSession):
         return connection_message(self._address, state, header)
 
 
-async def main(settings: BridgeSettings) -> None:
-    """Run one bridge until SIGTERM or SIGINT.
+def scripted(settings: BridgeSettings) -> BridgeSettings:
+    """The settings with the faults of ``fault_file``.
+
+    Raises:
+        SettingsError: the file cannot be read, or names a fault that there is not.
+    """
+    if settings.fault_file is None:
+        return settings
+    script = check(FaultScript, parse_yaml_strict(settings.fault_file))
+    sim = settings.sim.model_copy(update={"faults": (*settings.sim.faults, *script.faults)})
+    return settings.model_copy(update={"sim": sim})
+
+
+def _as_it_is(vehicle: Vehicle) -> Vehicle:
+    return vehicle
+
+
+async def main(settings: BridgeSettings, watch: Callable[[Vehicle], Vehicle] = _as_it_is) -> None:
+    """Run one bridge until SIGTERM or SIGINT. ``watch``: put something between, to measure.
 
     Raises:
         SettingsError: the map or the robot's memory cannot be used.
         OSError: the disk refused while running.
     """
+    settings = scripted(settings)
     configure("robot_bridge", json=settings.log_json, level=settings.log_level)
     clock = SystemClock()
     address = settings.identity.address
@@ -97,7 +115,7 @@ async def main(settings: BridgeSettings) -> None:
         mission,
         bus=session,
         clock=clock,
-        vehicle=vehicle,
+        vehicle=watch(vehicle),
         memory=memory,
         metrics=Metrics(),
     )

@@ -45,6 +45,8 @@ class BridgeSettings(Strict):
     start_theta_rad: float = Field(default=0.0, ge=-3.1416, le=3.1416)
     vehicle: Literal["sim"] = "sim"
     sim: SimSettings = SimSettings()
+    fault_file: Path | None = None
+    """Faults of the simulated robot by time, a YAML file (`faults:`); added to those of `sim`."""
     compartments: int = Field(default=1, ge=1, le=16)
     length_m: float = Field(default=0.6, gt=0, le=5)
     width_m: float = Field(default=0.5, gt=0, le=5)

@@ -69,6 +69,12 @@ class ScriptedFault(Strict):
     for_ms: int | None = Field(default=None, ge=1)
 
 
+class FaultScript(Strict):
+    """What a file of scripted faults holds."""
+
+    faults: tuple[ScriptedFault, ...] = Field(max_length=100)
+
+
 class SimSettings(Strict):
     """What the simulated robot is like. Speeds in m/s, accelerations in m/s2, power in W."""
 

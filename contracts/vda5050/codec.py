@@ -94,10 +94,12 @@ def _from_3(kind: VdaKind, payload: bytes) -> bytes:
 
 
 def _has_single(body: Order | InstantActions) -> bool:
-    places = (*body.nodes, *body.edges) if isinstance(body, Order) else (body,)
-    return any(
-        action.blocking_type is BlockingType.SINGLE for place in places for action in place.actions
-    )
+    if isinstance(body, InstantActions):
+        actions = list(body.actions)
+    else:
+        actions = [row for node in body.nodes for row in node.actions]
+        actions += [row for edge in body.edges for row in edge.actions]
+    return any(row.blocking_type is BlockingType.SINGLE for row in actions)
 
 
 def encode_vda(

@@ -73,7 +73,7 @@ def _plain_2(kind: VdaKind, content: Content) -> Content:
         if content.get("operatingMode") in ("INTERVENED", "STARTUP"):
             content["operatingMode"] = "MANUAL"
         for row in _rows(content, "errors"):
-            level = row.get("errorLevel")
+            level = row["errorLevel"]
             row["errorLevel"] = {"URGENT": "WARNING", "CRITICAL": "FATAL"}.get(level, level)
     if kind in (VdaKind.ORDER, VdaKind.INSTANT_ACTIONS):
         for action in actions_in(content):
@@ -342,6 +342,8 @@ def _connection_to_3(content: Content) -> Content:
 
 
 def _connection_from_3(content: Content) -> Content:
+    if content.get("connectionState") == "HIBERNATING":
+        content["connectionState"] = "OFFLINE"  # it says nothing until it is woken
     return _from_names(content, {})
 
 

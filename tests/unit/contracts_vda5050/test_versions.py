@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.envelope import Rejected, RejectReason
 from contracts.vda5050.codec import MODELS, VdaBody, VdaMessage, decode_vda, encode_vda
 from contracts.vda5050.order import Action, BlockingType, InstantActions, Order
-from contracts.vda5050.state import Connection, ErrorLevel, OperatingMode, State
+from contracts.vda5050.state import Connection, ConnectionState, ErrorLevel, OperatingMode, State
 from contracts.vda5050.topics import VdaKind
 from contracts.vda5050.versions import VdaVersion, vehicle_address
 from tests.unit.contracts_vda5050.official import validate
@@ -102,6 +102,10 @@ def test_3_0_calls_things_by_its_own_names() -> None:
             "connectionState": "CONNECTIONBROKEN",
         }
     )
+    asleep = sent(will, VdaVersion.V3_0) | {"connectionState": "HIBERNATING"}
+    heard_asleep = heard(asleep, VdaKind.CONNECTION, VdaVersion.V3_0)
+    assert isinstance(heard_asleep, Connection)
+    assert heard_asleep.connection_state is ConnectionState.OFFLINE
     assert sent(will, VdaVersion.V2_0)["connectionState"] == "CONNECTIONBROKEN"
     assert sent(will, VdaVersion.V3_0)["connectionState"] == "CONNECTION_BROKEN"
     assert topic(VdaKind.STATE, VdaVersion.V3_0) == "vda5050/v3/maker/r1/state"

@@ -57,7 +57,12 @@ class TwistedBus:
     qos: int | None = None
 
     def subscribe(
-        self, topic_filter: str, *, qos: int, limit: int, drop: DropPolicy = DropPolicy.OLDEST
+        self,
+        topic_filter: str,
+        *,
+        qos: int = 1,
+        limit: int = 1_000,
+        drop: DropPolicy = DropPolicy.OLDEST,
     ) -> Inbox:
         return self.inner.subscribe(topic_filter, qos=qos, limit=limit, drop=drop)
 

@@ -6,10 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from contracts.units import MonoMs
-from robot_bridge.__main__ import restore, start_pose
+from robot_bridge.__main__ import restore, scripted, start_pose
 from robot_bridge.core.vehicle import Pose
 from robot_bridge.memory import FileMemory, Kept, recall, retain
 from robot_bridge.settings import BridgeSettings, RobotIdentity
+from robot_bridge.sim import FaultKind
 from runtime.mqtt import MqttSettings
 from runtime.settings import SettingsError
 from tests.unit.robot_bridge.scenes import order
@@ -77,3 +78,25 @@ def test_a_vehicle_that_lost_its_mind_is_not_put_at_the_start(tmp_path: Path) ->
 def test_the_simulated_robot_is_the_only_vehicle(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="`sim` is the only vehicle"):
         settings_of(tmp_path, vehicle="ros")
+
+
+def test_faults_come_from_a_file_beside_those_of_the_settings(tmp_path: Path) -> None:
+    script = tmp_path / "faults.yaml"
+    script.write_text(
+        "faults:\n  - {kind: stop, at_ms: 5000, for_ms: 1000}\n  - {kind: manual, at_ms: 9000}\n",
+        encoding="utf-8",
+    )
+    made = settings_of(tmp_path)
+    found = scripted(made.model_copy(update={"fault_file": script})).sim.faults
+    assert [row.kind for row in found] == [FaultKind.STOP, FaultKind.MANUAL]
+    assert scripted(made) is made
+
+
+@pytest.mark.parametrize(
+    "text", ["faults: [{kind: gremlin, at_ms: 1}]", "faults: 3", "fault: []", "]"]
+)
+def test_a_fault_file_that_cannot_be_used_says_where(tmp_path: Path, text: str) -> None:
+    script = tmp_path / "faults.yaml"
+    script.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"faults\.yaml"):
+        scripted(settings_of(tmp_path).model_copy(update={"fault_file": script}))
