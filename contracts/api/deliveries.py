@@ -1,7 +1,8 @@
 """Holds orders and deliveries as the API takes and shows them."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -205,6 +206,14 @@ class CancelReason(StrEnum):
     NOT_NEEDED = "not_needed"
     WRONG = "wrong"
     TOO_LATE = "too_late"
+
+
+CANCEL_REASONS: Final[Mapping[CancelReason, Sentence]] = {
+    CancelReason.CHANGED: Sentence(zh="改主意了", en="changed their minds"),
+    CancelReason.NOT_NEEDED: Sentence(zh="不再需要", en="not needed any more"),
+    CancelReason.WRONG: Sentence(zh="点错了", en="ordered by mistake"),
+    CancelReason.TOO_LATE: Sentence(zh="时间太晚", en="it would come too late"),
+}
 
 
 class CancelBody(Strict):

@@ -3,13 +3,11 @@
 from typing import Final
 
 from fastapi import Request
-from nicegui import background_tasks, ui
+from nicegui import ui
 from nicegui.events import GenericEventArguments
 from pydantic import ValidationError
 
-from client import ControllerLost, RefusedError
 from contracts.api import CancelBody, JudgeBody, Role
-from contracts.api.facilities import FacilitiesView
 from contracts.api.floor import ProceedBody, RobotReasonBody, RobotVerb, RobotVerbBody
 from controller.console.logins import Login
 from controller.console.page import Page, Shared
@@ -19,7 +17,6 @@ from controller.console.present.words import Drawn
 
 _LIB: Final = {"zeroentry-console": str(ASSETS / "lib")}
 REASON_MIN: Final = 3  # as the API's: "ok" is no reason
-LOOK_EVERY_MS: Final = 1_000  # doors and lifts move in seconds
 
 
 class Dispatch(Part, component=ASSETS / "ze_dispatch.js", esm=_LIB):
@@ -34,7 +31,6 @@ class DispatchPage(Page):
 
     def __init__(self, shared: Shared, login: Login, request: Request) -> None:
         super().__init__(shared, login, request)
-        self._facilities = FacilitiesView()
         self._plan: Drawn = {}
         self._robots: list[Drawn] = []
 
@@ -49,17 +45,6 @@ class DispatchPage(Page):
         self.desk.on("release", self._release)
         self.desk.on("judge_release", self._judge_release)
         self.desk.on("cancel", self._cancel)
-        background_tasks.create(self._follow(), name="console-facilities")
-
-    async def _follow(self) -> None:
-        while not self.client.is_deleted:
-            try:
-                self._facilities = await self.api.ask(FacilitiesView, "GET", "/facilities")
-            except (RefusedError, ControllerLost):
-                pass  # the drawing shows doors and lifts as it knew them; the header says the rest
-            else:
-                self.changed()
-            await self.shared.clock.sleep_ms(LOOK_EVERY_MS)
 
     def draw(self) -> None:
         house, site, words = self.login.feed.house, self.login.feed.site, self.words
@@ -68,7 +53,7 @@ class DispatchPage(Page):
             self.floor.show(t=t, plan={}, robots=[])
             self.desk.show(t=t, loading=True, approvals=[], robots=[], deliveries=[], may=False)
             return
-        plan = floor.plan(site, house, words, self.login.feed.chart, self._facilities)
+        plan = floor.plan(site, house, words, self.login.feed.chart, house.facilities)
         robots = floor.robots(site, house, words)
         if plan != self._plan or self.floor.props.get("t") != t:
             self._plan, self._robots = plan, robots

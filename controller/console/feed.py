@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 
 import structlog
 
 from client import ApiClient, ControllerLost, HouseEvent, RefusedError
 from contracts.api import EventName, SiteView
-from contracts.api.facilities import MapView
+from contracts.api.facilities import FacilitiesView, MapView
 from contracts.units import UtcMs
 from controller.console.house import House, changed, from_overview
 from runtime.clock import Clock
@@ -82,7 +83,7 @@ class Feed:
             self.site = await self._api.site()
             self.chart = await self._chart()
         overview = await self._api.readable()
-        self.house = from_overview(overview)
+        self.house = replace(from_overview(overview), facilities=await self._facilities())
         if self._last_id is None and overview.event_id > 0:
             self._last_id = str(overview.event_id)
         self._set_link(Link.LIVE)
@@ -90,7 +91,14 @@ class Feed:
     async def _chart(self) -> MapView | None:
         """The map with its floors, doors and lifts; None for those who may not read it."""
         try:
-            return await self._api.ask(MapView, "GET", "/map")
+            return await self._api.robot_map()
+        except RefusedError:
+            return None
+
+    async def _facilities(self) -> FacilitiesView | None:
+        """Doors, lifts and the fire alarm; None for those who may not see them."""
+        try:
+            return await self._api.facilities()
         except RefusedError:
             return None
 

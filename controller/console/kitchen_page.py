@@ -73,7 +73,7 @@ class KitchenPage(Page):
         self.kitchen.show(
             t=self.t(),
             orders=orders.to_load(house, site, words) if house and site else [],
-            back=orders.to_inspect(house, words) if house else [],
+            back=orders.to_inspect(house, site, words) if house and site else [],
             totals=orders.totals(house, site, words) if house and site else [],
             menu=orders.dishes(dishes, words),
             recurring=orders.recurring(self._rounds, self._menu, words),

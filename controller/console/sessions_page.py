@@ -26,7 +26,7 @@ from contracts.api.roster import (
     SweepBody,
     SweepView,
 )
-from contracts.api.sessions import ActBody, ImportResult, SealCheck
+from contracts.api.sessions import ActBody, ImportResult, SealCheck, SessionChange
 from contracts.units import RoomId, UtcMs
 from controller.console.logins import Login
 from controller.console.page import Page, Shared
@@ -277,6 +277,8 @@ class SessionPage(Page):
         self._roster: RosterView | None = None
         self._sweeps: tuple[SweepView, ...] = ()
         self._record: tuple[RecordLine, ...] = ()
+        self._tag: str | None = None
+        """Of the session as it was when its form was opened: who was quicker is not overwritten."""
 
     def build(self) -> None:
         with ui.element("main").classes("ze-page"):
@@ -287,6 +289,8 @@ class SessionPage(Page):
         self.desk.on("ask", self._ask)
         self.desk.on("decide", self._decide)
         self.desk.on("came", self._came)
+        self.desk.on("edit", self._edit)
+        self.desk.on("change", self._change)
         background_tasks.create(self._follow(), name="console-session")
 
     def title(self) -> str:
@@ -378,6 +382,27 @@ class SessionPage(Page):
             self.show_problem(_why(error))
             return
         await self.attempt(self.api.put_roster(self._id, body))
+        await self._load()
+
+    async def _edit(self) -> None:
+        self._tag = await self.attempt(self.api.session_tag(self._id))
+
+    async def _change(self, event: GenericEventArguments) -> None:
+        try:
+            new = _New.model_validate(event.args)
+            rooms, starts = new.rooms, _moment(new.starts, self.words.zone)
+            body = SessionChange(
+                title=new.title,
+                room_ids=rooms if self._view and rooms != self._view.rooms else None,
+                admitted=new.admitted if self._view and not self._view.seats else None,
+                starts_utc_ms=starts,
+                procurement=new.procurement,
+                sector=new.sector,
+            )
+        except ValidationError as error:
+            self.show_problem(_why(error))
+            return
+        await self.attempt(self.api.change_session(self._id, body, self._tag))
         await self._load()
 
     async def _ask(self, event: GenericEventArguments) -> None:

@@ -141,7 +141,10 @@ class Wall(Page):
         self.desk.draw()
         self.outside.draw()
         self.strip.draw()
-        if self._anew("floor", words, house.zones, house.robots, house.deliveries):
+        floor_of = (house.zones, house.robots, house.deliveries, house.facilities)
+        if self._anew("floor", words, *floor_of):
+            "floor", words, house.zones, house.robots, house.deliveries, house.facilities
+        ):
             self._draw_floor(house, t)
         if self._anew("sessions", words, house.sessions):
             self._draw_sessions(house, drawn, t)
@@ -249,7 +252,7 @@ class Wall(Page):
         site, words = self.login.feed.site, self.words
         if site is None:
             return
-        plan = floor.plan(site, house, words, self.login.feed.chart)
+        plan = floor.plan(site, house, words, self.login.feed.chart, house.facilities)
         robots = floor.robots(site, house, words)
         if plan != self._plan or self.floor.props.get("t") != t:
             self._plan, self._robots = plan, robots

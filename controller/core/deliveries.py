@@ -12,6 +12,7 @@ from contracts.api import (
     PIN_TRIES_MAX,
     Approval,
     ArrivalWindow,
+    CancelReason,
     CustodyEvent,
     Cutlery,
     DeliveryBody,
@@ -23,6 +24,7 @@ from contracts.api import (
     Sentence,
     ZonePassage,
 )
+from contracts.api.deliveries import CANCEL_REASONS
 from contracts.units import MonoMs, RobotId, RoomId, SessionId, UtcMs
 from contracts.vda5050.profile import CompartmentState
 from controller.core import alerts, custody
@@ -345,8 +347,11 @@ def cancel(
     delivery: Delivery, reason: str, by: str, mono_ms: MonoMs, utc_ms: UtcMs
 ) -> Delivery | Refused:
     """Call it off. What is already in the compartment goes back to the kitchen first."""
+    said = Sentence(zh=reason, en=reason)
+    if reason in set(CancelReason):
+        said = CANCEL_REASONS[CancelReason(reason)]  # a room has no other words than these
     explanation = Sentence(
-        zh=f"{by} 已取消：{reason}"[:400], en=f"Called off by {by}: {reason}"[:400]
+        zh=f"{by} 已取消：{said.zh}"[:400], en=f"Called off by {by}: {said.en}"[:400]
     )
     if delivery.state is DeliveryState.CANCELLED:
         return delivery

@@ -62,7 +62,7 @@ export default {
       <header class="ze-panel-head"><h2>{{ t['map.heading'] }}</h2><span class="ze-stale-mark">{{ t['state.stale'] }}</span>
         <span v-if="floors.length > 1" class="ze-floors" role="tablist" :aria-label="t['map.floor']"><button v-for="one in floors" :key="one.id" role="tab" :aria-selected="String(floor && one.id === floor.id)" :data-testid="'floor-' + one.id" @click="chosen = one.id">{{ one.name }}<small v-if="on_floor(one.id)"><ze-sign name="robot"/>{{ on_floor(one.id) }}</small></button></span>
         <button class="ze-button is-small" :aria-pressed="String(as_list)" data-testid="floor-list" @click="as_list = !as_list"><ze-sign :name="as_list ? 'grid' : 'menu'"/>{{ t[as_list ? 'map.picture' : 'map.list'] }}</button>
-        <ul v-if="!as_list" class="ze-legend"><li><i class="is-base"></i>{{ t['map.base'] }}</li><li><i class="is-horizon"></i>{{ t['map.horizon'] }}</li>
+        <ul v-if="!as_list" class="ze-legend"><li><i class="is-base"></i>{{ t['map.base'] }}</li><li><i class="is-horizon"></i>{{ t['map.horizon'] }}</li><li v-if="floor && floor.ways.some((one) => one.lane)"><i class="is-lane"></i>{{ t['map.one_lane'] }}</li>
           <li class="is-clear"><ze-sign name="check"/>{{ t['map.clear'] }}</li><li class="is-occupied"><ze-sign name="person"/>{{ t['map.occupied'] }}</li><li class="is-unseen"><ze-sign name="eye_off"/>{{ t['map.unseen'] }}</li></ul></header>
       <p v-if="plan && plan.fire" class="ze-banner is-problem" role="alert" data-testid="map-fire"><ze-sign name="alarm"/>{{ t['map.fire'] }}</p>
       <p v-if="!floor" class="ze-empty"><ze-sign name="robot"/>{{ t['map.empty'] }}</p>

@@ -16,6 +16,7 @@ from controller.console.house import House
 from controller.console.present.alerts import room_name
 from controller.console.present.deliveries import ENDED, card
 from controller.console.present.floor import zone_state
+from controller.console.present.orders import between
 from controller.console.present.words import Drawn, Words
 from controller.console.texts import TEXTS
 
@@ -85,16 +86,11 @@ def deliveries(house: House, site: SiteView, user: str, words: Words) -> list[Dr
 
 
 def _delivery(view: DeliveryView, house: House, site: SiteView, user: str, words: Words) -> Drawn:
-    window, said, release = view.window, view.approval, view.release
+    said, release = view.approval, view.release
     asked = release is not None and not release.approved_by
-    between = (
-        f"{words.minute(window.from_utc_ms)}-{words.minute(window.until_utc_ms)}"
-        if (window is not None)
-        else ""
-    )
     return card(view, house, site, words) | {
         "kind": words.name(KINDS[view.kind]),
-        "window": between,
+        "window": between(view, words),
         "approval": ""
         if said is None
         else f"{_approved(approved=said.approved, words=words)} {said.by}: {said.reason}",

@@ -20,7 +20,6 @@ from contracts.api import (
 )
 from contracts.api.menu import ALLERGENS, CUTLERY, DIETS, PORTIONS, Course
 from controller.console.house import House
-from controller.console.present.alerts import room_name
 from controller.console.present.deliveries import ENDED, card
 from controller.console.present.words import Drawn, Words
 
@@ -125,7 +124,7 @@ def _mine(view: DeliveryView, house: House, site: SiteView, words: Words) -> Dra
     window = view.window
     return card(view, house, site, words) | {
         "kind": view.kind.value,
-        "comes": _between(window.from_utc_ms, window.until_utc_ms, words) if window else "",
+        "comes": between(view, words),
         "waits_approval": view.state is DeliveryState.PROPOSED,
         "changeable": view.state in SOON,
         "wants_pin": view.state in NEEDS_PIN,
@@ -167,18 +166,15 @@ def _to_load(view: DeliveryView, house: House, site: SiteView, words: Words) -> 
     robot = house.robots.get(view.robot_id or "")
     waits = "kitchen.later_window" if view.window else "kitchen.wait_robot"
     status = "kitchen.here" if here else "kitchen.robot_coming" if robot else waits
-    window = view.window
     return {
         "id": view.id,
         "here": here,
         "status": words.say(status),
         "robot": words.name(robot.name) if robot else "",
         "compartment": view.compartment,
-        "room": room_name(view.room_id, house, words),
+        "room": _room(view.room_id, site, words),
         "door_code": view.room_id.upper(),
-        "by": _between(window.from_utc_ms, window.until_utc_ms, words)
-        if window
-        else words.say("kitchen.at_once"),
+        "by": between(view, words) or words.say("kitchen.at_once"),
         "ordered": words.minute(view.ordered_utc_ms),
         "boxes": view.boxes,
         "kind": words.say(f"tablet.kind_{view.kind}"),
@@ -202,7 +198,7 @@ def _to_pack(row: OrderLine, site: SiteView, words: Words) -> Drawn:
     }
 
 
-def to_inspect(house: House, words: Words) -> list[Drawn]:
+def to_inspect(house: House, site: SiteView, words: Words) -> list[Drawn]:
     """Compartments that came back with something in them, or from a door, and nobody looked."""
     rows = [
         view
@@ -220,7 +216,7 @@ def to_inspect(house: House, words: Words) -> list[Drawn]:
             if view.robot_id in house.robots
             else "",
             "compartment": view.compartment,
-            "room": room_name(view.room_id, house, words),
+            "room": _room(view.room_id, site, words),
             "on_way": view.state is DeliveryState.RETURNING,
             "explanation": words.name(view.explanation) if view.explanation else "",
         }
@@ -258,8 +254,21 @@ def _days(row: StandingView, words: Words) -> str:
     return " ".join(words.say(f"kitchen.day_{day}") for day in days) or words.say("kitchen.daily")
 
 
-def _between(since: int, until: int, words: Words) -> str:
-    return f"{words.minute(since)}-{words.minute(until)}"
+def _room(room_id: str, site: SiteView, words: Words) -> str:
+    """What stands at the door; a kitchen may not read rooms, but knows their doors."""
+    named = site.room_names.get(room_id)
+    return words.name(named) if named else room_id
+
+
+def between(view: DeliveryView, words: Words) -> str:
+    """``11:50-12:10``, with the day before it where that was not the day of the order."""
+    window = view.window
+    if window is None:
+        return ""
+    begins = datetime.fromtimestamp(window.from_utc_ms / 1_000, words.zone)
+    ordered = datetime.fromtimestamp(view.ordered_utc_ms / 1_000, words.zone)
+    day = f"{begins:%m-%d} " if begins.date() != ordered.date() else ""
+    return f"{day}{words.minute(window.from_utc_ms)}-{words.minute(window.until_utc_ms)}"
 
 
 def _time(local: str) -> time:

@@ -149,6 +149,14 @@ def head(view: SessionView, house: House | None, words: Words, *, may: bool) -> 
         "steps": list(STEPS[view.state]) if may else [],
         "confirmed": view.seal_confirmed,
         "why": " · ".join(one for one in (why, view.reason) if one),
+        "form": {
+            "title": view.title,
+            "rooms": list(rooms_of(view)),
+            "admitted": view.admitted,
+            "starts": words.day_and_time(view.starts_utc_ms)[:16].replace(" ", "T"),
+            "procurement": view.procurement.value,
+            "sector": view.sector.value,
+        },
         "outside": f"/outside/{view.room_id}" if view.state in LIVE else "",
         "report": f"/report/{view.id}" if view.sealed_utc_ms is not None else "",
     }

@@ -73,6 +73,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "desk.todo": ("怎么办：", "What to do: "),
     "desk.roster": ("名单与签到", "Roster and check-ins"),
     "desk.no_roster": ("本场次未登记名单，只核对人数。", "No roster: head count alone is checked."),
+    "desk.edit": ("修改场次", "Change the session"),
     "desk.edit_roster": ("登记名单", "Fill in the roster"),
     "desk.seat": ("席位", "Seat"),
     "desk.role": ("角色", "Role"),

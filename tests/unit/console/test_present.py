@@ -338,13 +338,13 @@ def test_the_tablet_offers_times_that_the_kitchen_still_takes() -> None:
 def test_the_kitchen_looks_into_what_came_back_from_a_door_once(fake: FakeController) -> None:
     gone = meal(DeliveryState.FAILED, compartment=2, robot_id="robot-1")
     fake.put(gone)
-    assert orders.to_inspect(house_of(fake), EN) == [], "it never left the kitchen"
+    assert orders.to_inspect(house_of(fake), SITE, EN) == [], "it never left the kitchen"
     leg = Leg(name="travelling", started_utc_ms=UtcMs(1))
     fake.put(gone.model_copy(update={"legs": (leg,)}))
-    assert [row["compartment"] for row in orders.to_inspect(house_of(fake), EN)] == [2]
+    assert [row["compartment"] for row in orders.to_inspect(house_of(fake), SITE, EN)] == [2]
     seen = Inspection(found=Found.FOOD, by="cook", utc_ms=UtcMs(2))
     fake.put(gone.model_copy(update={"legs": (leg,), "inspected": seen}))
-    assert orders.to_inspect(house_of(fake), EN) == []
+    assert orders.to_inspect(house_of(fake), SITE, EN) == []
 
 
 def test_a_session_offers_its_next_step_only_to_the_supervisor(fake: FakeController) -> None:
