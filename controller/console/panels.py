@@ -11,7 +11,6 @@ from controller.console.logins import Login
 from controller.console.page import Page, Shared, robot_under_way
 from controller.console.parts import DoorPanel
 from controller.console.present import deliveries
-from controller.console.present.alerts import room_name
 
 WRONG_PIN = (401, 403, 422)
 
@@ -41,7 +40,8 @@ class DoorPage(Page):
         face = deliveries.door(delivery)
         room = ""
         if house and delivery and face != "idle":
-            room = room_name(delivery.room_id, house, words)
+            named = feed.site.room_names.get(delivery.room_id) if feed.site else None
+            room = words.name(named) if named else delivery.room_id
         self.panel.show(
             t=self.t(),
             robot=words.name(robot.name) if robot else robot_id,

@@ -390,12 +390,11 @@ class SessionPage(Page):
     async def _change(self, event: GenericEventArguments) -> None:
         try:
             new = _New.model_validate(event.args)
-            rooms, starts = new.rooms, _moment(new.starts, self.words.zone)
             body = SessionChange(
                 title=new.title,
-                room_ids=rooms if self._view and rooms != self._view.rooms else None,
-                admitted=new.admitted if self._view and not self._view.seats else None,
-                starts_utc_ms=starts,
+                room_ids=new.rooms,
+                admitted=new.admitted,
+                starts_utc_ms=_moment(new.starts, self.words.zone),
                 procurement=new.procurement,
                 sector=new.sector,
             )

@@ -143,8 +143,6 @@ class Wall(Page):
         self.strip.draw()
         floor_of = (house.zones, house.robots, house.deliveries, house.facilities)
         if self._anew("floor", words, *floor_of):
-            "floor", words, house.zones, house.robots, house.deliveries, house.facilities
-        ):
             self._draw_floor(house, t)
         if self._anew("sessions", words, house.sessions):
             self._draw_sessions(house, drawn, t)

@@ -176,7 +176,7 @@ def _to_load(view: DeliveryView, house: House, site: SiteView, words: Words) -> 
         "door_code": view.room_id.upper(),
         "by": between(view, words) or words.say("kitchen.at_once"),
         "ordered": words.minute(view.ordered_utc_ms),
-        "boxes": view.boxes,
+        "boxes": view.boxes if view.kind is DeliveryKind.MEAL else 0,
         "kind": words.say(f"tablet.kind_{view.kind}"),
         "meal": view.kind is DeliveryKind.MEAL,
         "cutlery": words.name(CUTLERY[view.cutlery]) if view.kind is DeliveryKind.MEAL else "",

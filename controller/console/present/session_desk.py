@@ -153,7 +153,7 @@ def head(view: SessionView, house: House | None, words: Words, *, may: bool) -> 
             "title": view.title,
             "rooms": list(rooms_of(view)),
             "admitted": view.admitted,
-            "starts": words.day_and_time(view.starts_utc_ms)[:16].replace(" ", "T"),
+            "starts": words.day_and_time(view.scheduled_utc_ms)[:16].replace(" ", "T"),
             "procurement": view.procurement.value,
             "sector": view.sector.value,
         },
