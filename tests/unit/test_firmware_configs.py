@@ -355,7 +355,7 @@ BROKEN: dict[str, tuple[str, str, str, list[str]]] = {
         '"startNodeId": "c1"',
         '"startNodeId": "c99"',
         [
-            "maps/floor-1.lif.json: edge c1--dock-1: no node c99",
+            "maps/floor-1.lif.json:28: edge c1--dock-1: no node c99",
         ],
     ),
     "map without a position": (
@@ -364,11 +364,11 @@ BROKEN: dict[str, tuple[str, str, str, list[str]]] = {
         '"z": 0.5',
         [
             (
-                "maps/floor-1.lif.json: layouts[0].nodes[0].nodePosition.y: is missing "
+                "maps/floor-1.lif.json:9: layouts[0].nodes[0].nodePosition.y: is missing "
                 "(allowed: must be given)"
             ),
             (
-                "maps/floor-1.lif.json: layouts: Tuple should have at least 1 item after "
+                "maps/floor-1.lif.json:3: layouts: Tuple should have at least 1 item after "
                 "validation, not 0 (allowed: at least 1 long)"
             ),
         ],
