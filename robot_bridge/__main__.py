@@ -5,13 +5,13 @@ import asyncio
 import os
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
 
-from contracts.layout import LayoutError, Lif, from_lif
+from contracts.layout import LayoutError, Lif, MapNode, from_lif
 from contracts.vda5050.state import ConnectionState
 from contracts.vda5050.topics import VehicleAddress
 from contracts.vda5050.versions import VdaVersion
@@ -107,7 +107,9 @@ async def main(settings: BridgeSettings, watch: Callable[[Vehicle], Vehicle] = _
     except MemoryLost as lost:
         hint = "repair it, or move it away, place the robot at its start node, and start again"
         raise _unusable(settings.data_dir, "data_dir", str(lost), hint) from lost
-    vehicle, mission = restore(settings, start_pose(settings), kept)
+    nodes = map_nodes(settings)
+    maps = tuple(sorted({node.map_id for node in nodes.values()}))
+    vehicle, mission = restore(settings, start_pose(settings, nodes), kept, maps)
     version = settings.identity.vda5050_version
     session = RobotSession(settings.mqtt, clock, address, random.Random(), version)
     service = BridgeService(
@@ -131,30 +133,42 @@ async def main(settings: BridgeSettings, watch: Callable[[Vehicle], Vehicle] = _
         raise OSError(f"{_first(unkept)}; free the disk, then start again") from failed
 
 
-def start_pose(settings: BridgeSettings) -> Pose:
-    """Where the robot stands at its very first start.
+def map_nodes(settings: BridgeSettings) -> Mapping[str, MapNode]:
+    """The nodes of the site's map.
 
     Raises:
-        SettingsError: the map cannot be read, or has no such node.
+        SettingsError: the map cannot be read.
     """
     path = settings.map_file
     try:
         with path.open("rb") as file:
-            nodes = from_lif(Lif.model_validate_json(file.read(MAP_MAX_BYTES))).nodes
+            return from_lif(Lif.model_validate_json(file.read(MAP_MAX_BYTES))).nodes
     except OSError as error:
         raise _unusable(
             path, "map_file", f"cannot be read: {error.strerror}", "a LIF file"
         ) from error
     except (ValidationError, LayoutError) as error:
         raise _unusable(path, "map_file", f"is not a map: {error}", "VDMA LIF 1.x") from error
+
+
+def start_pose(settings: BridgeSettings, nodes: Mapping[str, MapNode]) -> Pose:
+    """Where the robot stands at its very first start.
+
+    Raises:
+        SettingsError: the map has no such node.
+    """
     node = nodes.get(settings.start_node)
     if node is None:
         names = ", ".join(sorted(nodes)[:20])
-        raise _unusable(path, "start_node", f"{settings.start_node!r} is not on the map", names)
+        raise _unusable(
+            settings.map_file, "start_node", f"{settings.start_node!r} is not on the map", names
+        )
     return Pose(node.x_m, node.y_m, settings.start_theta_rad, node.map_id)
 
 
-def restore(settings: BridgeSettings, start: Pose, kept: Kept | None) -> tuple[SimVehicle, Mission]:
+def restore(
+    settings: BridgeSettings, start: Pose, kept: Kept | None, maps: tuple[str, ...] = ()
+) -> tuple[SimVehicle, Mission]:
     """The vehicle and its work: as they were kept, or new at the start node.
 
     Raises:
@@ -167,6 +181,7 @@ def restore(settings: BridgeSettings, start: Pose, kept: Kept | None) -> tuple[S
             start_node=settings.start_node,
             compartments=settings.compartments,
             memory=kept.vehicle if kept else None,
+            maps=maps,
         )
     except ValidationError as error:
         raise _unusable(settings.data_dir, "data_dir", str(error), "its own memory") from error

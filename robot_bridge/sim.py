@@ -167,6 +167,7 @@ class SimVehicle:
         start_node: str,
         compartments: int,
         memory: str | None = None,
+        maps: tuple[str, ...] = (),
     ) -> None:
         """Stand at ``start``, or where ``memory`` (from ``memory()``) says.
 
@@ -174,6 +175,7 @@ class SimVehicle:
             ValueError: ``memory`` cannot be read.
         """
         self._settings = settings
+        self._maps = maps
         self._chargers = frozenset(settings.charge_nodes or (start_node,))
         self._motion = _Motion()
         self._events: deque[VehicleEvent] = deque(maxlen=EVENTS_MAX)
@@ -239,6 +241,7 @@ class SimVehicle:
             mode=OperatingMode.MANUAL
             if FaultKind.MANUAL in self._faults
             else OperatingMode.AUTOMATIC,
+            maps=self._maps,
             faults=self._found(),
         )
 

@@ -128,6 +128,7 @@ def _order(turn: Turn, order: Order) -> Turn:
         pose=pose,
         cancelling=mission.cancelling,
         obeys=reading is None or reading.obeys,
+        maps=() if reading is None else reading.maps,
     )
     match verdict:
         case orders.Ignored():

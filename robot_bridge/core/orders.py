@@ -87,11 +87,13 @@ def consider(
     pose: Pose | None,
     cancelling: bool,
     obeys: bool = True,
+    maps: tuple[str, ...] = (),
 ) -> Taken | Ignored | Refusal:
     """Judge an order by the rules of chapter 6.6.2, in their order.
 
     ``pose`` is None while the robot does not know where it is. ``cancelling``: still braking for
-    a cancelOrder. ``obeys``: the master is in control.
+    a cancelOrder. ``obeys``: the master is in control. ``maps``: those that the vehicle
+    holds; empty when it does not say.
     """
     fresh = order.order_id != progress.order_id
     if not fresh and order.order_update_id == progress.order_update_id:
@@ -102,7 +104,7 @@ def consider(
     if not obeys:
         text = "a person is in control of the robot"
         return _refuse(order, ORDER_ERROR, text, cause="MOBILE_ROBOT_NOT_AVAILABLE")
-    problem = _content_refusal(order)
+    problem = _content_refusal(order) or _maps_refusal(order, maps)
     if problem is not None:
         return problem
     if fresh:
@@ -334,6 +336,16 @@ def _actions_refusal(order: Order) -> Refusal | None:
                 actionType=row.action.action_type,
                 cause="INVALID_ORDER_ACTION",
             )
+    return None
+
+
+def _maps_refusal(order: Order, maps: tuple[str, ...]) -> Refusal | None:
+    """In a lift the robot takes a pose on the map that a node names: it must be one that it has."""
+    for node in order.nodes:
+        place = node.node_position
+        if place is not None and maps and place.map_id not in maps:
+            text = f"map {place.map_id:.40} is not on the robot; it has {', '.join(maps):.100}"
+            return _refuse(order, NO_ROUTE_ERROR, text, nodeId=node.node_id, cause="UNKNOWN_MAP_ID")
     return None
 
 

@@ -31,11 +31,13 @@ from contracts.vda5050.state import (
     BatteryState,
     EdgeState,
     ErrorLevel,
+    MapStatus,
     NodeState,
     Reference,
     SafetyState,
     State,
     VehicleError,
+    VehicleMap,
     Velocity,
     Visualization,
 )
@@ -101,6 +103,11 @@ def state(mission: Mission, reading: Reading, stamp: Stamp) -> State:
         version=stamp.version,
         manufacturer=stamp.manufacturer,
         serial_number=stamp.serial_number,
+        maps=tuple(
+            VehicleMap(map_id=name, map_version="", map_status=MapStatus.ENABLED)
+            for name in reading.maps
+        )
+        or None,
         order_id=progress.order_id,
         order_update_id=progress.order_update_id,
         last_node_id=progress.last_node_id,

@@ -140,6 +140,8 @@ class Reading:
     e_stop: EStop = EStop.NONE
     field_violation: bool = False
     mode: OperatingMode = OperatingMode.AUTOMATIC
+    maps: tuple[str, ...] = ()
+    """The maps that the vehicle holds; empty: it does not say, and any is believed."""
     faults: tuple[Fault, ...] = ()
 
     @property

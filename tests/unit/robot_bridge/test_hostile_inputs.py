@@ -11,12 +11,14 @@ from contracts.envelope import Rejected
 from contracts.units import MonoMs
 from contracts.vda5050.codec import decode_vda, encode_vda
 from contracts.vda5050.order import Action, BlockingType, InstantActions, Order
-from contracts.vda5050.topics import VdaKind, VehicleAddress
+from contracts.vda5050.topics import VdaKind
+from contracts.vda5050.versions import VdaVersion, VehicleAddress, vehicle_address
 from robot_bridge.core.orders import warning
 from robot_bridge.core.vehicle import Drive, DriveFailed, Observation, Passed
 from robot_bridge.core.work import Observed, Refused, resume
 from robot_bridge.sim import FaultKind, SimSettings
 from tests.unit.contracts_vda5050.official import VALIDATORS
+from tests.unit.contracts_vda5050.test_versions import spoil
 from tests.unit.robot_bridge.scenes import PLACES, WAY, World, action, order
 
 R1 = VehicleAddress("uagv", "v2", "maker", "r1")
@@ -205,3 +207,50 @@ def test_damaged_payloads_neither_raise_nor_leave_the_base(
             world.act(*message.body.actions)
     world.run(500)
     assert world.reading.pose.x_m == 0
+
+
+SPECIFIED = {
+    "validationError",
+    "orderError",
+    "orderUpdateError",
+    "noRouteError",
+    "instantActionError",
+    "noOrderToCancel",
+}
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.sampled_from(list(VdaVersion)),
+    st.lists(st.integers(0, 9), min_size=1, max_size=6),
+    st.sampled_from([None, [], {}, "x", "", -1, 1e308, 2**40, True, [[1]], {"a": 1}]),
+    st.integers(0, 3),
+)
+def test_a_spoilt_order_ends_in_a_specified_error_or_in_what_it_says(
+    version: VdaVersion, path: list[int], odd: Any, before: int
+) -> None:
+    """In every version: no field that is odd moves the robot beyond what a whole order releases."""
+    world = World()
+    if before:
+        world.give(order(("home", "a"), order_id="o0"))
+        world.run(500 * before)
+    own = order(("home", "a", "b"), base=2, update=1).model_copy(update={"version": version})
+    content = json.loads(encode_vda(own))
+    spoil(content, path, odd)
+    topic = vehicle_address(version, "maker", "r1").topic(VdaKind.ORDER)
+    message = decode_vda(topic, json.dumps(content).encode())
+    was, errors = world.mission.progress, world.mission.errors
+    if isinstance(message, Rejected):
+        about = warning("validationError", message.detail)
+        outputs = world.take(Refused(topic, about))
+        assert about in world.mission.errors
+    else:
+        assert isinstance(message.body, Order)
+        outputs = world.give(message.body)
+        new = [row for row in world.mission.errors if row not in errors]
+        assert {row.error_type for row in new} <= SPECIFIED
+        if new:
+            assert world.mission.progress == was
+    if world.mission.progress == was:
+        assert not any(isinstance(row, Drive) for row in outputs)
+    VALIDATORS[VdaKind.STATE].validate(json.loads(encode_vda(world.state())))

@@ -1,5 +1,7 @@
 """Which orders are taken, ignored and refused, rule by rule of VDA 5050 chapter 6.6."""
 
+from dataclasses import replace
+
 import pytest
 
 from contracts.vda5050.base import NodePosition, Trajectory
@@ -101,6 +103,18 @@ def test_a_start_on_another_map_has_no_route() -> None:
     upstairs = order(("home",)).nodes[0].model_copy(update={"node_position": place})
     wanted = order(("home",)).model_copy(update={"nodes": (upstairs,)})
     assert refusal(world, wanted)[0] == "noRouteError"
+
+
+def test_a_node_on_a_map_that_the_robot_has_not_is_refused() -> None:
+    world = World()
+    world.reading = replace(world.reading, maps=("floor-1", "floor-2"))
+    place = NodePosition(x=4.0, y=0.0, map_id="floor-9")
+    wanted = order(("home", "a"))
+    nowhere = wanted.nodes[1].model_copy(update={"node_position": place})
+    wanted = wanted.model_copy(update={"nodes": (wanted.nodes[0], nowhere)})
+    assert refusal(world, wanted)[0] == "noRouteError"
+    assert world.state().errors[-1].reference("cause") == "UNKNOWN_MAP_ID"
+    assert [row.map_id for row in world.state().maps or ()] == ["floor-1", "floor-2"]
 
 
 def test_6_6_4_3_an_older_update_is_refused() -> None:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from contracts.units import MonoMs
-from robot_bridge.__main__ import restore, scripted, start_pose
+from robot_bridge.__main__ import map_nodes, restore, scripted, start_pose
 from robot_bridge.core.vehicle import Pose
 from robot_bridge.memory import FileMemory, Kept, recall, retain
 from robot_bridge.settings import BridgeSettings, RobotIdentity
@@ -32,7 +32,7 @@ def settings_of(folder: Path, **more: object) -> BridgeSettings:
 
 def test_the_first_start_is_at_the_start_node_of_the_map(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, start_theta_rad=1.5)
-    pose = start_pose(settings)
+    pose = start_pose(settings, map_nodes(settings))
     vehicle, mission = restore(settings, pose, None)
     assert vehicle.reading().pose == pose
     assert pose.theta_rad == 1.5
@@ -47,7 +47,9 @@ def test_a_later_start_is_where_the_robot_was(tmp_path: Path) -> None:
     vehicle.advance(MonoMs(10))
     memory = FileMemory(tmp_path / "robot.json")
     retain(memory, mission, vehicle.memory())
-    again, kept_mission = restore(settings, start_pose(settings), recall(memory))
+    again, kept_mission = restore(
+        settings, start_pose(settings, map_nodes(settings)), recall(memory)
+    )
     assert again.reading().pose == there
     assert kept_mission == mission
     assert order().order_id != kept_mission.progress.order_id
@@ -70,9 +72,9 @@ def test_a_map_that_cannot_be_used_is_a_mistake_in_the_settings(
 
 def test_a_vehicle_that_lost_its_mind_is_not_put_at_the_start(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    _, mission = restore(settings, start_pose(settings), None)
+    _, mission = restore(settings, start_pose(settings, map_nodes(settings)), None)
     with pytest.raises(SettingsError, match="data_dir"):
-        restore(settings, start_pose(settings), Kept(mission, '{"pose": 1}'))
+        restore(settings, start_pose(settings, map_nodes(settings)), Kept(mission, '{"pose": 1}'))
 
 
 def test_the_simulated_robot_is_the_only_vehicle(tmp_path: Path) -> None:
