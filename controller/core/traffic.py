@@ -312,20 +312,25 @@ class _Table:
         return count
 
     def _leaves_free(self, index: int, count: int, taken: int) -> bool:
-        """Whether a robot that stops there blocks no lift: else what lies behind it must be free.
+        """Whether a robot that stops there blocks no lift: else it must be able to go on behind it.
 
         This keeps nobody waiting for ever: the first in the order finds its whole path free.
         """
         way, no_stop = self.claims[index].way, self.lanes.no_stop
         if way[count - 1] not in no_stop:
             return True
-        behind = self.steps[index][count : len(way)]
-        for node, bits in zip(way[count:], behind, strict=True):
-            if bits & taken:
+        behind = count
+        while behind < len(way):
+            if self.steps[index][behind] & taken:
                 return False
-            if node not in no_stop:
-                return True
-        return True
+            behind += 1
+            if way[behind - 1] not in no_stop:
+                break
+        held, needs = self.held[index], self.needs[index]
+        safe = self._give(index, behind)
+        self.held[index], self.needs[index] = held, needs
+        self.find_order()
+        return safe
 
     def _give(self, index: int, count: int) -> bool:
         steps, has = self.steps[index], self.claims[index].has
