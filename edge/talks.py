@@ -25,6 +25,7 @@ from edge.capture.rtsp_words import BackChannelLost, TalkRefusal
 from edge.capture.sources import StreamAddress
 from edge.evidence.content_shelf import ContentShelf
 from edge.evidence.sounds import flac
+from edge.talk_drafts import Draft, begin, left
 from edge.voice_book import VoiceBook
 from runtime.clock import Clock
 
@@ -36,6 +37,8 @@ TALK_LIMIT_MS: Final = 120_000  # as the controller's: a forgotten button must n
 AHEAD_MAX_MS: Final = 2_000  # words come no faster than they are spoken; more is no microphone
 KEEP_BYTES: Final = 1024**3  # 50 hours of speech as FLAC
 HARD_BYTES: Final = 4 * 1024**3
+DRAFTS: Final = "begun"
+STOPPED: Final = "node_stopped"
 USED_MAX: Final = 1_000  # ids of talks that were: a ticket opens one talk, once
 
 
@@ -77,9 +80,16 @@ class TalkEnded(Exception):
 class Talk:
     """One talk that has begun. Give it samples, then ``TalkDesk.end`` it."""
 
-    def __init__(
-        self, talk_id: str, by: str, camera: TalkCamera, channel: BackChannel, clock: Clock
+    def __init__(  # everything is passed by argument
+        self,
+        talk_id: str,
+        by: str,
+        camera: TalkCamera,
+        channel: BackChannel,
+        clock: Clock,
+        keep: Callable[[NDArray[np.int16]], None],
     ) -> None:
+        self._keep = keep
         self.talk_id = talk_id
         self.by = by
         self.camera = camera
@@ -120,6 +130,7 @@ class Talk:
         self.channel.send(low)
         # After the send: the file holds what the camera was given, nothing else.
         self._said.append(low)
+        self._keep(low)
         power = float(np.mean(np.square(low.astype(np.float64) / 32_768)))
         return max(10 * float(np.log10(power)) if power else -120.0, -120.0)
 
@@ -142,6 +153,8 @@ class TalkDesk:
         keep_bytes: int = KEEP_BYTES,
     ) -> None:
         self._cameras = cameras
+        self._begun = folder / DRAFTS
+        self._drafts: dict[str, Draft] = {}
         self._shelf = ContentShelf(folder, ".flac", keep_bytes=keep_bytes, hard_bytes=HARD_BYTES)
         self._book = book
         self._disk = disk
@@ -160,6 +173,28 @@ class TalkDesk:
     def mark_fetched(self, sha256: str) -> None:
         """Somebody keeps a copy: it may go when room is needed."""
         self._shelf.mark_fetched(sha256)
+
+    def close_left(self) -> None:
+        """Keep and tell what was said when this node ended in the middle of a talk. Blocks.
+
+        A disk that refuses is logged; the words wait for the next start.
+        """
+        for path, told, said in left(self._begun):
+            sha256, size = self._keep(said)
+            lasted_ms = said.size * 1000 // g711.RATE_HZ
+            end = VoiceTold.model_validate(
+                told.model_dump()
+                | {
+                    "ended_utc_ms": told.began_utc_ms + lasted_ms,
+                    "why": STOPPED,
+                    "sha256": sha256,
+                    "bytes": size if sha256 else None,
+                    "duration_ms": lasted_ms if sha256 else None,
+                }
+            )
+            if self._book.tell_now(end):
+                path.unlink(missing_ok=True)
+                log.warning("talk_closed_late", talk_id=told.voice_id, duration_ms=lasted_ms)
 
     async def begin(self, talk_id: str, camera_id: CameraId, by: str) -> Talk:
         """Open the camera's back channel and tell that somebody talks.
@@ -184,11 +219,15 @@ class TalkDesk:
         except BaseException:
             self._rooms.discard(room_id)
             raise
-        talk = Talk(talk_id, by, camera, channel, self._clock)
-        if not await self._tell(camera, talk_id, by, talk.began_utc_ms):
+        talk = Talk(
+            talk_id, by, camera, channel, self._clock, lambda said: self._add(talk_id, said)
+        )
+        told = await self._open_draft(talk)
+        if not told or not await self._tell(camera, talk_id, by, talk.began_utc_ms):
             # What cannot be told would be a word into the room that no record knows.
             await channel.close()
             self._rooms.discard(room_id)
+            await self._drop_draft(talk_id, forget=True)
             raise BackChannelLost(TalkRefusal.BUSY, "this node's disk refuses")
         log.info("talk_began", camera_id=camera_id, by=by, codec=channel.codec)
         return talk
@@ -204,10 +243,11 @@ class TalkDesk:
         loop = asyncio.get_running_loop()
         sha256, size = await loop.run_in_executor(self._disk, self._keep, said)
         lasted_ms = said.size * 1000 // g711.RATE_HZ
-        await self._tell(
+        told = await self._tell(
             talk.camera, talk.talk_id, talk.by, talk.began_utc_ms, ended=ended, why=why,
             said=(sha256, size, lasted_ms) if sha256 is not None else None,
         )  # fmt: skip
+        await self._drop_draft(talk.talk_id, forget=told)
         log.info("talk_ended", talk_id=talk.talk_id, why=why, duration_ms=lasted_ms)
         return sha256
 
@@ -216,6 +256,30 @@ class TalkDesk:
             return None, 0
         content = flac(said, g711.RATE_HZ)
         return self._shelf.put(content), len(content)
+
+    async def _open_draft(self, talk: Talk) -> bool:
+        """Have a place on disk for the words before the first one; False: the disk refuses."""
+        told = self._word(talk.camera, talk.talk_id, talk.by, talk.began_utc_ms)
+        loop = asyncio.get_running_loop()
+        try:
+            draft = await loop.run_in_executor(self._disk, begin, self._begun, told)
+        except OSError as error:
+            log.error("talk_not_kept", talk_id=talk.talk_id, error=str(error))
+            return False
+        self._drafts[talk.talk_id] = draft
+        return True
+
+    def _add(self, talk_id: str, said: NDArray[np.int16]) -> None:
+        """Write words down in the order in which they went out; the talk does not wait for it."""
+        draft = self._drafts[talk_id]
+        writing = asyncio.get_running_loop().run_in_executor(self._disk, draft.add, said)
+        writing.add_done_callback(lambda done: _written(talk_id, done))
+
+    async def _drop_draft(self, talk_id: str, *, forget: bool) -> None:
+        draft = self._drafts.pop(talk_id, None)
+        if draft is not None:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._disk, lambda: draft.close(forget=forget))
 
     async def _open(self, camera: TalkCamera) -> BackChannel:
         try:
@@ -237,22 +301,32 @@ class TalkDesk:
         said: tuple[str, int, int] | None = None,
     ) -> bool:
         sha256, size, lasted_ms = said or (None, None, None)
-        return await self._book.tell(
-            VoiceTold(
-                voice_id=talk_id,
-                kind=VoiceKind.TALK,
-                room_id=camera.config.area,
-                node_id=self._book.node_id,
-                source_id=camera.config.id,
-                by=by,
-                began_utc_ms=began,
-                ended_utc_ms=ended,
-                why=why,
-                sha256=sha256,
-                bytes=size,
-                duration_ms=lasted_ms,
-            )
+        changes = {
+            "ended_utc_ms": ended,
+            "why": why,
+            "sha256": sha256,
+            "bytes": size,
+            "duration_ms": lasted_ms,
+        }
+        told = self._word(camera, talk_id, by, began)
+        return await self._book.tell(told.model_copy(update=changes))
+
+    def _word(self, camera: TalkCamera, talk_id: str, by: str, began: UtcMs) -> VoiceTold:
+        """That a talk has begun."""
+        return VoiceTold(
+            voice_id=talk_id,
+            kind=VoiceKind.TALK,
+            room_id=camera.config.area,
+            node_id=self._book.node_id,
+            source_id=camera.config.id,
+            by=by,
+            began_utc_ms=began,
         )
+
+
+def _written(talk_id: str, done: "asyncio.Future[None]") -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.error("talk_not_kept", talk_id=talk_id, error=str(error))
 
 
 def talk_cameras(

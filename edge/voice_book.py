@@ -27,6 +27,10 @@ class VoiceBook:
 
     async def tell(self, told: VoiceTold) -> bool:
         """Put one word in the outbox; False: the disk did not take it."""
+        return await asyncio.get_running_loop().run_in_executor(self.disk, self.tell_now, told)
+
+    def tell_now(self, told: VoiceTold) -> bool:
+        """As ``tell``, in the caller's own thread. Blocks."""
         phase = "begin" if told.ended_utc_ms is None else "end"
         entry = Entry(
             topics.room_topic(Kind.VOICE, self.site_id, told.room_id),
@@ -34,9 +38,8 @@ class VoiceBook:
             told.room_id,
             f"v-{told.voice_id}-{phase}",
         )
-        loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self.disk, self.outbox.append_many, [entry])
+            self.outbox.append_many([entry])
         except (OutboxFullError, sqlite3.Error, OSError) as error:
             log.error("voice_untold", voice_id=told.voice_id, phase=phase, error=str(error))
             return False

@@ -66,4 +66,5 @@ def open_voices(
         wiring.clock,
     )
     desk = TalkDesk(mouths, config.data_dir / "talks", book, wiring.disk, wiring.clock)
+    desk.close_left()
     return Voices(desk, sound, book)

@@ -120,6 +120,10 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "voice.taken_over": ("您已在另一窗口监听。", "You listen in another window."),
     "voice.session_over": ("场次已结束。", "The session is over."),
     "voice.stopped": ("已停止。", "Stopped."),
+    "voice.node_stopped": (
+        "边缘节点在讲话中途停止，已讲内容已保存。",
+        "The node stopped in the middle of the talk; what was said is kept.",
+    ),
     "voice.browser_gone": ("连接已断开。", "The connection has gone."),
     "call.title": ("呼叫监督", "Call supervisor"),
     "call.why": ("请选择原因", "Choose why"),
