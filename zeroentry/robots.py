@@ -20,6 +20,7 @@ from contracts.vda5050.topics import VdaKind, VehicleAddress, parse
 from contracts.vda5050.versions import VdaVersion, vehicle_address
 from robot_bridge.conformance.asked import ask
 from robot_bridge.conformance.probe import Probe
+from robot_bridge.conformance.rules import Finding, Rule
 from robot_bridge.conformance.run import as_json, check_all, failed, rules, summary, table
 from robot_bridge.conformance.words import Unmet
 from runtime.clock import SystemClock
@@ -168,32 +169,33 @@ def conformance(  # noqa: PLR0913 - the options of a command line
     wanted = rules(only, drive=drive)
     if not wanted:
         fail(f"no rule's name has {only!r} in it", hint="--only 6.6.3, or --only cancel")
-    console = Console()
 
-    async def work(session: MqttSession) -> int:
+    async def work(session: MqttSession) -> list[Finding]:
         address = (
             vehicle_address(version, manufacturer, serial, prefix=prefix)
             if manufacturer
             else await _discovered(session, version, prefix, serial)
         )
-        probe = Probe(session, SystemClock(), address, version, step_m)
-        found = await check_all(
-            probe,
-            wanted,
-            lambda row: console.print(f"{row.verdict:>14}  {row.rule.name}", highlight=False),
-        )
-        name = f"{address.manufacturer}/{address.serial}"
-        console.print(table(found, f"VDA 5050 {version}: {name}"))
-        console.print(summary(found), highlight=False)
-        if json_file is not None:
-            json_file.write_text(as_json(found, name) + "\n", encoding="utf-8")
-        return EXIT_DIFFERENT if failed(found) else 0
+        return await _conformance(Probe(session, SystemClock(), address, version, step_m), wanted)
 
     try:
-        code = _run(broker_of(target, username, password_env, ca_file), work)
+        found = _run(broker_of(target, username, password_env, ca_file), work)
     except ValueError as error:
         fail(str(error))
-    raise typer.Exit(code)
+    if json_file is not None:
+        json_file.write_text(as_json(found, serial) + "\n", encoding="utf-8")
+    raise typer.Exit(EXIT_DIFFERENT if failed(found) else 0)
+
+
+async def _conformance(probe: Probe, wanted: list[Rule]) -> list[Finding]:
+    console = Console(highlight=False)
+    found = await check_all(
+        probe, wanted, lambda row: console.print(f"{row.verdict:>14}  {row.rule.name}")
+    )
+    vehicle = f"{probe.address.manufacturer}/{probe.address.serial}"
+    console.print(table(found, f"VDA 5050 {probe.version}: {vehicle}"))
+    console.print(summary(found))
+    return found
 
 
 @app.command()

@@ -66,8 +66,9 @@ def test_a_later_start_is_where_the_robot_was(tmp_path: Path) -> None:
 def test_a_map_that_cannot_be_used_is_a_mistake_in_the_settings(
     tmp_path: Path, change: dict[str, object], said: str
 ) -> None:
+    settings = settings_of(tmp_path, **change)
     with pytest.raises(SettingsError, match=said):
-        start_pose(settings_of(tmp_path, **change))
+        start_pose(settings, map_nodes(settings))
 
 
 def test_a_vehicle_that_lost_its_mind_is_not_put_at_the_start(tmp_path: Path) -> None:
