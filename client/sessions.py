@@ -69,10 +69,20 @@ class SessionCalls(Asking):
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else None
         return await self.ask(SessionView, "POST", "/sessions", body, headers)
 
-    async def change_session(self, session_id: str, body: SessionChange) -> SessionView:
-        """Change a scheduled session as it stands now."""
+    async def session_tag(self, session_id: str) -> str:
+        """What names a session as it stands now: give it back with a change."""
+        answer = await self.send("GET", f"/sessions/{part(session_id)}")
+        return str(answer.headers.get("etag", ""))
+
+    async def change_session(
+        self, session_id: str, body: SessionChange, seen: str | None = None
+    ) -> SessionView:
+        """Change a scheduled session; ``seen``: the tag of what the change was made of.
+
+        Without it the change is of the session as it stands now.
+        """
         path = f"/sessions/{part(session_id)}"
-        tag = (await self.send("GET", path)).headers.get("etag", "")
+        tag = seen if seen is not None else await self.session_tag(session_id)
         return await self.ask(SessionView, "PATCH", path, body, {"If-Match": tag})
 
     async def session_step(

@@ -56,6 +56,12 @@ async def test_a_session_is_sealed_from_its_desk_with_a_reason_for_what_is_not_m
     await page.get_by_test_id("session-title").fill("供水管网改造")
     await page.get_by_test_id("session-create").click()
     await page.get_by_text("供水管网改造").click()
+    await page.get_by_test_id("session-edit").click()
+    await page.get_by_test_id("change-title").fill("供水管网改造二期")
+    await page.get_by_test_id("change-admitted").fill("3")
+    await office.shoot(page, "session-edit-en")
+    await page.get_by_test_id("change-save").click()
+    await expect(page.get_by_test_id("session-desk").locator("h1")).to_have_text("供水管网改造二期")
     await page.get_by_test_id("roster-edit").click()
     await page.get_by_test_id("seat-add").click()
     for place in (0, 1):
