@@ -4,6 +4,7 @@ What it had stored survives; what lives in memory is lost, as with the real serv
 """
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Protocol
@@ -15,11 +16,13 @@ from controller.core.sessions import Session
 from controller.core.state import Input, Now, SiteState, Tick, restored
 from zeroentry.simulator.agenda import UTC_AT_START_MS, Agenda
 
-HOT_TICK_S: Final = 0.2  # as the service ticks
-CALM_TICK_S: Final = 1.5
+PAUSE_TICK_S: Final = 0.32
+ORDER_TICK_S: Final = 1.02
+CALM_TICK_S: Final = 2.0
 IDLE_TICK_S: Final = 5.0
-"""Every input settles the site; a tick of its own is needed only where nothing else comes: while
-something is unanswered as often as the service ticks, else for time-outs of many seconds."""
+"""The service ticks every 0.2 s. Here every input settles the site, and a tick of its own comes only
+where it could decide something: a pause is sent again after 0.3 s, all else after 1 s, and what has
+a time-out of many seconds is looked at every two."""
 
 
 class Step(Protocol):
@@ -45,7 +48,7 @@ class Brain:
         self.up = True
         self.steps = 0
         self._ticking = 0
-        self._hot = False
+        self._next_s = math.inf
         self.since_s = 0.0
         """When it started last."""
         room = next(iter(plan.door_nodes), None)
@@ -74,33 +77,40 @@ class Brain:
         self.state, outputs = self.step(self.state, given, self.agenda.now())
         for output in outputs:
             self.perform(output)
-        if not self._hot and self._waits():
-            self._hot = True
-            self._ticking += 1
-            ticking = self._ticking
-            self.agenda.after(HOT_TICK_S, lambda: self._tick(ticking))
+        wait_s = self._resend_s()
+        if wait_s is not None and self.agenda.now_s + wait_s < self._next_s - 1e-9:
+            self._next_tick(wait_s)
         return outputs
 
-    def _waits(self) -> bool:
-        """Whether a robot has not answered something yet."""
+    def _resend_s(self) -> float | None:
+        """How soon something may have to be sent again; None: everything is answered."""
+        wait_s: float | None = None
         for duty in self.state.duties.values():
             mission = duty.mission
             if mission is not None and (mission.cancelling or not mission.settled):
-                return True
-            if duty.pause_wanted is not None or any(row.status is None for row in duty.actions):
-                return True
-        return False
+                wait_s = ORDER_TICK_S
+            for row in duty.actions:
+                if row.status is None:
+                    if row.action in (out.ActionKind.PAUSE, out.ActionKind.RESUME):
+                        return PAUSE_TICK_S
+                    wait_s = ORDER_TICK_S
+        return wait_s
+
+    def _next_tick(self, wait_s: float) -> None:
+        self._ticking += 1
+        ticking = self._ticking
+        self._next_s = self.agenda.now_s + wait_s
+        self.agenda.after(wait_s, lambda: self._tick(ticking))
 
     def _tick(self, ticking: int) -> None:
         if ticking != self._ticking or not self.up:
             return
+        self._next_s = math.inf
         self.offer(Tick())
-        if ticking != self._ticking:
+        if self._next_s < math.inf:
             return
-        self._hot = self._waits()
         busy = any(not row.ended for row in self.state.deliveries.values())
-        wait_s = HOT_TICK_S if self._hot else CALM_TICK_S if busy else IDLE_TICK_S
-        self.agenda.after(wait_s, lambda: self._tick(ticking))
+        self._next_tick(CALM_TICK_S if busy else IDLE_TICK_S)
 
     def kill(self) -> None:
         """The process is gone."""

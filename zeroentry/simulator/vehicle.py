@@ -349,7 +349,7 @@ class Vehicle:
     def _bolted(self, sent: PublishAction, box: Box) -> None:
         if not self.alive:
             return
-        if box.stuck or (sent.opens is None and box.lid_open):
+        if self.carried or box.stuck or (sent.opens is None and box.lid_open):
             self._end(sent.action_id, _FAILED, "the bolt did not move")
             self.tell()
             return
