@@ -387,11 +387,12 @@ def _collected(delivery: Delivery, facts: Facts, at: At) -> Step:
 
 
 def _returning(delivery: Delivery, facts: Facts, at: At) -> Step:
-    if at.waited_ms > RETURN_MAX_MS:
+    if at.waited_ms > (LOAD_MAX_MS if delivery.unloading else RETURN_MAX_MS):
         # The alert stands for what is inside; the kitchen is asked for it when the robot is back.
         if not delivery.cargo:
             return _over(delivery, at), ()
-        return _not_emptied(delivery, at), (Warn(alerts.STRANDED),)
+        rule = alerts.NOT_EMPTIED if delivery.unloading else alerts.STRANDED
+        return _not_emptied(delivery, at), (Warn(rule),)
     if facts.standing_at in (None, at.door) and facts.standing_at != at.kitchen:
         return delivery, ()
     if not delivery.cargo:
@@ -405,7 +406,14 @@ def _returning(delivery: Delivery, facts: Facts, at: At) -> Step:
 
 def _unloading(delivery: Delivery, facts: Facts, at: At) -> Step:
     if not delivery.unloading:
-        begun = replace(delivery, unloading=True, explanation=_EMPTY_IT, action_id=None)
+        begun = replace(
+            delivery,
+            unloading=True,
+            explanation=_EMPTY_IT,
+            action_id=None,
+            tries=0,
+            since_mono_ms=at.mono_ms,
+        )
         return begun, (Open(),)
     box = facts.compartment
     if box is not None and box.shut and not box.occupied:
@@ -413,7 +421,9 @@ def _unloading(delivery: Delivery, facts: Facts, at: At) -> Step:
             delivery.custody, "emptied", "kitchen", at.utc_ms, node_id=at.kitchen, compartment=box
         )
         return _over(replace(delivery, cargo=False, custody=events), at), ()
-    if facts.answered is Answered.FAILED and delivery.tries < TRIES_MAX:
+    if facts.answered is Answered.FAILED and (box is None or box.lock is not LockState.UNLOCKED):
+        if delivery.tries >= TRIES_MAX:
+            return _not_emptied(delivery, at), (Warn(alerts.NOT_EMPTIED),)
         return replace(delivery, tries=delivery.tries + 1, action_id=None), (Open(),)
     if box is not None and box.lid is LidState.CLOSED and not box.occupied:
         return delivery, (Lock(),) if facts.answered is not Answered.NOTHING else ()

@@ -27,6 +27,7 @@ from controller.core import (
     tours,
 )
 from controller.core.assignment import Ask, Offer
+from controller.core.dispatch_live import Quiet
 from controller.core.fleet import Duty, GoalKind, RobotLive
 from controller.core.handover import standing_refusal, with_delivery
 from controller.core.interlock import Clearance
@@ -52,6 +53,8 @@ __all__ = (
     "with_duty",
 )
 
+QUIET_MS: Final = 500
+# Without news only time-outs can fall due: they are tens of seconds, and may be late by this.
 LOW_BATTERY_PERCENT: Final = 15.0  # the reserve that no tour may touch: somebody must look
 CHARGED_PERCENT: Final = 25.0
 
@@ -63,6 +66,46 @@ def settle(site: SiteState, now: Now) -> Result:
     if not site.duties:
         return _without_robots(site, now)
     states = clearances(site, now.mono_ms)
+    before = _parts(site)
+    quiet = site.dispatch.quiet
+    if quiet is not None and quiet.holds(before, states, now.mono_ms):
+        return site, ()
+    after, outputs = _settled(site, states, now)
+    if outputs or not _is_quiet(after, before):
+        return after, outputs
+    known = Quiet(before, states, MonoMs(now.mono_ms + QUIET_MS))
+    return replace(after, dispatch=replace(after.dispatch, quiet=known)), ()
+
+
+def _parts(site: SiteState) -> tuple[object, ...]:
+    """All that a settling looks at beside zones and time."""
+    return (
+        site.duties,
+        site.deliveries,
+        site.robots,
+        site.sessions,
+        site.facilities,
+        site.marks,
+        site.plan,
+    )
+
+
+def _is_quiet(site: SiteState, before: tuple[object, ...]) -> bool:
+    """Whether nothing was changed, and nothing is to be sent again soon."""
+    if not all(one is other for one, other in zip(before, _parts(site), strict=True)):
+        return False
+    return not any(_expects(duty) for duty in site.duties.values())
+
+
+def _expects(duty: Duty) -> bool:
+    """Whether its robot has not answered something yet."""
+    mission = duty.mission
+    if mission is not None and not mission.waiting and not mission.settled:
+        return True
+    return any(row.status is None for row in duty.actions)
+
+
+def _settled(site: SiteState, states: Mapping[ZoneId, Clearance], now: Now) -> Result:
     site = _known(site, now)
     site, snapshots = holds.settle(site, states, now)
     site = handover.advance(site, states, now)

@@ -10,13 +10,33 @@ Edges = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """What a settling that changed nothing had before it: the next need not look again.
+
+    Compared by identity, but for the zones. ``until_mono_ms``: then time alone may have changed
+    something.
+    """
+
+    parts: tuple[object, ...]
+    zones: Mapping[ZoneId, Clearance]
+    until_mono_ms: MonoMs
+
+    def holds(
+        self, parts: tuple[object, ...], zones: Mapping[ZoneId, Clearance], mono_ms: MonoMs
+    ) -> bool:
+        """Whether nothing has changed since."""
+        same = all(one is other for one, other in zip(self.parts, parts, strict=True))
+        return same and mono_ms < self.until_mono_ms and self.zones == zones
+
+
+@dataclass(frozen=True, slots=True)
 class DispatchLive:
     """``since``: when each robot was last given a node, or took up its way.
 
     ``declined``: robot -> what its wish was judged by when it was refused; it is asked again only
     when that has changed. ``planned``: what the last assignment was made from. ``asked``: when a
     charger or a compartment was asked last, by name. ``zones``: the ways that zones shut.
-    ``granted``: what the last grants were made from.
+    ``granted``: what the last grants were made from. ``quiet``: a settling that changed nothing.
     """
 
     since: Mapping[RobotId, MonoMs] = field(default_factory=dict)
@@ -25,3 +45,4 @@ class DispatchLive:
     asked: Mapping[str, MonoMs] = field(default_factory=dict)
     zones: tuple[Mapping[ZoneId, Clearance], Edges] | None = None
     granted: object = None
+    quiet: "Quiet | None" = None

@@ -356,6 +356,9 @@ def _taken_up(site: SiteState, duty: Duty, wish: Claim, now: Now) -> SiteState:
         after = fleet.rerouted(after, wish.way[wish.has - 1 :])
         if after.mission is mission:
             return with_duty(site, after)  # the way is the very same: only the way out is new
+    elif len(wish.way) == 1:
+        # It was to be elsewhere, was given nothing of that way yet, and is wanted where it stands.
+        after = replace(after, mission=None)
     else:
         report = site.robots.get(duty.robot_id, RobotLive()).report
         far_m = off_m(site, wish.way[0], report) if report is not None else 0.0
