@@ -319,6 +319,7 @@ def bench(
     security: SecuritySettings | None = None,
     sites: SitesSettings | None = None,
     database_url: str | None = None,
+    house: tuple[Site, RobotMap] | None = None,
 ) -> Bench:
     """A whole controller; its database is SQLite in its folder unless another is named."""
     clock = clock or SimulatedClock()
@@ -335,8 +336,7 @@ def bench(
         with_database(settings.data_dir)
     controller = wire(
         settings,
-        small_site(policy=policy, robots=robots),
-        small_map(),
+        *(house or (small_site(policy=policy, robots=robots), small_map())),
         Keys({"edge-1": NODE_KEY}, "edge-token", run_key),
         clock,
         broker.client("controller"),

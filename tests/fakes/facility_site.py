@@ -51,7 +51,7 @@ def two_floor_site(*, fire_door: bool = False) -> Site:
             name=named("Tower"),
             map="map.lif.json",
             kitchen_node="kitchen",
-            areas=(Area(id="room", name=named("Room"), door_node="room-door"),),
+            areas=(Area(id="room-1", name=named("Room"), door_node="room-door"),),
         ),
         robots=tuple(
             RobotConfig(
