@@ -15,6 +15,7 @@ from contracts.units import UtcMs
 from controller.core import deliveries, sessions
 from controller.reports import report_words
 from controller.reports.curve import curve_svg, unknown_ms
+from controller.reports.delivery_lines import lines_of
 
 Language = Literal["zh-CN", "en"]
 MINUTE_MS: Final = 60_000
@@ -122,6 +123,24 @@ EVENTS: Final[Mapping[str, tuple[str, str]]] = {
     "pin_wrong": ("取餐码错误", "wrong PIN"),
     "collected": ("已取餐并锁闭", "collected, locked again"),
     "cancelled": ("取消", "called off"),
+    "changed": ("修改订单", "order changed"),
+    "approved": ("批准", "approved"),
+    "refused": ("未批准", "refused"),
+    "pin_issued": ("重新显示取餐码", "PIN shown anew"),
+    "pin_locked": ("取餐码连续输错，锁定", "locked after wrong PINs"),
+    "pin_lock_over": ("锁定时间已过", "lock is over"),
+    "release_asked": ("申请免码开箱", "opening without PIN asked for"),
+    "release_refused": ("未批准免码开箱", "opening without PIN refused"),
+    "released": ("两人批准免码开箱", "released by two persons"),
+    "inspected_empty": ("返回检查：空", "inspected on return: empty"),
+    "inspected_food": ("返回检查：未取", "inspected on return: not taken"),
+    "inspected_other": ("返回检查：有其他物品", "inspected on return: something else"),
+    "gap": ("无传感器记录", "no word of the sensors"),
+    "stranded": ("机器人中途停止", "the robot stopped on its way"),
+    "ordered_again": ("由另一机器人重送", "sent again with another robot"),
+    "emptied": ("已清空", "emptied"),
+    "not_emptied": ("未清空", "not emptied in time"),
+    "open_tray": ("敞开托盘，未上锁", "open tray: not locked"),
     "sensors": ("传感器变化", "sensors changed"),
     "open": ("开", "open"),
     "closed": ("关", "closed"),
@@ -188,6 +207,7 @@ def page(
         verdicts={key.value: pair[column] for key, pair in VERDICTS.items()},
         handlings={key.value: pair[column] for key, pair in HANDLINGS.items()},
         dispositions={key.value: pair[column] for key, pair in DISPOSITIONS.items()},
+        notes=lambda row: lines_of(row, column, when),
         legs={key.value: _side(name, column) for key, name in deliveries.STATE_NAMES.items()},
         reasons={key.value: pair[column] for key, pair in REASONS.items()},
         stills={key: base64.b64encode(data).decode() for key, data in stills.items()},

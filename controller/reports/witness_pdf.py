@@ -16,6 +16,7 @@ from contracts.units import UtcMs
 from controller.core import deliveries, sessions
 from controller.reports import witness
 from controller.reports.curve import curve_svg, unknown_ms
+from controller.reports.delivery_lines import lines_of
 from controller.reports.documents import (
     Block,
     Bold,
@@ -381,6 +382,7 @@ class _Writer:
         box = self._say("compartment").format(row.compartment or "—")
         title = f"{self._old('delivery')} {row.id} · {row.robot_id or '—'} · {box} · {state}"
         blocks: list[Block] = [Sub(title)]
+        blocks += [Para(note) for note in lines_of(row, self._column, self._when)]
         blocks.append(
             Table(
                 (
