@@ -7,7 +7,7 @@ import asyncio
 import random
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
@@ -23,6 +23,7 @@ from controller.core.outputs import Answer
 from controller.core.plan import plan_of
 from controller.core.state import Input, Now, SiteState
 from controller.facilities.board_desk import BoardDesk
+from controller.ports import Given
 from runtime import broker
 from runtime.clock import SystemClock
 from runtime.mqtt import MqttSession, MqttSettings, Outgoing
@@ -64,6 +65,9 @@ class House:
     async def ask(self, given: Input) -> Answer:
         raise AssertionError(f"nobody asks here: {given}")
 
+    async def take(self, rows: Sequence[Given]) -> list[Answer | None]:
+        raise AssertionError(f"nothing is durable here: {rows}")
+
     async def settle(self) -> None:
         while True:
             now = self.now()
@@ -79,9 +83,12 @@ class House:
         for at, edge in enumerate(pairwise(route)):
             claim = FacilityClaim("robot-1", route[at], route[at + 1 : at + 7])
             self.claims = (claim,)
-            await until(lambda e=edge: e not in self.shut, within_s=40, what=f"{edge} opens")
+            await self.opens(edge)
             self.claims = (replace(claim, released=1),)
         self.claims = (FacilityClaim("robot-1", route[-1]),)
+
+    async def opens(self, edge: tuple[str, str]) -> None:
+        await until(lambda: edge not in self.shut, within_s=40, what=f"{edge} opens")
 
     def alerts(self) -> set[str]:
         return {mark for mark in self.state.marks if mark.startswith("facility.")}

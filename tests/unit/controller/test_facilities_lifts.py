@@ -78,7 +78,7 @@ def test_a_session_from_call_to_release() -> None:
     assert lift.open == frozenset(), "at the floor with its door shut is not there"
     lift.says("floor-1", door_open=True)
     lift.settle(robot(1))
-    assert (lift.phase, lift.open) == (LiftPhase.BOARDING, {IN_1})
+    assert (lift.phase, lift.open) == (LiftPhase.BOARDING, frozenset({IN_1}))
     assert lift.told[-1] == LiftOrder("floor-1", hold=True, reserve=True)
     lift.settle(robot(1, released=1), after_ms=60_000)
     assert lift.told[-1].hold, "a robot may be between lobby and car"
@@ -93,7 +93,7 @@ def test_a_session_from_call_to_release() -> None:
     assert lift.open == {UP}
     assert lift.told[-1].hold
     lift.settle(robot(3))
-    assert (lift.phase, lift.open) == (LiftPhase.LEAVING, {OUT_2})
+    assert (lift.phase, lift.open) == (LiftPhase.LEAVING, frozenset({OUT_2}))
     lift.settle(robot(4))
     assert (lift.phase, lift.told[-1]) == (LiftPhase.IDLE, LiftOrder())
     for _ in range(10):

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from controller.core.outputs import Answer
 from controller.core.state import Input
 from controller.facilities.gateways import GatewayDesk
 from controller.facilities.office import GatewayCredentialError, open_facilities
+from controller.ports import Given
 from runtime.clock import SimulatedClock
 from runtime.secrets import Credential, CredentialStore, new_secret_key
 from tests.fakes.bus import MemoryBroker
@@ -74,6 +75,9 @@ class Heard:
 
     async def ask(self, given: Input) -> Answer:
         raise AssertionError(f"nobody asks here: {given}")
+
+    async def take(self, rows: Sequence[Given]) -> list[Answer | None]:
+        raise AssertionError(f"nothing is durable here: {rows}")
 
 
 @pytest.fixture
