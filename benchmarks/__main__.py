@@ -20,6 +20,7 @@ NAMES: Final = (
     "console",
     "search",
     "bridge",
+    "interlock",
 )
 TIMEOUT_S: Final = 6_000  # a full run takes most of an hour; a quick one 45 s on two cores
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "benchmarks.md"

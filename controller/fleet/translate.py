@@ -35,7 +35,7 @@ from controller.core.fleet import (
 )
 from controller.core.interlock import SLOW_M_S
 from controller.core.outputs import ActionKind, OrderNode, PublishAction, PublishOrder
-from controller.core.plan import SitePlan
+from controller.core.plan import AT_NODE_M, SitePlan
 from runtime.tokens import sign_message
 
 
@@ -81,6 +81,7 @@ def _speed(velocity: Velocity | None) -> float | None:
     return math.hypot(velocity.vx, velocity.vy or 0.0)
 
 
+STARTS_WITHIN_M: Final = AT_NODE_M + 0.1  # what we take for "at a node", and some noise
 DIGITS_MAX: Final = 10  # orderUpdateId is an unsigned 32-bit number
 
 
@@ -171,11 +172,15 @@ def _position(
         return None
     node = plan.map.nodes[stop.node_id]
     deviates = "allowedDeviation" in fields
+    deviation_m = stop.deviation_m or (robot.node_deviation_m if deviates else None)
+    if stop.sequence_id == 0:
+        # Where it stands counts as this node with us; a robot that was stopped stands beside it.
+        deviation_m = max(deviation_m or 0.0, STARTS_WITHIN_M)
     return NodePosition(
         x=node.x_m,
         y=node.y_m,
         map_id=node.map_id,
-        allowed_deviation_xy=stop.deviation_m or (robot.node_deviation_m if deviates else None),
+        allowed_deviation_xy=deviation_m,
         allowed_deviation_theta=robot.node_deviation_rad if deviates else None,
     )
 

@@ -1,0 +1,236 @@
+"""Measures the interlock: how fast a person stops a robot, and that none drives in beside one.
+
+Two parts. Latency: real parts all the way (composed corridor camera over RTSP at 5 fps, the shipped
+detector, an edge node, a broker, the controller, a robot's bridge); truth is the camera's own log:
+the first picture that shows half of the person. Walks: strangers wander about at random in
+simulated corridors while the real core sends robots through; truth is the world's own log of who
+was where, judged here and by nothing else. A violation is a robot that crosses a zone's border
+later than 700 ms and its braking time after a person came in, or that still drives beside one.
+"""
+
+import asyncio
+import random
+import sys
+import tempfile
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from benchmarks import interlock_walks
+from benchmarks.form import Figure, Options, options, percentile, show
+from contracts.api import DeliveryBody, DeliveryState, OrderLine, RobotCondition
+from contracts.observations import Condition
+from contracts.units import UtcMs
+from contracts.vda5050.codec import VdaMessage, decode_vda
+from contracts.vda5050.order import InstantActions
+from contracts.vda5050.state import State
+from contracts.vda5050.topics import VdaKind, vehicle_filter
+from controller.core.outputs import ActionKind
+from runtime.clock import SystemClock
+from runtime.mqtt import DropPolicy, Inbound, Inbox, MqttSession, MqttSettings
+from zeroentry.demo.director import FOR_CHECK
+from zeroentry.demo.entry import Site, running_site
+from zeroentry.demo.plan import prepare
+from zeroentry.demo.stage import CORRIDOR_CAMERA
+
+LIMIT_P95_MS: Final = 700
+ROUNDS_QUICK: Final = 3
+ROUNDS_FULL: Final = 40
+START_MS: Final = 120_000
+DRIVE_MS: Final = 120_000
+STEP_MS: Final = 60_000
+ROOM: Final = "room-1"
+CORRIDOR: Final = "corridor-1"
+IN_CORRIDOR_X_M: Final = (5.5, 12.0)  # well inside, and far enough from the door to be stopped
+
+WALKS_QUICK: Final = 100
+WALKS_FULL: Final = 1_000
+
+
+# --- latency -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Ear:
+    """What goes over the broker between the controller and the robots, with the time it came."""
+
+    clock: SystemClock
+    pauses: list[tuple[UtcMs, str]] = field(default_factory=list)
+    paused: list[tuple[UtcMs, str]] = field(default_factory=list)
+
+    async def listen(self, inbox: Inbox) -> None:
+        """Take messages until cancelled."""
+        async for inbound in inbox:
+            self._take(inbound)
+
+    def _take(self, inbound: Inbound) -> None:
+        found = decode_vda(inbound.topic, inbound.payload)
+        if not isinstance(found, VdaMessage):
+            return
+        now = self.clock.utc_ms()
+        match found.body:
+            case InstantActions(actions=actions):
+                if any(row.action_type == ActionKind.PAUSE for row in actions):
+                    self.pauses.append((now, found.address.serial))
+            case State(paused=True):
+                self.paused.append((now, found.address.serial))
+            case _:
+                return
+
+
+async def _order(site: Site) -> str:
+    director = site.director
+    menu = (await director.tablet.ask("menu", lambda api: api.site())).menu
+    body = DeliveryBody(room_id=ROOM, lines=(OrderLine(dish=menu[0].id, count=1),))
+    key = uuid.uuid4().hex
+    given = await director.tablet.ask("order", lambda api: api.order(body, key))
+    delivery_id = given.delivery.id
+    await director.feed.until(
+        lambda: delivery_id in director.feed.deliveries, within_ms=STEP_MS, what="it is listed"
+    )
+    row = await director.sight.reaches(delivery_id, DeliveryState.LOADING, DRIVE_MS)
+    await director.feed.until(
+        lambda: director.sight.filled(row), within_ms=DRIVE_MS, what="the meal is inside"
+    )
+    number = row.compartment or 1
+    await director.kitchen.ask("loaded", lambda api: api.loaded(delivery_id, number))
+    await director.sight.reaches(delivery_id, DeliveryState.TRAVELLING, STEP_MS)
+    return delivery_id
+
+
+async def _stopped(site: Site, ear: Ear, delivery_id: str) -> tuple[int, int]:
+    """Let somebody into the corridor before a robot: both latencies of it."""
+    director, person = site.director, f"stranger-{uuid.uuid4().hex[:6]}"
+    feed, began = director.feed, site.clock.utc_ms()
+    await director.stage.block_corridor(person)
+
+    def seen() -> UtcMs | None:
+        return director.stage.seen_utc_ms(CORRIDOR_CAMERA, person, began, half=True)
+
+    def answered() -> tuple[UtcMs, UtcMs] | None:
+        shown = seen()
+        if shown is None:
+            return None
+        sent = next((at for at, _ in ear.pauses if at >= shown), None)
+        stood = next((at for at, _ in ear.paused if sent is not None and at >= sent), None)
+        return (sent, stood) if sent is not None and stood is not None else None
+
+    await feed.until(
+        lambda: answered() is not None, within_ms=STEP_MS, what="startPause and paused"
+    )
+    shown, found = seen(), answered()
+    if shown is None or found is None:
+        raise AssertionError("what was there a moment ago is gone")
+    await director.stage.clear_corridor()
+
+    def goes_on() -> bool:
+        robot = director.sight.robot_of(delivery_id)
+        clear = all(
+            row.condition is Condition.CLEARED
+            for row in feed.alerts.values()
+            if row.rule == "robot.person_in_zone"
+        )
+        return clear and robot.condition is RobotCondition.DRIVING
+
+    await feed.until(goes_on, within_ms=DRIVE_MS, what="the robot goes on")
+    return found[0] - shown, found[1] - shown
+
+
+async def latencies(rounds: int) -> tuple[list[float], list[float]]:
+    """How long after a person was in the picture startPause was published, and paused reported."""
+    sent: list[float] = []
+    stood: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="zeroentry-bench-") as folder:
+        plan = prepare(Path(folder), console_port=0, with_console=False, eyes=False)
+        async with running_site(plan, SystemClock(), FOR_CHECK) as site:
+            clock = SystemClock()
+            ear = Ear(clock)
+            settings = MqttSettings(port=plan.ports.broker, client_id="benchmark")
+            bus = MqttSession(settings, clock, rng=random.Random())
+            inboxes = [
+                bus.subscribe(vehicle_filter(kind), qos=0, limit=1_000, drop=DropPolicy.OLDEST)
+                for kind in (VdaKind.INSTANT_ACTIONS, VdaKind.STATE)
+            ]
+            tasks = [asyncio.create_task(bus.run())]
+            tasks += [asyncio.create_task(ear.listen(inbox)) for inbox in inboxes]
+            try:
+                await site.director.cameras_live(START_MS)
+                while len(sent) < rounds:
+                    await _trip(site, ear, rounds, sent, stood)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+    return sent, stood
+
+
+async def _trip(site: Site, ear: Ear, rounds: int, sent: list[float], stood: list[float]) -> None:
+    """One meal; somebody steps before its robot as often as there is corridor left."""
+    director = site.director
+    delivery_id = await _order(site)
+    low, high = IN_CORRIDOR_X_M
+
+    def drives_there() -> bool:
+        robot = director.sight.robot_of(delivery_id)
+        pose, driving = robot.pose, robot.condition is RobotCondition.DRIVING
+        return pose is not None and driving and low <= pose.x_m <= high
+
+    def past() -> bool:
+        robot = director.sight.robot_of(delivery_id)
+        return robot.pose is not None and robot.pose.x_m > high
+
+    while len(sent) < rounds:
+        await director.feed.until(
+            lambda: drives_there() or past(), within_ms=DRIVE_MS, what="it is in the corridor"
+        )
+        if past():
+            break
+        first, second = await _stopped(site, ear, delivery_id)
+        sent.append(float(first))
+        stood.append(float(second))
+    body = "the benchmark has seen enough of it"
+    await director.supervisor.ask("cancel", lambda api: api.cancel(delivery_id, body))
+
+
+# --- both ----------------------------------------------------------------------------------------
+
+
+def measure(*, quick: bool) -> dict[str, Figure]:
+    """Both parts."""
+    sent, stood = asyncio.run(latencies(ROUNDS_QUICK if quick else ROUNDS_FULL))
+    walked = interlock_walks.walk(WALKS_QUICK if quick else WALKS_FULL)
+    return {
+        "latency_ms_p50": percentile(sent, 0.50),
+        "latency_ms_p95": percentile(sent, 0.95),
+        "paused_ms_p50": percentile(stood, 0.50),
+        "paused_ms_p95": percentile(stood, 0.95),
+        "rounds": len(sent),
+        "analysed_fps": 5,
+        "walks": walked.walks,
+        "violations": len(walked.violations),
+        "pauses": walked.pauses,
+        "blinded": walked.blinded,
+        "paused_in_lift_or_door": walked.paused_badly,
+        "worlds": walked.worlds,
+        "worlds_cut_short": walked.cut_short,
+        "simulated_h": round(walked.simulated_s / 3_600, 2),
+    }
+
+
+def main(given: Options) -> int:
+    """Run and print; 1 when a figure does not reach what it has to."""
+    figures = measure(quick=given.quick)
+    show(
+        "interlock: person in the picture to startPause published; robots beside random walkers",
+        f"to reach: p95 <= {LIMIT_P95_MS} ms at 5 fps, no violation",
+        figures,
+        given,
+    )
+    p95 = figures["latency_ms_p95"]
+    good = isinstance(p95, float) and p95 <= LIMIT_P95_MS
+    return 0 if good and not figures["violations"] and not figures["paused_in_lift_or_door"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(options(__doc__ or "")))
