@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from contracts.vda5050.topics import VdaKind, vehicle_filter
+from contracts.vda5050.versions import VdaVersion
 from runtime.clock import SystemClock
 from runtime.mqtt import Inbox, MqttSession, MqttSettings
 from tests.integration.robot_bridge.test_bridge_process import (
@@ -24,6 +25,7 @@ from tests.integration.robot_bridge.test_bridge_process import (
     stop,
     write_settings,
 )
+from tests.unit.contracts_vda5050.official import validate
 
 FAST = {
     "speed_mps": 2.5,
@@ -42,10 +44,11 @@ class Yard:
 
     port: int
     folder: Path
+    session: MqttSession
     online: Inbox
     processes: list[asyncio.subprocess.Process]
 
-    async def bridge(self, **changes: object) -> None:
+    async def bridge(self, *, online: Inbox | None = None, **changes: object) -> None:
         """Start a bridge with a fast robot, and these settings of it changed."""
         file = write_settings(self.folder, self.port)
         config = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -53,7 +56,7 @@ class Yard:
         file.write_text(yaml.safe_dump(config), encoding="utf-8")
         self.processes.append(await start("robot_bridge", "--config", str(file)))
         async with asyncio.timeout(BRIDGE_STARTS_S):
-            await self.online.get()
+            await (self.online if online is None else online).get()
 
     async def ask(self, *arguments: str) -> tuple[int, str]:
         """Exit code and output of `zeroentry bridge ...`."""
@@ -83,7 +86,8 @@ async def yard(tmp_path: Path) -> AsyncIterator[Yard]:
     session = MqttSession(
         MqttSettings(port=port, client_id="probe"), SystemClock(), rng=random.Random(1)
     )
-    made = Yard(port, tmp_path, session.subscribe(vehicle_filter(VdaKind.CONNECTION)), [])
+    online = session.subscribe(vehicle_filter(VdaKind.CONNECTION))
+    made = Yard(port, tmp_path, session, online, [])
     waiting = asyncio.create_task(session.run())
     try:
         async with asyncio.timeout(BROKER_STARTS_S):
@@ -110,6 +114,19 @@ async def test_our_bridge_passes_the_suite_and_a_robot_that_is_not_there_is_said
     code, text = await yard.ask("conformance", "--serial", "nobody", "--only", "6.14")
     assert code == 2
     assert "nobody" in text
+
+
+@pytest.mark.system
+async def test_6_14_a_robot_of_3_0_that_dies_is_called_connection_broken(yard: Yard) -> None:
+    told = yard.session.subscribe("vda5050/v3/maker/r1/connection")
+    identity = {"manufacturer": "maker", "serial_number": "r1", "vda5050_version": "3.0.0"}
+    await yard.bridge(online=told, identity=identity)
+    await stop(yard.processes[-1], signal.SIGKILL)
+    async with asyncio.timeout(BRIDGE_STARTS_S):
+        will = await told.get()
+    content = json.loads(will.payload)
+    validate(VdaKind.CONNECTION, content, VdaVersion.V3_0)
+    assert (content["connectionState"], will.qos) == ("CONNECTION_BROKEN", 1)
 
 
 @pytest.mark.system

@@ -12,7 +12,7 @@ import pytest
 from contracts.units import MonoMs
 from contracts.vda5050.topics import VdaKind
 from contracts.vda5050.versions import VdaVersion, vehicle_address
-from robot_bridge.conformance.probe import Probe
+from robot_bridge.conformance.probe import SAID, Probe
 from robot_bridge.conformance.rules import Finding, Rule
 from robot_bridge.conformance.run import as_json, check_all, failed, rules, summary
 from robot_bridge.conformance.words import Group, Verdict
@@ -27,6 +27,7 @@ from runtime.clock import SimulatedClock
 from runtime.metrics import Metrics
 from runtime.mqtt import DropPolicy, Inbox, Outgoing
 from tests.fakes.bus import MemoryBroker, MemoryBus
+from tests.unit.contracts_vda5050.official import validate
 from tests.unit.robot_bridge.scenes import HOME
 
 BODY = Body("test", 1.2, 0.6, 0.8, 0.6, 0.5, 1.2, 20.0, 2, 1_000, 200)
@@ -116,8 +117,9 @@ async def findings(
     retain: bool = True,
     qos: int | None = None,
     logs: Path | None = None,
+    said: list[Outgoing] | None = None,
 ) -> list[Finding]:
-    """Run the rules against a simulated robot on simulated time."""
+    """Run the rules against a simulated robot on simulated time; ``said``: what it published."""
     clock = SimulatedClock()
     broker = MemoryBroker(clock)
     address = vehicle_address(version, "maker", "r1")
@@ -149,11 +151,17 @@ async def findings(
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+        if said is not None:
+            said += [row for row in broker.sent if row.topic.rsplit("/", 1)[-1] in SAID]
 
 
 @pytest.mark.parametrize("version", VdaVersion)
 async def test_our_robot_meets_every_rule(version: VdaVersion, tmp_path: Path) -> None:
-    found = await findings(version=version, logs=tmp_path)
+    said: list[Outgoing] = []
+    found = await findings(version=version, logs=tmp_path, said=said)
+    assert {VdaKind(row.topic.rsplit("/", 1)[-1]) for row in said} == set(SAID)
+    for row in said:
+        validate(VdaKind(row.topic.rsplit("/", 1)[-1]), json.loads(row.payload), version)
     assert [(row.rule.name, row.expected, row.seen) for row in failed(found)] == []
     passed = [row for row in found if row.verdict is Verdict.PASS]
     assert len(passed) == len(rules())  # nothing is left out as not applicable
