@@ -73,8 +73,6 @@ class Delivery:
     warned: bool = False
     stranded: bool = False
     """People were told that its robot stopped with it."""
-    again_of: str | None = None
-    """The delivery whose robot stopped with the load; this one carries the same again."""
     returns_as: DeliveryState = DeliveryState.RETURNED
     window: ArrivalWindow | None = None
     approval: Approval | None = None
@@ -143,12 +141,7 @@ class Warn:
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
-    """Wish: order the same again, for another robot."""
-
-
-Wish = Open | Lock | Warn | Again
+Wish = Open | Lock | Warn
 """What a delivery wants done. Where its robot drives follows from its state (``core.tours``)."""
 
 Step = tuple[Delivery, tuple[Wish, ...]]
@@ -219,48 +212,6 @@ def assigned(
     return replace(moved, robot_id=robot_id, compartment=compartment, explanation=why)
 
 
-def renewed(
-    delivery: Delivery,
-    delivery_id: str,
-    window: ArrivalWindow | None,
-    mono_ms: MonoMs,
-    utc_ms: UtcMs,
-) -> Delivery:
-    """The same again, to be carried by another robot; its PIN stays the one that was shown."""
-    return replace(
-        delivery,
-        id=delivery_id,
-        again_of=delivery.id,
-        state=DeliveryState.REQUESTED,
-        since_mono_ms=mono_ms,
-        idempotency_key=None,
-        robot_id=None,
-        compartment=None,
-        ended_utc_ms=None,
-        pin_tries_left=PIN_TRIES_MAX,
-        legs=(Leg(name=DeliveryState.REQUESTED, started_utc_ms=utc_ms),),
-        zones=(),
-        custody=custody.recorded((), "ordered_again", "controller", utc_ms),
-        explanation=None,
-        said_loaded_by=None,
-        action_id=None,
-        tries=0,
-        cargo=False,
-        unloading=False,
-        warned=False,
-        stranded=False,
-        returns_as=DeliveryState.RETURNED,
-        window=window,
-        released_by=(),
-        release_reason="",
-        release_asked_utc_ms=None,
-        pin_locks=0,
-        pin_locked_mono_ms=None,
-        pin_locked_until_utc_ms=None,
-        inspected=None,
-    )
-
-
 def loaded(delivery: Delivery, compartment: int, by: str) -> Delivery | Refused:
     """The kitchen says that the meal is in and the lid shut. Said twice it changes nothing."""
     if delivery.state is not DeliveryState.LOADING:
@@ -319,7 +270,7 @@ def _locked(delivery: Delivery, mono_ms: MonoMs, utc_ms: UtcMs) -> Delivery:
 
 def lock_ms(locks: int) -> int:
     """How long the so-manieth lock after wrong PINs lasts."""
-    return PIN_LOCK_MS * 2 ** max(locks - 1, 0)
+    return PIN_LOCK_MS << max(locks - 1, 0)
 
 
 def lock_left_ms(delivery: Delivery, mono_ms: MonoMs) -> int:

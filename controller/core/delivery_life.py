@@ -8,16 +8,16 @@ requested   the dispatcher   assigned | its window is over, or an hour -> failed
 to_kitchen  the robot        its turn there -> loading | lost, or unfit, or 30 min -> requested
 loading     the kitchen      said and sensed -> locking | 10 min -> failed | lost -> requested
 locking     the robot        shut -> travelling | failed, or 30 s -> loading, 3 times -> failed
-travelling  the robot        at the door -> arrived | stranded 5 min, or 60 min -> returning
+travelling  the robot        at the door -> arrived | stranded -> requested | 60 min -> returning
 arrived     the expert       PIN, or two supervisors -> unlocking | told at 5, 10 min -> returning
 unlocking   the robot        open -> open | refused, or 30 s -> arrived
 open        the expert       taken, shut -> collected | shut, full -> returning | 30 min -> failed
 collected   the dispatcher   under way, or 5 min -> returning
 returning   the robot        home, emptied, or 60 min -> returned, cancelled or failed
 
-A meal that a robot strands with is ordered again (``Again``) with the same PIN; what cannot be made
-again waits for its robot. What is inside stays under lock and in the record until the kitchen
-has taken it out.
+A meal that a robot strands with is made again and brought by another, with the same PIN; what
+cannot be made again waits for its robot. What is inside stays under lock until the kitchen has
+taken it out (``core.emptying``).
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +31,6 @@ from contracts.vda5050.profile import CompartmentState, LidState, LockState
 from controller.core import alerts, custody
 from controller.core.deliveries import (
     ANSWER_MAX_MS,
-    Again,
     Answered,
     Delivery,
     Facts,
@@ -44,6 +43,7 @@ from controller.core.deliveries import (
 )
 
 REQUEST_MAX_MS: Final = 60 * 60_000  # a meal ordered an hour ago is no longer wanted
+AGE_MAX_MS: Final = 3 * REQUEST_MAX_MS  # however often robots were given it, and stopped
 WINDOW_GRACE_MS: Final = 15 * 60_000  # a meal this late after its window is no longer wanted
 TO_KITCHEN_MAX_MS: Final = 30 * 60_000  # a whole noon's queue before one kitchen takes less
 LOAD_MAX_MS: Final = 10 * 60_000  # a robot that waits in the kitchen is missing elsewhere
@@ -192,7 +192,8 @@ def _requested(delivery: Delivery, _: Facts, at: At) -> Step:
     if delivery.window is not None:
         late = at.utc_ms > delivery.window.until_utc_ms + WINDOW_GRACE_MS
         return _failed(delivery, _WINDOW_OVER, at) if late else (delivery, ())
-    if at.waited_ms <= REQUEST_MAX_MS:
+    old = at.utc_ms - delivery.ordered_utc_ms > AGE_MAX_MS
+    if at.waited_ms <= REQUEST_MAX_MS and not old:
         return delivery, ()
     return _failed(delivery, _LATE, at)
 
@@ -305,8 +306,11 @@ def _stranded(delivery: Delivery, facts: Facts, at: At) -> Step | None:
     told = replace(delivery, stranded=True, custody=events, explanation=why)
     if not again:
         return told, (Warn(alerts.STRANDED),)
-    why = Sentence(zh=f"{why.zh}已重新下单。"[:400], en=f"{why.en} Ordered again."[:400])
-    return back(told, DeliveryState.FAILED, why, at), (Warn(alerts.STRANDED), Again())
+    why = Sentence(
+        zh=f"{why.zh}已改派，重新备餐。"[:400], en=f"{why.en} Another robot brings it again."[:400]
+    )
+    events = custody.recorded(told.custody, "ordered_again", "controller", at.utc_ms)
+    return _again_from_start(replace(told, custody=events), why, at), (Warn(alerts.STRANDED),)
 
 
 def _arrived(delivery: Delivery, facts: Facts, at: At) -> Step:

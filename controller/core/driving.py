@@ -266,7 +266,19 @@ def _wish(site: SiteState, duty: Duty, dead: frozenset[str], now: Now) -> Claim 
         exit_node = facilities.exit_of(site.plan, site.facilities, head[-1])
         if exit_node is not None and exit_node != head[-1]:
             head = (*head, exit_node)
-    way = routing.way(site.plan, head[-1], goal.node, avoid=dead - {head[-1]}, shut=shut)
+    others = (
+        (row.mission.route[row.mission.passed :] if row.mission is not None else ()) + row.out[1:]
+        for row in site.duties.values()
+        if row.robot_id != duty.robot_id
+    )
+    way = routing.way(
+        site.plan,
+        head[-1],
+        goal.node,
+        avoid=dead - {head[-1]},
+        shut=shut,
+        against=routing.oncoming(others),
+    )
     if way is None and goal.kind in (GoalKind.EVACUATE, GoalKind.HOME):
         taken = _others(site, duty)
         way = routing.way_out(site.plan, head[-1], taken, avoid=dead - {head[-1]}, shut=shut)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from contracts.api import DeliveryState, Sentence
-from contracts.units import UtcMs, ZoneId
+from contracts.units import RobotId, UtcMs, ZoneId
 from contracts.vda5050.profile import LockCompartment, OpenCompartment
 from contracts.vda5050.state import ActionStatus
 from controller.core import capability, deliveries, delivery_life, fleet, proof, tours
@@ -151,19 +151,21 @@ def with_delivery(
     site: SiteState, delivery: Delivery, wishes: tuple[Wish, ...], now: Now
 ) -> SiteState:
     """The state with one delivery set and its wishes passed to its robot."""
+    before = site.deliveries.get(delivery.id, delivery)
     site = with_row(site, delivery)
+    robot_id = delivery.robot_id or before.robot_id  # what it was taken from is told of as well
     for wish in wishes:
-        site = _granted(site, site.deliveries[delivery.id], wish, now)
+        site = _granted(site, site.deliveries[delivery.id], robot_id, wish, now)
     return site
 
 
-def _granted(site: SiteState, delivery: Delivery, wish: Wish, now: Now) -> SiteState:
-    duty = site.duties.get(delivery.robot_id or "")
+def _granted(
+    site: SiteState, delivery: Delivery, robot_id: RobotId | None, wish: Wish, now: Now
+) -> SiteState:
+    duty = site.duties.get(robot_id or "")
     if duty is None:
         return site
     match wish:
-        case deliveries.Again():
-            return tours.again(site, delivery, now)
         case deliveries.Warn():
             return warn(site, wish.rule, duty.robot_id, delivery.room_id, now)
         case deliveries.Open() | deliveries.Lock():

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Final
 
 from contracts.api import DeliveryState, Sentence
-from contracts.units import RobotId, UtcMs
+from contracts.units import RobotId
 from controller.core import capability, deliveries, fleet
-from controller.core.assignment import Ask, Offer, Plan, plan_tours
+from controller.core.assignment import LOAD_S, Ask, Offer, Plan, plan_tours
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty, Goal, GoalKind, HoldVerb, RobotLive, RobotReport, Tour
 from controller.core.plan import SitePlan
@@ -269,6 +269,8 @@ def assigned(site: SiteState, now: Now) -> SiteState:
     given = offers(site, now)
     wanted = asks(site)
     reasons = unfit(site, now)
+    willing = tuple(row for row in given if site.duties[row.robot_id].refusals < fleet.REFUSALS_MAX)
+    given = willing or given  # who refuses its orders is asked only where nobody else is left
     key = (
         tuple((row.robot_id, row.node, row.in_s, row.compartments, row.accepted) for row in given),
         wanted,
@@ -278,7 +280,14 @@ def assigned(site: SiteState, now: Now) -> SiteState:
     if site.dispatch.planned == key:
         return site
     site = replace(site, dispatch=replace(site.dispatch, planned=key))
-    return _taken(site, plan_tours(site.plan, given, wanted, now.utc_ms, reasons), now)
+    found = plan_tours(site.plan, given, wanted, now.utc_ms, reasons, kitchen_s=_kitchen_s(site))
+    return _taken(site, found, now)
+
+
+def _kitchen_s(site: SiteState) -> float:
+    """How long the kitchen is busy with what is on its way to it."""
+    busy = sum(1 for row in site.deliveries.values() if row.state in LOADS or _comes_back(row))
+    return LOAD_S * busy
 
 
 def _taken(site: SiteState, found: Plan, now: Now) -> SiteState:
@@ -334,20 +343,3 @@ def with_row(site: SiteState, row: Delivery) -> SiteState:
     if site.deliveries.get(row.id) == row:
         return site
     return replace(site, deliveries=changed(site.deliveries, row.id, row))
-
-
-def again(site: SiteState, row: Delivery, now: Now) -> SiteState:
-    """Order the same again: its robot stopped with it, and another robot brings a new one."""
-    window = row.window
-    if window is not None and window.until_utc_ms <= now.utc_ms:
-        window = None
-    name = f"{row.id}-a"
-    if name in site.deliveries or row.id.endswith("-a" * AGAIN_MAX):
-        return site
-    made = deliveries.renewed(row, name, window, now.mono_ms, UtcMs(now.utc_ms))
-    return with_row(site, made)
-
-
-AGAIN_MAX: Final = (
-    2  # a third robot that stops with the same meal is a fault that a person must see
-)
