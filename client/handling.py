@@ -16,6 +16,7 @@ from contracts.api.duty import (
     DutyNow,
     DutyWeek,
     EscalationSettings,
+    EscalationView,
     Handover,
     HandoverBody,
     HandoverPage,
@@ -114,9 +115,14 @@ class HandlingCalls(Asking):
         path = f"/duty/days?start_utc_ms={start_utc_ms}&days={days}"
         return await self.ask(DutyWeek, "GET", path)
 
-    async def escalation(self) -> EscalationSettings:
-        """Whom an alert that nobody takes is told to, and when."""
-        return await self.ask(EscalationSettings, "GET", "/duty/escalation")
+    async def escalation(self) -> tuple[EscalationView, str]:
+        """Whom an alert that nobody takes is told to, and when; the ETag that a change names."""
+        answer = await self.send("GET", "/duty/escalation")
+        return EscalationView.model_validate_json(answer.content), answer.headers.get("ETag", "")
+
+    async def put_escalation(self, rules: EscalationSettings, etag: str) -> EscalationView:
+        """Set the rules of escalation."""
+        return await self.ask(EscalationView, "PUT", "/duty/escalation", rules, {"If-Match": etag})
 
     async def hand_over_duty(self, body: HandoverBody) -> Handover:
         """Give the duty over."""

@@ -289,6 +289,7 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     hub, witnesses = EventHub(clock), WitnessPublisher(bus, clock, site.config.id)
     bell = FeedBell()
     duty = duty_desk(database, clock, site.config, settings.data_dir, blocking)
+    plan = replace(plan, escalation=duty.roster.escalation(settings.escalation).rules)
     service = Service(
         _kept_state(plan, database, clock, key, witnesses, settings),
         database,

@@ -261,3 +261,12 @@ class EscalationSettings(Strict):
             Severity.NOTICE: self.notice,
         }
         return rules[severity]
+
+
+class EscalationView(Strict):
+    """The rules of escalation as they are. ``revision`` 0: those of the controller's file."""
+
+    revision: int
+    rules: EscalationSettings
+    changed_by: str = ""
+    changed_utc_ms: UtcMs | None = None

@@ -11,6 +11,7 @@ from contracts.api.duty import (
     DutyNow,
     DutyWeek,
     EscalationSettings,
+    EscalationView,
     Handover,
     HandoverBody,
     HandoverPage,
@@ -33,7 +34,7 @@ from controller.api.problems import ProblemError
 from controller.auth.scopes import Scope
 from controller.core import duty_roster
 from controller.core.alerts import AT_WORK
-from controller.core.state import SiteState
+from controller.core.state import EscalationSet, SiteState
 
 router = APIRouter(prefix=f"{BASE}/duty", tags=["duty"])
 
@@ -91,8 +92,8 @@ async def put_roster(
 
 def _changed() -> Sentence:
     return Sentence(
-        zh="值班表刚被他人修改，请重新读取后再改。",
-        en="The roster was changed a moment ago: read it again, then change it.",
+        zh="刚被他人修改，请重新读取后再改。",
+        en="It was changed a moment ago: read it again, then change it.",
     )
 
 
@@ -126,9 +127,38 @@ async def get_days(
 
 
 @router.get("/escalation")
-async def get_escalation(context: ContextNeeded, _: Reading) -> EscalationSettings:
-    """Whom an alert that nobody takes is told to, after what time; set in the controller's file."""
-    return context.state().plan.escalation
+async def get_escalation(context: ContextNeeded, _: Reading, response: Response) -> EscalationView:
+    """Whom an alert that nobody takes is told to, after what time; `ETag`: wanted by a change."""
+    return with_etag(response, await _escalation(context))
+
+
+@router.put("/escalation", responses=problem_responses(412, 428, 503))
+async def put_escalation(
+    body: EscalationSettings,
+    context: ContextNeeded,
+    caller: Editing,
+    response: Response,
+    seen: IfMatch = None,
+) -> EscalationView:
+    """Set the rules of escalation; they count at once, for alerts that are open too."""
+    before = await _escalation(context)
+    check_if_match(seen, before)
+    by, now = caller.user.username, context.clock.utc_ms()
+    after = await asyncio.to_thread(
+        lambda: context.duty.roster.put_escalation(
+            body, expected=before.revision, by=by, utc_ms=now
+        )
+    )
+    if after is None:
+        check_if_match(etag_of(before), await _escalation(context))
+        raise ProblemError(412, _changed())
+    await context.intake.ask(EscalationSet(body))
+    return with_etag(response, after)
+
+
+async def _escalation(context: Context) -> EscalationView:
+    plan = context.state().plan
+    return await asyncio.to_thread(context.duty.roster.escalation, plan.escalation)
 
 
 @router.post("/handovers", status_code=201, responses=problem_responses(409, 503))

@@ -14,6 +14,7 @@ from contracts.api.duty import (
     DutyNow,
     DutyWeek,
     EscalationSettings,
+    EscalationView,
     HandoverBody,
     RosterBody,
     RosterView,
@@ -68,7 +69,9 @@ class DutyPage(Page):
         self._week: DutyWeek | None = None
         self._roster: RosterView | None = None
         self._etag = ""
-        self._escalation: EscalationSettings | None = None
+        self._escalation: EscalationView | None = None
+        self._escalation_etag = self._escalation_seen = ""
+        self._rules_problem = ""
         self._channels: ChannelList | None = None
         self._channels_etag = ""
         self._log: NoticePage | None = None
@@ -84,6 +87,8 @@ class DutyPage(Page):
             self.notices = NoticeBoard()
         self.board.on("week", self._turn)
         self.board.on("save", self._save)
+        self.board.on("rules_open", self._open_rules)
+        self.board.on("rules", self._set_rules)
         self.board.on("handover", self._hand_over)
         self.board.on("again", lambda _: self._look_soon())
         self.notices.on("channel", self._put_channel)
@@ -101,7 +106,9 @@ class DutyPage(Page):
             now=duty.now(self._now, words) if self._now else None,
             week=duty.week(self._week, self._roster, clock_ms, words) if self._week else [],
             weeks=self._weeks,
-            escalation=duty.escalation(self._escalation, words) if self._escalation else None,
+            escalation=duty.escalation(self._escalation.rules, words) if self._escalation else None,
+            rules=self._escalation.rules.model_dump(mode="json") if self._escalation else None,
+            rules_problem=self._rules_problem,
             roster=self._roster.roster.model_dump(mode="json") if self._roster else None,
             revision=self._roster.revision if self._roster else 0,
             may_edit=self.has(*EDITING_ROLES),
@@ -140,7 +147,7 @@ class DutyPage(Page):
                 int(self.shared.clock.utc_ms()) + self._weeks * WEEK_DAYS * duty.DAY_MS, words
             )
             self._week = await api.duty_days(start, WEEK_DAYS)
-            self._escalation = await api.escalation()
+            self._escalation, self._escalation_etag = await api.escalation()
             if self.has(*CHANNEL_ROLES):
                 self._channels, self._channels_etag = await api.channels()
                 self._log = await api.notices(before=self._log_before, limit=LOG_ROWS)
@@ -174,6 +181,33 @@ class DutyPage(Page):
             self._edit_problem = say("problem.lost", self.language)
         else:
             self._edit_problem = ""
+            self._saved += 1
+        await self._look()
+
+    def _open_rules(self) -> None:
+        """What the editor shows is what a change is made of, whatever comes in meanwhile."""
+        self._escalation_seen, self._rules_problem = self._escalation_etag, ""
+        self.redraw()
+
+    async def _set_rules(self, event: GenericEventArguments) -> None:
+        try:
+            rules = EscalationSettings.model_validate(event.args)
+        except ValidationError as error:
+            rows = error.errors()[:5]
+            self._rules_problem = "; ".join(
+                f"{'.'.join(str(part) for part in row['loc'])} {_plain(row['msg'])}".strip()
+                for row in rows
+            )
+            self.redraw()
+            return
+        try:
+            await self.api.put_escalation(rules, self._escalation_seen)
+        except RefusedError as error:
+            self._rules_problem = " ".join((error.problem.detail, *error.problem.errors[:5]))
+        except ControllerLost:
+            self._rules_problem = say("problem.lost", self.language)
+        else:
+            self._rules_problem = ""
             self._saved += 1
         await self._look()
 

@@ -111,6 +111,9 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  # one a kind
             return site, ()
         case state.RecordNoted():
             return site, (given.line, Accepted(given.line.subject))
+        case state.EscalationSet():
+            plan = replace(site.plan, escalation=given.settings)
+            return replace(site, plan=plan), (Accepted("escalation"),)
         case state.Observed():
             return _observed(site, given.observation, now)
         case state.NodeSaid():

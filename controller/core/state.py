@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
 from contracts.api import DeliveryBody, Pose, ResolveBody, SessionBody
+from contracts.api.duty import EscalationSettings
 from contracts.api.sessions import ActBody
 from contracts.catalogue.facility import FIRE
 from contracts.evidence.lines import KeyId
@@ -347,6 +348,14 @@ class RecordNoted:
 
 
 @dataclass(frozen=True, slots=True)
+class EscalationSet:
+    """Whom alerts are told to, and when, from now on; it is stored already."""
+
+    settings: EscalationSettings
+    kind: Literal["escalation_set"] = "escalation_set"
+
+
+@dataclass(frozen=True, slots=True)
 class SessionScheduled:
     """A supervisor plans a session."""
 
@@ -492,6 +501,7 @@ Input = (
     | NodeSaid
     | Tick
     | RecordNoted
+    | EscalationSet
     | SessionScheduled
     | SessionActed
     | RosterInput

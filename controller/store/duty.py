@@ -4,13 +4,13 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Select, func, insert, select
 
 from contracts.api import Handling
-from contracts.api.duty import Handover, RosterBody, RosterView
+from contracts.api.duty import EscalationSettings, EscalationView, Handover, RosterBody, RosterView
 from contracts.units import UtcMs
 from controller.core.alert_filter import AlertFilter
 from controller.core.alerts import AlertRecord
 from controller.store import schema
 from controller.store.database import Database
-from controller.store.schema_duty import DUTY_ROSTER, HANDOVER
+from controller.store.schema_duty import DUTY_ROSTER, ESCALATION, HANDOVER
 
 _ALERT: TypeAdapter[AlertRecord] = TypeAdapter(AlertRecord)
 _OPEN = (Handling.NEW, Handling.ACKNOWLEDGED, Handling.ASSIGNED, Handling.HANDLING)
@@ -56,6 +56,43 @@ class DutyStore:
         if not self._database.write(work):
             return None
         return RosterView(revision=expected + 1, roster=body, changed_by=by, changed_utc_ms=utc_ms)
+
+    def escalation(self, of_file: EscalationSettings) -> EscalationView:
+        """The rules of escalation as people last set them; ``of_file`` before anybody did."""
+        query = select(ESCALATION).order_by(ESCALATION.c.revision.desc()).limit(1)
+        row = self._database.read(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            return EscalationView(revision=0, rules=of_file)
+        return EscalationView(
+            revision=row.revision,
+            rules=EscalationSettings.model_validate_json(row.body),
+            changed_by=row.changed_by,
+            changed_utc_ms=row.changed_utc_ms,
+        )
+
+    def put_escalation(
+        self, rules: EscalationSettings, *, expected: int, by: str, utc_ms: UtcMs
+    ) -> EscalationView | None:
+        """Store the next revision; None when ``expected`` is not the newest any more."""
+        highest = select(func.max(ESCALATION.c.revision))
+        row = {
+            "revision": expected + 1,
+            "body": rules.model_dump_json(),
+            "changed_by": by,
+            "changed_utc_ms": utc_ms,
+        }
+
+        def work(connection: Connection) -> bool:
+            if int(connection.execute(highest).scalar() or 0) != expected:
+                return False
+            connection.execute(insert(ESCALATION), row)
+            return True
+
+        if not self._database.write(work):
+            return None
+        return EscalationView(
+            revision=expected + 1, rules=rules, changed_by=by, changed_utc_ms=utc_ms
+        )
 
     def add_handover(
         self, *, by: str, to: str, text: str, open_alerts: int, utc_ms: UtcMs

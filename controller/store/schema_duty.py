@@ -29,6 +29,16 @@ DUTY_ROSTER: Final = Table(
 )
 """Every revision; the highest counts."""
 
+ESCALATION: Final = Table(
+    "duty_escalation",
+    METADATA,
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),
+    Column("changed_by", String(64), nullable=False),
+    Column("changed_utc_ms", _WIDE, nullable=False),
+)
+"""Every revision of the rules of escalation; the highest counts, none: the controller's file."""
+
 HANDOVER: Final = Table(
     "handover",
     METADATA,

@@ -5,16 +5,27 @@ const split = (text) => String(text).split(/[,，;；\s]+/).filter(Boolean);
 
 export default {
   components: { ZeSign: Sign, ZeModal: Modal },
-  props: { t: Object, now: Object, week: Array, weeks: Number, escalation: Object, roster: Object, revision: Number, may_edit: Boolean, may_hand_over: Boolean, loading: Boolean, failed: Boolean, saved: Number, problem: String },
-  emits: ["week", "save", "handover", "again"],
-  data: () => ({ draft: null, giving: false, handover: { to: "", text: "" } }),
+  props: { t: Object, now: Object, week: Array, weeks: Number, escalation: Object, rules: Object, rules_problem: String, roster: Object, revision: Number, may_edit: Boolean, may_hand_over: Boolean, loading: Boolean, failed: Boolean, saved: Number, problem: String },
+  emits: ["week", "save", "handover", "again", "rules_open", "rules"],
+  data: () => ({ draft: null, ruling: null, giving: false, handover: { to: "", text: "" } }),
   watch: {
     saved() {
       this.draft = null;
+      this.ruling = null;
       this.giving = false;
     },
   },
   methods: {
+    begin_rules() {
+      this.ruling = clone(this.rules);
+      for (const one of ["alarm", "warning", "notice"]) this.ruling[one].after_min = [0, 1, 2].map((at) => this.rules[one].after_min[at] ?? "");
+      this.$emit("rules_open");
+    },
+    set_rules() {
+      const given = clone(this.ruling);
+      for (const one of ["alarm", "warning", "notice"]) given[one].after_min = given[one].after_min.filter((at) => at !== "" && at !== null);
+      this.$emit("rules", given);
+    },
     edit() {
       const roster = clone(this.roster);
       this.draft = {
@@ -63,7 +74,7 @@ export default {
             <p v-for="(r, i) in d.rows" :key="i" :class="{ 'is-exception': r.exception, 'is-gap': r.gap }"><b><ze-sign v-if="r.gap" name="warning"/>{{ r.gap ? t['duty.gap'] : r.people.join('、') || t['duty.nobody'] }}</b><span>{{ r.time }}</span><small>{{ r.level }}</small></p>
             <p v-if="!d.rows.length" class="ze-faint">–</p></li></ol>
         </section>
-        <section v-if="escalation" class="ze-panel" :aria-label="t['duty.escalation']" data-testid="escalation"><header class="ze-panel-head"><h2>{{ t['duty.escalation'] }}</h2></header><p class="ze-panel-text ze-faint">{{ t['duty.escalation_text'] }}</p>
+        <section v-if="escalation" class="ze-panel" :aria-label="t['duty.escalation']" data-testid="escalation"><header class="ze-panel-head"><h2>{{ t['duty.escalation'] }}</h2><button v-if="may_edit && rules" class="ze-button is-small" data-testid="rules-edit" @click="begin_rules">{{ t['duty.edit_rules'] }}</button></header><p class="ze-panel-text ze-faint">{{ t['duty.escalation_text'] }}</p>
           <ul class="ze-duty-rules"><li v-for="r in escalation.rows" :key="r.severity"><span class="ze-severity" :class="'is-' + r.severity"><ze-sign :name="r.severity"/>{{ r.label }}</span>
             <p><template v-if="!r.levels.length">{{ t['duty.never'] }}</template><template v-for="(l, i) in r.levels" :key="l.label"><template v-if="i"> → </template><b>{{ l.label }}</b> {{ l.when }}</template><span v-if="r.repeat" class="ze-faint"> · {{ r.repeat }}</span></p><small class="ze-faint">{{ t['duty.resolve_in'] }} {{ r.resolve }}</small></li></ul>
           <p v-if="escalation.quiet.length" class="ze-panel-text"><span class="ze-faint">{{ t['duty.quiet'] }}</span> {{ escalation.quiet.join(' · ') }}</p></section>
@@ -72,6 +83,16 @@ export default {
         <label class="ze-field">{{ t['duty.handover_to'] }}<input v-model="handover.to" required maxlength="64" list="ze-duty-people" data-testid="handover-to"></label><datalist id="ze-duty-people"><option v-for="p in (roster ? roster.people : [])" :key="p.username" :value="p.username">{{ p.name }}</option></datalist>
         <label class="ze-field">{{ t['duty.handover_text'] }}<textarea v-model="handover.text" rows="4" maxlength="500" data-testid="handover-text"></textarea></label>
         <footer class="ze-modal-foot"><button class="ze-button" type="button" @click="giving = false">{{ t['duty.cancel'] }}</button><button class="ze-button is-main" type="submit" data-testid="handover-send">{{ t['duty.handover_done'] }}</button></footer></form></ze-modal>
+      <ze-modal :open="!!ruling" wide :label="t['duty.edit_rules']" testid="rules" @close="ruling = null"><form v-if="ruling" class="ze-duty-edit" @submit.prevent="set_rules"><h2>{{ t['duty.edit_rules'] }}</h2><p class="ze-faint">{{ t['duty.rules_text'] }}</p>
+        <fieldset v-for="one in ['alarm', 'warning', 'notice']" :key="one" class="ze-duty-row"><legend>{{ t['severity.' + one] }}</legend>
+          <label v-for="l in [0, 1, 2]" :key="l" class="ze-field">{{ t['duty.level' + (l + 1)] }}<input v-model.number="ruling[one].after_min[l]" type="number" min="0" max="1440" :data-testid="'after-' + one + '-' + l"></label>
+          <label class="ze-field">{{ t['duty.repeat_min'] }}<input v-model.number="ruling[one].repeat_min" type="number" min="1" max="1440" required></label><label class="ze-field">{{ t['duty.repeats_max'] }}<input v-model.number="ruling[one].repeats_max" type="number" min="0" max="50" required></label>
+          <label class="ze-field">{{ t['duty.resolve_min'] }}<input v-model.number="ruling[one].resolve_min" type="number" min="0" max="43200" required></label></fieldset>
+        <h3>{{ t['duty.quiet'] }}</h3><div v-for="(q, i) in ruling.quiet" :key="'q' + i" class="ze-duty-row"><label class="ze-field">{{ t['duty.start'] }}<input v-model="q.start" type="time" required></label><label class="ze-field">{{ t['duty.end'] }}<input v-model="q.end" type="time" required></label>
+          <label v-for="one in ['warning', 'notice']" :key="one" class="ze-duty-check"><input v-model="q.severities" type="checkbox" :value="one">{{ t['severity.' + one] }}</label><button class="ze-button is-square" type="button" :aria-label="t['duty.drop']" @click="ruling.quiet.splice(i, 1)"><ze-sign name="minus"/></button></div>
+        <button class="ze-button is-small" type="button" :disabled="ruling.quiet.length >= 8" @click="ruling.quiet.push({ start: '22:00', end: '07:00', severities: ['notice'] })"><ze-sign name="plus"/>{{ t['duty.add_quiet'] }}</button>
+        <p v-if="rules_problem" class="ze-duty-problem" role="alert" data-testid="rules-problem"><ze-sign name="warning"/>{{ rules_problem }}</p>
+        <footer class="ze-modal-foot"><button class="ze-button" type="button" @click="ruling = null">{{ t['duty.cancel'] }}</button><button class="ze-button is-main" type="submit" data-testid="rules-save">{{ t['duty.save'] }}</button></footer></form></ze-modal>
       <ze-modal :open="!!draft" wide :label="t['duty.edit']" testid="roster" @close="draft = null"><form v-if="draft" class="ze-duty-edit" @submit.prevent="save"><h2>{{ t['duty.edit'] }}</h2><p class="ze-faint">{{ t['duty.edit_text'] }}</p>
         <h3>{{ t['duty.people'] }}</h3><div v-for="(p, i) in draft.people" :key="'p' + i" class="ze-duty-row">
           <label class="ze-field">{{ t['duty.account'] }}<input v-model="p.username" required maxlength="64" :data-testid="'person-' + i"></label><label class="ze-field">{{ t['duty.person_name'] }}<input v-model="p.name" maxlength="40"></label>

@@ -186,12 +186,18 @@ _DUTY: Final[dict[str, tuple[str, str]]] = {
     "duty.open_alerts": ("未办结预警", "open alerts"),
     "duty.escalation": ("升级规则", "Escalation"),
     "duty.escalation_text": (
-        "预警在多少分钟内无人确认，就通知到哪一级；在控制器配置 escalation 中设定。",
-        (
-            "After how many minutes unacknowledged each level is told; set under `escalation` "
-            "in the controller's file."
-        ),
+        "预警在多少分钟内无人确认，就通知到哪一级。",
+        "After how many minutes unacknowledged each level is told.",
     ),
+    "duty.edit_rules": ("修改升级规则", "Change the escalation"),
+    "duty.rules_text": (
+        "每级填写分钟数，逐级增大；留空则不通知该级。保存后立即生效，未结预警也按新规则。",
+        "Minutes for each level, rising; left empty: not told. Counts at once, open alerts too.",
+    ),
+    "duty.repeat_min": ("每隔（分钟）", "Again every (min)"),
+    "duty.repeats_max": ("最多再通知（次）", "Again at most (times)"),
+    "duty.resolve_min": ("办结时限（分钟）", "To be resolved in (min)"),
+    "duty.add_quiet": ("添加免打扰时段", "Add quiet hours"),
     "duty.at_once": ("立即", "at once"),
     "duty.after": ("分钟后", "min after"),
     "duty.repeat": ("之后每", "then every"),

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from contracts.api import Sentence
-from contracts.api.duty import DutyLevel
+from contracts.api.duty import DutyLevel, EscalationSettings
 from contracts.api.notices import DeliveryState, NoticeReason
 from contracts.api.report import ReportFile, ReportVersion, SignedFile
 from contracts.api.retrieval import RetrievalBody, RetrievalState
@@ -25,6 +25,7 @@ from controller.core.outputs import SendNotice
 from controller.core.retrievals import Retrieval
 from controller.core.sites import Document
 from controller.sites.settings import PeerSettings, SitesSettings
+from controller.store.duty import DutyStore
 from controller.store.notices import NoticeStore
 from controller.store.reports import ReportStore
 from controller.store.site_documents import SiteStore
@@ -142,6 +143,12 @@ async def test_notices_wait_are_tried_given_up_and_forgotten(
     server: Server, tmp_path: Path
 ) -> None:
     async with site(tmp_path, server.make("notices", TEMPLATE)) as made:
+        rules = EscalationSettings(burst_max=9)
+        duty = DutyStore(made.controller.database)
+        assert duty.escalation(rules).revision == 0
+        put = duty.put_escalation(rules, expected=0, by="sup", utc_ms=UtcMs(5))
+        assert duty.escalation(EscalationSettings()) == put
+        assert duty.put_escalation(rules, expected=0, by="sup", utc_ms=UtcMs(6)) is None
         store = NoticeStore(made.controller.database)
         notice = SendNotice(
             notice_id="n-1",

@@ -16,6 +16,7 @@ from contracts.units import UtcMs
 from controller.store.account_tables import AccountTables
 from tests.fakes.controller_site import Bench, an_alert, bench, durable
 from tests.fakes.waiting import until
+from tests.unit.controller.test_api_walk import client_of
 
 
 @pytest.fixture
@@ -196,3 +197,28 @@ async def test_duty_is_read_by_who_serves_and_written_by_who_plans(running: Benc
         "/alerts/a1/history",
     ):
         assert (await cook.get(path)).status_code == 403, path
+
+
+async def test_escalation_is_set_as_it_was_read_and_outlives_a_start(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    task = asyncio.create_task(made.controller.service.run())
+    sup, ops = await client_of(made, "sup"), await client_of(made, "ops")
+    seen = await sup.get("/duty/escalation")
+    rules = seen.json()["rules"]
+    assert seen.json()["revision"] == 0
+    rules["alarm"]["after_min"] = [0, 2]
+    tag = {"If-Match": seen.headers["etag"]}
+    assert (await ops.put("/duty/escalation", json=rules, headers=tag)).status_code == 403
+    assert (await sup.put("/duty/escalation", json=rules)).status_code == 428
+    wrong = {**rules, "alarm": {**rules["alarm"], "after_min": [5, 2]}}
+    assert (await sup.put("/duty/escalation", json=wrong, headers=tag)).status_code == 422
+    put = await sup.put("/duty/escalation", json=rules, headers=tag)
+    assert put.status_code == 200, put.text
+    assert (put.json()["revision"], put.json()["changed_by"]) == (1, "sup")
+    assert (await sup.put("/duty/escalation", json=rules, headers=tag)).status_code == 412
+    assert made.controller.service.state.plan.escalation.alarm.after_min == (0, 2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    made.controller.database.close()
+    again = bench(tmp_path)
+    assert again.controller.service.state.plan.escalation.alarm.after_min == (0, 2)
