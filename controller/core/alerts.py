@@ -36,6 +36,7 @@ NOT_COLLECTED: Final = "delivery.not_collected"
 NOT_EMPTIED: Final = "delivery.not_emptied"
 STRANDED: Final = "delivery.stranded"
 BATTERY_LOW: Final = "robot.battery_low"
+FOREIGN_LOAD: Final = "delivery.foreign_load"
 LID_OPEN: Final = "delivery.lid_open"
 ROBOT_LOST: Final = "robot.lost"
 ROBOT_ERROR: Final = "robot.error"
@@ -76,6 +77,7 @@ OWN_TITLES: Final[Mapping[RuleCode, Named]] = {
     NOT_EMPTIED: Named(zh="箱格内物品无人取出", en="Nobody takes out what a robot brought back"),
     STRANDED: Named(zh="机器人载物停运", en="A robot stopped with a load"),
     BATTERY_LOW: Named(zh="机器人电量不足", en="Robot's battery is low"),
+    FOREIGN_LOAD: Named(zh="返回箱格内有其他物品", en="Something came back that nobody sent"),
 }
 """Titles of the alerts that the controller itself makes; the edge's are in the catalogue.
 

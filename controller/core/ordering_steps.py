@@ -12,12 +12,14 @@ from contracts.api import (
     DeliveryBody,
     DeliveryKind,
     DeliveryState,
+    Found,
     Inspection,
     OrderLine,
     Sentence,
     SessionState,
 )
 from contracts.api.record import RecordKind
+from contracts.observations import Alert, Condition, Severity
 from contracts.units import RoomId, UtcMs
 from controller.core import (
     acts,
@@ -36,7 +38,14 @@ from controller.core.ordering import Desk, Menu, Standing, menu_in
 from controller.core.ordering_inputs import OrderingInput
 from controller.core.outputs import Accepted, FileRecord, Output, Refusal, Refused
 from controller.core.plan import length_m, route
-from controller.core.state import DeliveryOrdered, Now, SiteState, changed, kept
+from controller.core.state import (
+    DeliveryOrdered,
+    Now,
+    SiteState,
+    changed,
+    kept,
+    own_alert_id,
+)
 
 Result = tuple[SiteState, tuple[Output, ...]]
 
@@ -327,7 +336,28 @@ def _inspected(site: SiteState, given: given_as.CompartmentInspected, now: Now) 
     word = f"inspected_{given.found}"
     events = custody.recorded(delivery.custody, word, given.by, now.utc_ms)
     after = replace(delivery, inspected=seen, custody=events)
+    if given.found is Found.OTHER:
+        site = _foreign_load(site, after, now)
     return _settled(dispatch.with_delivery(site, after, (), now), delivery.id, now)
+
+
+def _foreign_load(site: SiteState, delivery: Delivery, now: Now) -> SiteState:
+    """Tell people that a robot brought out of a room what nobody had sent: it is no messenger."""
+    alert = Alert(
+        alert_id=own_alert_id(alerts.FOREIGN_LOAD, delivery.id, now.utc_ms),
+        rule=alerts.FOREIGN_LOAD,
+        condition=Condition.ACTIVE,
+        severity=Severity.WARNING,
+        room_id=delivery.room_id,
+        node_id=site.plan.watcher.get(delivery.room_id, acts.NO_NODE),
+        session_id=delivery.session_id,
+        since_utc_ms=now.utc_ms,
+        raised_utc_ms=now.utc_ms,
+        dwell_ms=0,
+    )
+    site = dispatch.raise_alert(site, alert, delivery.id, now)
+    # It was seen in one moment; what is to be done about it is for who handles the alert.
+    return dispatch.lower(site, alerts.FOREIGN_LOAD, delivery.id, now)
 
 
 def _settled(site: SiteState, delivery_id: str, now: Now) -> Result:

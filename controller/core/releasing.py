@@ -81,8 +81,8 @@ def pending(delivery: Delivery, now: Now) -> bool:
 def _at_door(site: SiteState, delivery_id: str) -> Delivery | Refused:
     delivery = site.deliveries.get(delivery_id)
     if delivery is None:
-        name = delivery_id[:80]
-        text = Sentence(zh=f"没有在办的配送 {name}。", en=f"There is no open delivery {name}.")
+        wanted = delivery_id[:80]
+        text = Sentence(zh=f"没有在办的配送 {wanted}。", en=f"There is no open delivery {wanted}.")
         return Refused(Refusal.NOT_FOUND, text)
     if delivery.state is DeliveryState.ARRIVED:
         return delivery

@@ -170,7 +170,7 @@ def _to_load(view: DeliveryView, house: House, site: SiteView, words: Words) -> 
         "id": view.id,
         "here": here,
         "status": words.say(status),
-        "robot": words.name(robot.name) if robot else "",
+        "robot": _robot_name(view, house, words),
         "compartment": view.compartment,
         "room": _room(view.room_id, site, words),
         "door_code": view.room_id.upper(),
@@ -212,9 +212,7 @@ def to_inspect(house: House, site: SiteView, words: Words) -> list[Drawn]:
     return [
         {
             "id": view.id,
-            "robot": words.name(house.robots[view.robot_id].name)
-            if view.robot_id in house.robots
-            else "",
+            "robot": _robot_name(view, house, words),
             "compartment": view.compartment,
             "room": _room(view.room_id, site, words),
             "on_way": view.state is DeliveryState.RETURNING,
@@ -222,6 +220,11 @@ def to_inspect(house: House, site: SiteView, words: Words) -> list[Drawn]:
         }
         for view in rows
     ]
+
+
+def _robot_name(view: DeliveryView, house: House, words: Words) -> str:
+    robot = house.robots.get(view.robot_id or "")
+    return words.name(robot.name) if robot else ""
 
 
 def totals(house: House, site: SiteView, words: Words) -> list[Drawn]:

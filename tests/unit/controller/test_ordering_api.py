@@ -280,6 +280,9 @@ async def test_what_came_back_is_inspected_by_the_kitchen(house: House) -> None:
     seen = await house.ask("cook", "POST", path, {"found": "other"})
     assert (seen["inspected"]["found"], seen["inspected"]["by"]) == ("other", "cook")
     assert "inspected_other" in await house.steps()
+    (alert,) = (await house.ask("sup", "GET", "/alerts"))["items"]
+    told = (alert["rule"], alert["handling"], alert["session_id"])
+    assert told == ("delivery.foreign_load", "new", house.session)
 
 
 async def test_orders_menu_and_rounds_outlive_a_restart(house: House, tmp_path: Path) -> None:
