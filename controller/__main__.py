@@ -53,7 +53,12 @@ from controller.edges.commands import NodeCommands
 from controller.edges.inbox import EdgeInbox
 from controller.edges.pictures import PictureFetcher, PictureStore
 from controller.edges.witnesses import WitnessPublisher
-from controller.facilities.office import FacilityOffice, open_facilities, stored_secret_key
+from controller.facilities.office import (
+    FacilityOffice,
+    open_facilities,
+    stored_secret_key,
+    tell_map,
+)
 from controller.fleet.master import FleetMaster
 from controller.notices.channels import ChannelFileError
 from controller.notices.desk import NoticeDesk
@@ -240,6 +245,7 @@ class Controller:
         )
         service = self.metrics.gauge("service_total", "What the service did.", ("what",))
         events = self.metrics.gauge("events_total", "Events of the stream.", ("what",))
+        facilities = self.metrics.gauge("facilities_total", "Doors and lifts.", ("what",))
         while True:
             for counter in (self.inbox.rejected, self.fleet.rejected):
                 for reason, count in counter.items():
@@ -248,6 +254,8 @@ class Controller:
                 service.labels(what).set(count)
             for what, count in self.hub.counts.items():
                 events.labels(what).set(count)
+            for what, count in self.facilities.counts.items():
+                facilities.labels(what).set(count)
             await self.clock.sleep_ms(METRICS_PERIOD_MS)
 
 
@@ -581,6 +589,7 @@ async def main(settings: ControllerSettings) -> None:
     connected = asyncio.Event()
     bus.on_connect(connected.set)
     log.info("controller_starts", api=base_url, site=site.config.id)
+    tell_map(controller.service.state.plan)
     serving = serve(controller.app, bound, before_stop=controller.hub.end_all)
     parts = (bus.run(), controller.run(), serving, after_connect())
     try:

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import structlog
 
 from contracts.devices import Site
 from contracts.facilities import HttpLink
+from controller.core import map_checks
 from controller.core.facility_words import CommandFacility
+from controller.core.plan import SitePlan
 from controller.facilities.board_desk import BoardDesk
 from controller.facilities.gateways import Credentials, GatewayDesk
 from controller.ports import Intake
@@ -25,7 +28,10 @@ from runtime.secrets import (
     secret_key,
 )
 
+log = structlog.get_logger(__name__)
+
 CREDENTIALS_FILE: Final = "credentials.json"
+FINDINGS_MAX: Final = 20  # a log is not the place to mend a map
 
 
 class GatewayCredentialError(ValueError):
@@ -106,3 +112,10 @@ def _credentials(link: HttpLink, path: Path, key: bytes | None) -> Credentials:
         return credential.username, credential.password
 
     return ask
+
+
+def tell_map(plan: SitePlan) -> None:
+    """Say in the log what keeps robots from working on the map; `zeroentry map check` says all."""
+    for row in map_checks.check(plan)[:FINDINGS_MAX]:
+        if row.weight is map_checks.Weight.ERROR:
+            log.error("map_error", element=f"{row.kind} {row.id}", text=row.text.en)
