@@ -109,7 +109,7 @@ def percent(share: float | None) -> str:
 def tables(figures: Statistics, words: Words, rooms: Mapping[str, str]) -> Drawn:
     """The same figures as tables."""
     return {
-        "days": _counts([(row.day, row) for row in figures.days]),
+        "days": _counts([(row.day, row) for row in figures.days if row.count]),
         "rooms": _counts([(rooms.get(row.key, row.key), row) for row in figures.rooms]),
         "rules": [_rule(row, words) for row in figures.rules],
         "tracks": [

@@ -99,6 +99,10 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "statistics.loading": ("统计中", "Counting"),
     "statistics.failed": ("统计失败", "The figures could not be read"),
     "statistics.none": ("该时段没有数据", "Nothing in this interval"),
+    "statistics.days_left_out": (
+        "没有预警的日期未列出；全部日期见 CSV。",
+        "Days without an alert are left out; the CSV has them all.",
+    ),
     "statistics.alerts": ("预警", "Alerts"),
     "statistics.shadowed": ("静默发现", "Shadow findings"),
     "statistics.acknowledge": ("确认用时", "Time to acknowledge"),
