@@ -16,6 +16,7 @@ from contracts.vda5050.state import ActionStatus, ConnectionState
 from controller.core.capability import Declared
 from controller.core.doubts import Doubted
 from controller.core.outputs import ActionKind, OrderNode, PublishAction, PublishOrder
+from controller.core.robot_errors import Response, RobotProblem, response
 
 _START: Final = MonoMs(0)
 SILENT_AFTER_MS: Final = 35_000  # VDA 5050: a state at least every 30 s
@@ -98,34 +99,6 @@ class ActionReport:
     action_id: str
     status: ActionStatus
     result: str = ""
-
-
-class ProblemLevel(StrEnum):
-    """How bad a robot says an error is (``robot_errors`` says what each means here)."""
-
-    WARNING = "WARNING"
-    URGENT = "URGENT"
-    CRITICAL = "CRITICAL"
-    FATAL = "FATAL"
-
-
-@dataclass(frozen=True, slots=True)
-class RobotProblem:
-    """An error in a robot's state; ``order_id`` when it speaks of an order, and which update."""
-
-    type: str
-    level: ProblemLevel = ProblemLevel.WARNING
-    text: str = ""
-    order_id: str | None = None
-    order_update_id: int | None = None
-    action_id: str | None = None
-    cause: str = ""
-    """3.0's own name of it."""
-
-    @property
-    def fatal(self) -> bool:
-        """It cannot work until a person has looked after it."""
-        return self.level is ProblemLevel.FATAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,19 +296,10 @@ def heard(duty: Duty, report: RobotReport) -> Duty:
 
 
 def refused(duty: Duty, report: RobotReport) -> bool:
-    """Whether the robot says that it cannot take the present order or update.
-
-    A late copy of an earlier update is refused too: that says nothing about the present one.
-    """
+    """Whether the robot says that it cannot take the present order or update, or not finish it."""
     mission = duty.mission
-    return (
-        mission is not None
-        and not mission.settled
-        and any(
-            problem.order_id == mission.order_id
-            and problem.order_update_id in (None, mission.update_id)
-            for problem in report.problems
-        )
+    return mission is not None and any(
+        response(row, mission) in (Response.AGAIN, Response.RENEW) for row in report.problems
     )
 
 
@@ -357,7 +321,8 @@ def unfit(duty: Duty, report: RobotReport) -> Sentence | None:
         return Sentence(zh="上报异常", en="said what cannot be")
     if not report.automatic:
         return Sentence(zh="人工操作中", en="driven by hand")
-    fatal = next((row for row in report.problems if row.fatal), None)
+    stops = (row for row in report.problems if response(row, duty.mission) is Response.STOP)
+    fatal = next(stops, None)
     if fatal is not None:
         return Sentence(zh=f"故障 {fatal.type}"[:400], en=f"has an error ({fatal.type})"[:400])
     if duty.refusals >= REFUSALS_MAX:

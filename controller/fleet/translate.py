@@ -26,16 +26,11 @@ from contracts.vda5050.state import (
 )
 from contracts.vda5050.timestamps import timestamp_of, utc_ms_of
 from contracts.vda5050.versions import CAUSE
-from controller.core.fleet import (
-    ActionReport,
-    ProblemLevel,
-    RobotProblem,
-    RobotReport,
-    Unpassed,
-)
+from controller.core.fleet import ActionReport, RobotReport, Unpassed
 from controller.core.interlock import SLOW_M_S
 from controller.core.outputs import ActionKind, OrderNode, PublishAction, PublishOrder
 from controller.core.plan import AT_NODE_M, SitePlan
+from controller.core.robot_errors import ProblemLevel, RobotProblem
 from runtime.tokens import sign_message
 
 

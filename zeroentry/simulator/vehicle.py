@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from contracts.api import Pose
-from contracts.units import UtcMs
 from contracts.vda5050.profile import (
     LOCK_COMPARTMENT,
     OPEN_COMPARTMENT,
@@ -18,9 +17,10 @@ from contracts.vda5050.profile import (
     LockState,
 )
 from contracts.vda5050.state import ActionStatus
-from controller.core.fleet import ActionReport, ProblemLevel, RobotProblem, RobotReport, Unpassed
+from controller.core.fleet import ActionReport, RobotReport, Unpassed
 from controller.core.outputs import OrderNode, PublishAction, PublishOrder
-from zeroentry.simulator.agenda import UTC_AT_START_MS, Agenda
+from controller.core.robot_errors import ProblemLevel, RobotProblem
+from zeroentry.simulator.agenda import Agenda
 from zeroentry.simulator.grounds import Ground
 from zeroentry.simulator.motion import Body, Place, Ride, Stop, braking, ride
 
@@ -136,7 +136,7 @@ class Mind:
 class Vehicle:
     """One robot in the world."""
 
-    def __init__(  # noqa: PLR0913  # what a robot is
+    def __init__(  # what a robot is
         self,
         robot_id: str,
         ground: Ground,
@@ -328,8 +328,7 @@ class Vehicle:
         if command.command_id in self.performed:
             problem = "performed before"
         elif sent.opens is not None:
-            utc_ms = UtcMs(UTC_AT_START_MS + round(self.agenda.now_s * 1000))
-            if utc_ms > sent.opens.valid_until_utc_ms:
+            if self.agenda.utc_ms() > sent.opens.valid_until_utc_ms:
                 problem = "validUntil has passed"
             elif self.driving:
                 problem = "the robot is driving"
