@@ -11,8 +11,8 @@ from contracts.envelope import Rejected
 from contracts.units import MonoMs
 from contracts.vda5050.codec import decode_vda, encode_vda
 from contracts.vda5050.order import Action, BlockingType, InstantActions, Order
-from contracts.vda5050.topics import VdaKind
-from contracts.vda5050.versions import VdaVersion, VehicleAddress, vehicle_address
+from contracts.vda5050.topics import VdaKind, VehicleAddress
+from contracts.vda5050.versions import VdaVersion, vehicle_address
 from robot_bridge.core.orders import warning
 from robot_bridge.core.vehicle import Drive, DriveFailed, Observation, Passed
 from robot_bridge.core.work import Observed, Refused, resume

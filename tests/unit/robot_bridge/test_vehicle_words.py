@@ -10,6 +10,7 @@ from contracts.units import RobotId
 from contracts.vda5050.factsheet import Factsheet
 from contracts.vda5050.state import (
     ConnectionState,
+    ErrorLevel,
     EStop,
     OperatingMode,
     SafetyState,
@@ -74,6 +75,7 @@ def moved(state_: State, **changes: Any) -> State:
 
 
 FEATURES = sheet().protocol_features
+ONE_BOX = (standing().information or ())[:1]
 PLAIN = FEATURES.model_copy(
     update={
         "agv_actions": tuple(
@@ -130,12 +132,16 @@ PLAIN = FEATURES.model_copy(
             "急停",
         ),
         (
-            {"state": standing(errors=(VehicleError(error_type="hot", error_level="FATAL"),))},
+            {
+                "state": standing(
+                    errors=(VehicleError(error_type="hot", error_level=ErrorLevel.FATAL),)
+                )
+            },
             Weight.WRONG,
             "reports hot",
             "hot",
         ),
-        ({"state": standing(information=standing().information[:1])}, Weight.WRONG, "1 comp", "1"),
+        ({"state": standing(information=ONE_BOX)}, Weight.WRONG, "1 comp", "1"),
         ({"state": moved(standing(), position_initialized=False)}, Weight.WRONG, "where", "位置"),
         ({"state": moved(standing(), map_id="mars")}, Weight.WRONG, "map mars", "mars"),
         ({"state": moved(standing(), x=900.0)}, Weight.WRONG, "nearest node", "最近的节点"),
