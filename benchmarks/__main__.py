@@ -20,6 +20,7 @@ NAMES: Final = (
     "console",
     "search",
     "bridge",
+    "dispatch",
     "interlock",
 )
 TIMEOUT_S: Final = 6_000  # a full run takes most of an hour; a quick one 45 s on two cores
