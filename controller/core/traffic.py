@@ -212,20 +212,18 @@ def holders(plan: SitePlan, claims: Iterable[Claim]) -> Mapping[str, RobotId]:
 class _Gate:
     """For one robot that has waited too long: what it needs, and what those it waits for need.
 
-    ``pressing``: what is kept from those who only pass. While the robot waits for one that dwells,
-    being loaded or at a door, that is what the dwelling one needs to get out: who passes meanwhile
-    delays nobody.
+    ``dwelling``: one that it waits for is being loaded or stands at a door. Who only passes
+    meanwhile delays nobody; when that one sets out, those who are passing are waited for once.
     """
 
     needs: Mapping[RobotId, int]
     bits: int
-    pressing: int
+    dwelling: bool
 
     def closed(self, robot_id: RobotId, end: int) -> int:
         """What a robot whose way ends on ``end`` is not given now."""
-        if robot_id in self.needs:
-            return 0
-        return self.bits if end & self.bits else self.pressing
+        passes = self.dwelling and not end & self.bits
+        return 0 if passes or robot_id in self.needs else self.bits
 
     def keeps(self, robot_id: RobotId, needs: int) -> bool:
         """Whether a robot that is waited for may not take up a way with these needs now.
@@ -358,19 +356,7 @@ class _Table:
         return None
 
     def _gate_of(self, senior: int) -> _Gate:
-        members = self._waited_for({senior})
-        bits = _union([self.needs[at] for at in members])
-        dwelling = {at for at in members if self.claims[at].has >= len(self.claims[at].way)}
-        pressed = self._waited_for(dwelling) if dwelling else members
-        return _Gate(
-            {self.claims[at].robot_id: self.needs[at] for at in members},
-            bits,
-            _union([self.needs[at] for at in pressed]),
-        )
-
-    def _waited_for(self, seeds: set[int]) -> set[int]:
-        """``seeds``, who holds what they need, who holds what those need, and so on."""
-        members, bits = set(seeds), _union([self.needs[at] for at in seeds])
+        members, bits = {senior}, self.needs[senior]
         grown = True
         while grown:
             grown = False
@@ -379,7 +365,12 @@ class _Table:
                     members.add(index)
                     bits |= self.needs[index]
                     grown = True
-        return members
+        claims = [self.claims[at] for at in members]
+        return _Gate(
+            {self.claims[at].robot_id: self.needs[at] for at in members},
+            bits,
+            dwelling=any(claim.has >= len(claim.way) for claim in claims),
+        )
 
 
 def _steps(lanes: Lanes, claim: Claim) -> tuple[list[int], int]:
