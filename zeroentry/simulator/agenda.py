@@ -19,6 +19,7 @@ class Agenda:
         """An empty agenda at second 0."""
         self.now_s = 0.0
         self.events = 0
+        self.utc_start_ms = UTC_AT_START_MS
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
 
@@ -47,5 +48,8 @@ class Agenda:
 
     def now(self) -> Now:
         """The clocks as the controller reads them."""
-        ms = round(self.now_s * 1000)
-        return Now(MonoMs(MONO_AT_START_MS + ms), UtcMs(UTC_AT_START_MS + ms))
+        return Now(MonoMs(MONO_AT_START_MS + round(self.now_s * 1000)), self.utc_ms())
+
+    def utc_ms(self) -> UtcMs:
+        """The wall clock."""
+        return UtcMs(self.utc_start_ms + round(self.now_s * 1000))

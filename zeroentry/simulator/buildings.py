@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from contracts.units import FacilityId
 from controller.core.facility_words import (
     CommandFacility,
     DoorOrder,

@@ -48,7 +48,11 @@ def simulate(  # noqa: PLR0913  # options of a command
         typer.Option(
             "--live", help="In real time, as VDA 5050 vehicles on MQTT, for a running controller."
         ),
-    ] = False,  # noqa: FBT002
+    ] = False,
+    username: Annotated[
+        str | None,
+        typer.Option(help="With --live: account; its password in ZEROENTRY_MQTT__PASSWORD."),
+    ] = None,
     broker: Annotated[str, typer.Option(help="With --live: HOST:PORT.")] = "127.0.0.1:1883",
     site: Annotated[Path, typer.Option(help="With --live: the controller's site folder.")] = Path(
         "firmware_configs/demo"
@@ -58,9 +62,9 @@ def simulate(  # noqa: PLR0913  # options of a command
     if ctx.invoked_subcommand is not None:
         return
     if live:
-        from zeroentry.simulator.live import play_live  # noqa: PLC0415  # MQTT only when asked
+        from zeroentry.simulator.live import play_live
 
-        play_live(site, broker, seed)
+        play_live(site, broker, username=username)
         return
     outcome = world.run(_script(seed, map_name, scenario), whole_trace=trace)
     if as_json:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from contracts.api import DeliveryState
 from contracts.devices import ZonePolicy
 from controller.core import outputs as out
-from controller.core.facility_words import DoorPosition
 from controller.core.deliveries import Delivery
+from controller.core.facility_words import DoorPosition
 from controller.core.fleet import Duty
 from zeroentry.simulator import liveness
 from zeroentry.simulator.outcome import BrokenError, Violation

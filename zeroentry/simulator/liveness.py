@@ -88,11 +88,7 @@ class Liveness:
             shut = all(box.locked and not box.lid_open for box in robot.boxes)
             wire = not world.wires[robot.id].cut and robot.lie is None
             troubled = world.troubles.of(robot.id) or (recent and not robot.driving)
-            if not (well and free and shut and wire) or troubled or everything:
-                held.add(robot.id)
-            elif duty is None or (self._goal(robot) is None and self._serves(duty)):
-                held.add(robot.id)
-            elif duty.doubted is not None:
+            if not (well and free and shut and wire) or troubled or everything or duty is None or (self._goal(robot) is None and self._serves(duty)) or duty.doubted is not None:
                 held.add(robot.id)
         return held
 

@@ -53,7 +53,7 @@ class Troubles:
 
         world.agenda.after(fault.for_s, end)
 
-    def _do(self, fault: Fault) -> Callable[[], None]:  # noqa: C901, PLR0911  # one a kind
+    def _do(self, fault: Fault) -> Callable[[], None]:  # one a kind
         world, kind = self.world, fault.kind
         match kind:
             case FaultKind.CONTROLLER:
@@ -80,7 +80,7 @@ class Troubles:
                 robot = world.robots.get(fault.target)
                 return (lambda: None) if robot is None else self._robot(fault, robot)
 
-    def _robot(self, fault: Fault, robot: Vehicle) -> Callable[[], None]:  # noqa: C901  # one a kind
+    def _robot(self, fault: Fault, robot: Vehicle) -> Callable[[], None]:  # one a kind
         match fault.kind:
             case FaultKind.STOP:
                 return self._flag(robot, "e_stop")

@@ -140,9 +140,7 @@ def _edges(report: RobotReport, plan: SitePlan) -> tuple[EdgeState, ...]:
         edge = plan.ways.get(before, {}).get(node.node_id)
         if edge is not None and node.sequence_id > 0:
             rows.append(
-                EdgeState(
-                    edge_id=edge.id, sequence_id=node.sequence_id - 1, released=node.released
-                )
+                EdgeState(edge_id=edge.id, sequence_id=node.sequence_id - 1, released=node.released)
             )
         before = node.node_id
     return tuple(rows)
