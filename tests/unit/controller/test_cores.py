@@ -33,7 +33,6 @@ from controller.core import (
     interlock,
     proof,
     sessions,
-    traffic,
 )
 from controller.core.deliveries import Answered, Delivery, Facts
 from controller.core.delivery_life import At
@@ -329,14 +328,6 @@ def test_a_person_counted_but_not_shown_is_a_stranger() -> None:
 WAY = ("kitchen", "k", "c1", "c2", "door-1")
 
 
-def test_base_ends_before_a_zone_that_is_not_cleared() -> None:
-    mission = fleet.Mission("o", WAY, 1)
-    assert traffic.releasable(PLAN, mission, {"corridor": False}) == 2
-    assert traffic.releasable(PLAN, mission, {"corridor": True}) == 4
-    inside = replace(mission, released=4, passed=2)
-    assert traffic.releasable(PLAN, inside, {"corridor": False}) == 4
-
-
 @given(st.lists(st.sampled_from(["kitchen", "k", "c1", "c2", "door-1", "door-2"]), max_size=30))
 def test_a_proof_only_ever_gets_worse_and_its_passages_do_not_overlap(nodes: list[str]) -> None:
     passages: tuple[ZonePassage, ...] = ()
@@ -352,17 +343,11 @@ def test_a_proof_only_ever_gets_worse_and_its_passages_do_not_overlap(nodes: lis
         assert one.left_utc_ms <= other.entered_utc_ms
 
 
-def test_a_reservation_is_freed_by_a_later_position_alone() -> None:
+def test_a_place_once_left_is_not_taken_back_by_a_late_message() -> None:
     duty = fleet.begin(fleet.Duty("robot-1", at_node="kitchen"), WAY, 3, "o")
-    other = fleet.Duty("robot-2", at_node="home-2")
-    held = traffic.reservations((duty, other))
-    assert traffic.obstacle(("home-2", "kitchen"), "robot-2", held) == ("kitchen", "robot-1")
-    report = report_at("k", 2)
-    moved = fleet.heard(duty, report)
+    moved = fleet.heard(duty, report_at("k", 2))
     assert moved.mission is not None
     assert moved.mission.passed == 1
-    held = traffic.reservations((moved, other))
-    assert traffic.obstacle(("home-2", "kitchen"), "robot-2", held) is None
     back = fleet.heard(moved, report_at("kitchen", 0))
     assert back.mission is not None
     assert back.mission.passed == 1
