@@ -19,6 +19,7 @@ from contracts.api.sites import (
     JointReport,
     JointVerb,
     JointView,
+    PeerTrustBody,
     ReceiptBody,
     SignedText,
     SitesView,
@@ -62,6 +63,10 @@ class SiteCalls(Asking):
     async def joint_report(self, joint_id: str) -> JointReport:
         """The merged report: a part for each site, each by its own controller."""
         return await self.ask(JointReport, "GET", f"/sites/sessions/{part(joint_id)}/report")
+
+    async def trust_peer(self, site: str, body: PeerTrustBody) -> SitesView:
+        """Accept a peer's new key, or that its log began anew."""
+        return await self.ask(SitesView, "POST", f"/sites/{part(site)}/trust", body)
 
     async def joint_pdf(self, joint_id: str, language: str) -> bytes:
         """The merged report as PDF."""

@@ -6,9 +6,9 @@ same lines carry what a guest (副场) tells the host (主场) and what the host
 """
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from contracts.admission import ProcurementKind, Sector
 from contracts.api.alerts import Disposition, Handling
@@ -327,6 +327,23 @@ class PeerView(Strict):
     received: int = 0
     sent: int = 0
     refused: int = 0
+
+
+class PeerTrustBody(Strict):
+    """A peer changed its key, or its log began anew; its people were asked by another way.
+
+    ``public_key``: the new one, PEM, as they gave it. ``anew``: take its log from its first line.
+    """
+
+    reason: str = Field(min_length=5, max_length=300)
+    public_key: str = Field(default="", max_length=2_000)
+    anew: bool = False
+
+    @model_validator(mode="after")
+    def _says_what(self) -> Self:
+        if not self.public_key and not self.anew:
+            raise ValueError("say what to accept: public_key, anew, or both")
+        return self
 
 
 class HandoverView(Strict):

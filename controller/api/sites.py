@@ -1,6 +1,7 @@
 """Routes of other sites in a remote evaluation: for people here, and for peers' controllers."""
 
 import asyncio
+import base64
 import hashlib
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
@@ -22,6 +23,7 @@ from contracts.api.sites import (
     JointReport,
     JointVerb,
     JointView,
+    PeerTrustBody,
     Receipt,
     ReceiptBody,
     SignedText,
@@ -43,6 +45,7 @@ from controller.core.sites import (
     JointMade,
     JointSession,
     Part,
+    PeerTrusted,
     ReceiptMade,
     part_state,
 )
@@ -50,6 +53,7 @@ from controller.core.state import Now
 from controller.reports.documents import DocumentError
 from controller.reports.joint_pdf import joint_pdf
 from controller.sites.desk import DocumentFault, hashes_of
+from runtime.signing import KeyFileError, PublicKeys, public_raw
 
 log = structlog.get_logger(__name__)
 
@@ -439,6 +443,38 @@ async def get_lines(
         raise forbidden()
     rows = await asyncio.to_thread(context.sites.store.heard, site, after=after, limit=limit)
     return Response("".join(f"{row.line}\n" for row in rows), media_type=JSONL)
+
+
+@router.post("/{site}/trust", responses=problem_responses(404, 409))
+async def trust_peer(
+    site: SitePath,
+    body: PeerTrustBody,
+    context: ContextNeeded,
+    caller: Annotated[Caller, Depends(Needs(Scope.EVIDENCE_KEYS))],
+) -> SitesView:
+    """Accept a peer's new key, or that its log began anew, after asking its people otherwise.
+
+    The settings' key counts again as soon as the settings are changed.
+    """
+    if Scope.SITES not in caller.scopes:
+        raise forbidden()
+    if site not in context.state().remote.plan.peers:
+        raise not_found("site", site)
+    key, public = "", ""
+    if body.public_key:
+        try:
+            raw = public_raw(body.public_key.encode(), said="public_key")
+        except KeyFileError as error:
+            text = Sentence(
+                zh="public_key 不是 Ed25519 公钥（PEM）。",
+                en=f"public_key is no Ed25519 public key: {error}"[:300],
+            )
+            raise ProblemError(422, text) from None
+        key, public = PublicKeys().add_raw(raw), base64.b64encode(raw).decode()
+    by = caller.user.username
+    await _ask(context, PeerTrusted(site, by, body.reason, body.anew, key, public))
+    log.warning("peer_trusted", site=site, by=by, key=key or None, anew=body.anew)
+    return await get_sites(context, caller)
 
 
 # --- what peers' controllers ask ----------------------------------------------------------------

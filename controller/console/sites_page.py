@@ -19,6 +19,7 @@ from contracts.api.sites import (
     JointRecordLine,
     JointVerb,
     JointView,
+    PeerTrustBody,
     ReceiptBody,
     SitesView,
 )
@@ -66,6 +67,7 @@ class SitesPage(Page):
         self.sites.on("offer", self._offer)
         self.sites.on("sign", self._sign)
         self.sites.on("pdf", self._pdf)
+        self.sites.on("trust", self._trust)
         background_tasks.create(self._follow(), name="console-sites")
 
     async def _follow(self) -> None:
@@ -114,6 +116,7 @@ class SitesPage(Page):
             joints=[sites.joint(row, words, may=may) for row in joints],
             sessions=sites.open_sessions(self.login.feed.house, joints, words),
             may=may,
+            may_trust=may,
             shown=self._shown,
             alerts=[sites.alert(row, names, rooms, words) for row in self._alerts],
             record=[sites.record(row, names, words) for row in reversed(self._record)],
@@ -167,6 +170,17 @@ class SitesPage(Page):
             return
         doing = self.api.give_evidence_receipt(str(sent.get("id")), str(sent.get("site")), body)
         await self._done(doing)
+
+    async def _trust(self, event: GenericEventArguments) -> None:
+        sent = dict(event.args) if isinstance(event.args, dict) else {}
+        site = str(sent.pop("site", ""))
+        try:
+            body = PeerTrustBody.model_validate(sent)
+        except ValidationError:
+            self.show_problem(say("sites.trust_what", self.language))
+            return
+        await self.attempt(self.api.trust_peer(site, body))
+        await self._load()
 
     async def _pdf(self, event: GenericEventArguments) -> None:
         joint_id = str(event.args)[:40]

@@ -4,6 +4,7 @@
 session becomes lines for the peers in the same commit, whoever caused it.
 """
 
+import base64
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ from contracts.observations import Alert, Condition, Mode
 from contracts.units import RoomId, SessionId, SiteId, UtcMs
 from controller.core import alerts, dispatch, remote, remote_heard, site_feed, sites, state
 from controller.core.alerts import AlertRecord, title_of
-from controller.core.outputs import Accepted, FileRecord, Output, Refused
+from controller.core.outputs import Accepted, FileRecord, Output, Refusal, Refused
 from controller.core.remote import Act, Result, ask_guests, own_step, put
 from controller.core.sessions import Session
 from controller.core.site_feed import own_site, with_remote
@@ -44,7 +45,9 @@ DAY_MS: Final = 86_400_000
 MINUTE_MS: Final = 60_000
 
 
-def step(site: SiteState, given: sites.SitesInput, act: Act, now: Now) -> Result:
+def step(  # noqa: PLR0911  # one an input
+    site: SiteState, given: sites.SitesInput, act: Act, now: Now
+) -> Result:
     """Do what one input about other sites asks; ``after`` then tells who must hear of it."""
     match given:
         case sites.JointMade():
@@ -57,6 +60,8 @@ def step(site: SiteState, given: sites.SitesInput, act: Act, now: Now) -> Result
             return _heard(site, given, now), ()
         case sites.PeerTrouble():
             return _trouble(site, given), ()
+        case sites.PeerTrusted():
+            return _trusted(site, given)
         case sites.HandoverOffered():
             return remote.offered(site, given, now)
         case sites.DocumentFetched():
@@ -89,6 +94,34 @@ def _trouble(site: SiteState, given: sites.PeerTrouble) -> SiteState:
         return site
     link = LinkState.REFUSED if given.refused else LinkState.LOST
     return _with_live(site, given.peer, replace(live, link=link, reason=given.reason))
+
+
+def _trusted(site: SiteState, given: sites.PeerTrusted) -> Result:
+    """Go by a peer's new key, and take its log from its first line where it began anew.
+
+    What was heard stays as it was signed; the new log counts on behind it.
+    """
+    plan = site.remote.plan.peers.get(given.peer)
+    if plan is None:
+        return site, (Refused(Refusal.NOT_FOUND, site_feed.NO_PEER),)
+    log = site.remote.log(given.peer)
+    if given.public:
+        replaced = log.replaced_key if log.pinned_key == plan.key else plan.key
+        log = replace(log, pinned=given.public, pinned_key=given.key, replaced_key=replaced)
+        plan = replace(plan, key=given.key, public_raw=base64.b64decode(given.public))
+    if given.anew:
+        log = replace(log, base=log.base + log.got, got=0, got_sha256=sites.GENESIS)
+    remote = site.remote
+    remote = replace(
+        remote,
+        logs=changed(remote.logs, given.peer, log),
+        plan=replace(remote.plan, peers=changed(remote.plan.peers, given.peer, plan)),
+    )
+    live = remote.live.get(given.peer)
+    if live is not None:
+        told = replace(live, link=LinkState.CONNECTING, reason=None)
+        remote = replace(remote, live=changed(remote.live, given.peer, told))
+    return with_remote(site, remote), (Accepted(given.peer),)
 
 
 def _with_live(site: SiteState, peer: SiteId, live: PeerLive) -> SiteState:

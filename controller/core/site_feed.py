@@ -20,6 +20,9 @@ from controller.core.outputs import FileFeed, FileHeard, FileSiteRefused
 from controller.core.sites import PeerLog, Remote
 from controller.core.state import Now, SiteState, changed
 
+NO_PEER: Final = Sentence(
+    zh="设置中没有此中心（sites.peers）。", en="No such peer is set (sites.peers)."
+)
 SAMPLE_CHARS: Final = 400  # of a refused line: enough to see what it was
 
 
@@ -83,7 +86,7 @@ def hear(
     event = event_of(line)
     filed = FileHeard(
         peer=peer,
-        seq=line.seq,
+        seq=log.base + line.seq,
         joint_id=line.joint,
         event_kind=str(line.event.get("kind", ""))[:40],
         subject=_subject(line),
@@ -117,9 +120,7 @@ def _subject(line: FeedLine) -> str:
 def _read(site: SiteState, peer: SiteId, text: str) -> tuple[SignedLine, FeedLine] | Sentence:
     plan = site.remote.plan.peers.get(peer)
     if plan is None:
-        return Sentence(
-            zh="设置中没有此中心（sites.peers）。", en="No such peer is set (sites.peers)."
-        )
+        return NO_PEER
     try:
         split = split_line(text.encode())
         line = FeedLine.model_validate(json.loads(split.raw))

@@ -79,7 +79,7 @@ def peer_view(site: SiteState, peer: SiteId, now: Now) -> PeerView:
         last_heard_utc_ms=heard_utc_ms(site, peer),
         clock_offset_ms=live.offset_ms if live else None,
         round_trip_ms=live.round_trip_ms if live else None,
-        received=log.got,
+        received=log.base + log.got,
         sent=log.sent,
         refused=log.refused,
     )

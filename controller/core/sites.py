@@ -4,6 +4,7 @@ Every site decides for its own rooms; this module knows only what each has said.
 decides what one input does to them.
 """
 
+import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -74,6 +75,13 @@ class PeerLog:
     got_sha256: Sha256Hex = GENESIS
     refused: int = 0
     got_utc_ms: UtcMs | None = None
+    base: int = 0
+    """Lines of the peer's earlier logs: its log began anew, and a person here accepted that."""
+    pinned: str = ""
+    """Public key, base64, that a person accepted in place of the one in the settings."""
+    pinned_key: str = ""
+    replaced_key: str = ""
+    """The settings' key at that time: when the settings change, they count again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +233,15 @@ class KnownSites:
 def begun(remote: Remote, mono_ms: MonoMs) -> Remote:
     """What is known of other sites at a start: each peer has time again until it counts as lost."""
     live = {peer: PeerLive(mono_ms) for peer in remote.plan.peers}
-    return replace(remote, live=live)
+    peers = {name: as_pinned(peer, remote.log(name)) for name, peer in remote.plan.peers.items()}
+    return replace(remote, live=live, plan=replace(remote.plan, peers=peers))
+
+
+def as_pinned(peer: PeerPlan, log: PeerLog) -> PeerPlan:
+    """A peer with the key that counts: the settings', or the one that a person accepted since."""
+    if not log.pinned or log.replaced_key != peer.key:
+        return peer
+    return replace(peer, key=log.pinned_key, public_raw=base64.b64decode(log.pinned))
 
 
 # --- how parts make up the whole ----------------------------------------------------------------
@@ -382,6 +398,20 @@ class PeerTrouble:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerTrusted:
+    """A person here, who asked there, accepts a peer's new key, or that its log began anew."""
+
+    peer: SiteId
+    by: str
+    reason: str
+    anew: bool
+    key: str = ""
+    public: str = ""
+    """The new key, base64; empty: the old one stays."""
+    kind: Literal["peer_trusted"] = "peer_trusted"
+
+
+@dataclass(frozen=True, slots=True)
 class HandoverOffered:
     """A person here, at a guest, hands over: the list is stored under this hash."""
 
@@ -424,6 +454,7 @@ SitesInput = (
     | FeedCame
     | PeerHeard
     | PeerTrouble
+    | PeerTrusted
     | HandoverOffered
     | DocumentFetched
     | ReceiptMade

@@ -4,9 +4,9 @@ const LINK_SIGNS = { up: "check", lost: "warning", refused: "alarm", connecting:
 
 export default {
   components: { ZeSign: Sign, ZeModal: Modal },
-  props: { t: Object, loading: Boolean, failed: Boolean, own: String, own_key: String, own_key_id: String, peers: Array, joints: Array, sessions: Array, may: Boolean, shown: String, alerts: Array, record: Array },
+  props: { t: Object, loading: Boolean, failed: Boolean, own: String, own_key: String, own_key_id: String, peers: Array, joints: Array, sessions: Array, may: Boolean, may_trust: Boolean, shown: String, alerts: Array, record: Array },
   emits: ["act", "make", "show", "offer", "sign", "pdf", "trust"],
-  data: () => ({ asked: null, form: null, signing: null }),
+  data: () => ({ asked: null, form: null, signing: null, trusting: null }),
   methods: {
     link_sign(link) {
       return LINK_SIGNS[link] || "clock";
@@ -33,6 +33,14 @@ export default {
     may_make() {
       return this.form.title.trim() && this.form.sessions.length && this.form.guests.some((g) => g.on);
     },
+    begin_trust(peer) {
+      this.trusting = { site: peer.id, name: peer.name, why: peer.reason, reason: "", public_key: "", anew: false };
+    },
+    trust() {
+      const { site, reason, public_key, anew } = this.trusting;
+      this.$emit("trust", { site, reason: reason.trim(), public_key: public_key.trim(), anew });
+      this.trusting = null;
+    },
     sign() {
       this.$emit("sign", this.signing);
       this.signing = null;
@@ -51,6 +59,7 @@ export default {
           <div class="ze-site-name"><b>{{ p.name }}</b><span class="ze-site-link"><ze-sign :name="link_sign(p.link)"/>{{ p.link_label }}</span></div>
           <dl class="ze-site-facts"><div><dt>{{ t['sites.heard'] }}</dt><dd>{{ p.heard || t['sites.never'] }}</dd></div><div><dt>{{ t['sites.offset'] }}</dt><dd :data-testid="'offset-' + p.id">{{ p.offset || '–' }}</dd></div><div><dt>{{ t['sites.trip'] }}</dt><dd>{{ p.trip || '–' }}</dd></div><div><dt>{{ t['sites.lines'] }}</dt><dd>{{ p.lines }}</dd></div><div v-if="p.refused"><dt>{{ t['sites.refused_lines'] }}</dt><dd>{{ p.refused }}</dd></div></dl>
           <p v-if="p.reason" class="ze-site-reason">{{ p.reason }}</p>
+          <p v-if="may_trust && p.link === 'refused'"><button class="ze-button is-small" :data-testid="'trust-' + p.id" @click="begin_trust(p)"><ze-sign name="key"/>{{ t['sites.trust'] }}</button></p>
         </article>
         <details v-if="own_key" class="ze-site-key"><summary>{{ t['sites.own_key'] }} · <code>{{ own_key_id }}</code></summary><pre>{{ own_key }}</pre></details>
       </section>
@@ -99,6 +108,13 @@ export default {
           <fieldset class="ze-picks"><legend>{{ t['sites.invite'] }}</legend><div v-for="g in form.guests" :key="g.site" class="ze-pick-guest"><label><input type="checkbox" v-model="g.on" :data-testid="'invite-' + g.site"> {{ g.name }}</label><label>{{ t['sites.seats'] }} <input type="number" min="1" max="400" v-model.number="g.seats"></label><label>{{ t['sites.rooms'] }} <input type="number" min="1" max="40" v-model.number="g.rooms"></label></div></fieldset>
           <label class="ze-field">{{ t['sites.note'] }}<input v-model="form.note" maxlength="300"></label>
           <footer class="ze-modal-foot"><button class="ze-button" type="button" @click="form = null">{{ t['sites.cancel'] }}</button><button class="ze-button is-main" type="submit" data-testid="joint-make" :disabled="!may_make()">{{ t['sites.make'] }}</button></footer></form>
+      </ze-modal>
+      <ze-modal :open="!!trusting" :label="t['sites.trust']" testid="trust-form" @close="trusting = null">
+        <form v-if="trusting" @submit.prevent="trust"><h2>{{ t['sites.trust'] }}</h2><p class="ze-confirm-what"><b>{{ trusting.name }}</b> {{ trusting.why }}</p><p>{{ t['sites.trust_text'] }}</p>
+          <label class="ze-pick-all"><input type="checkbox" v-model="trusting.anew" data-testid="trust-anew"> {{ t['sites.trust_anew'] }}</label>
+          <label class="ze-field">{{ t['sites.trust_key'] }}<textarea v-model="trusting.public_key" rows="4" maxlength="2000" spellcheck="false" data-testid="trust-key"></textarea></label>
+          <label class="ze-field">{{ t['sites.reason'] }}<input v-model="trusting.reason" minlength="5" maxlength="300" required data-testid="trust-reason"></label>
+          <footer class="ze-modal-foot"><button class="ze-button" type="button" @click="trusting = null">{{ t['sites.cancel'] }}</button><button class="ze-button is-main" type="submit" data-testid="trust-yes" :disabled="!trusting.anew && !trusting.public_key.trim()">{{ t['sites.trust'] }}</button></footer></form>
       </ze-modal>
       <ze-modal :open="!!signing" :label="t['sites.give_receipt']" testid="receipt-form" @close="signing = null">
         <form v-if="signing" @submit.prevent="sign"><h2>{{ t['sites.give_receipt'] }}</h2><p class="ze-confirm-what"><b>{{ signing.name }}</b></p><p>{{ t['sites.receipt_text'] }}</p>

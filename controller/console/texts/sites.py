@@ -118,6 +118,23 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "sites.note": ("说明（副场可见）", "Note (guests read it)"),
     "sites.make": ("邀请", "Invite"),
     "sites.cancel": ("返回", "Back"),
+    "sites.trust": ("接受对方的变更", "Accept the peer's change"),
+    "sites.trust_text": (
+        "先用其他方式（电话、当面）向对方核实，再接受。此前已收到的内容保持原样。",
+        "Ask its people by another way first, by telephone or in person. What came before stays.",
+    ),
+    "sites.trust_anew": (
+        "对方日志已重新开始，从第一行收起",
+        "Its log began anew: take it from its first line",
+    ),
+    "sites.trust_key": (
+        "对方新公钥（PEM），未更换则留空",
+        "Its new public key (PEM); empty if it stays",
+    ),
+    "sites.trust_what": (
+        "请填写原因（至少 5 字），并选择要接受的变更。",
+        "Give a reason of five characters at least, and say what to accept.",
+    ),
     "sites.pdf": ("联合报告 PDF", "Joint report as PDF"),
     "sites.details": ("预警与记录", "Alerts and record"),
     "sites.close": ("收起", "Close"),

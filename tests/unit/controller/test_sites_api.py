@@ -24,10 +24,12 @@ from pypdf import PdfReader
 
 from client import ApiClient, ControllerLost
 from contracts.api import Sentence
-from contracts.api.sites import FEED_BYTES_MAX
+from contracts.api.sites import FEED_BYTES_MAX, FeedLine
 from contracts.devices import Named
+from contracts.evidence.lines import sign_line
+from contracts.units import UtcMs
 from controller.core.outputs import Accepted, Answer, Refusal, Refused
-from controller.core.sites import DocumentFetched, FeedCame, PeerHeard, PeerTrouble
+from controller.core.sites import GENESIS, DocumentFetched, FeedCame, PeerHeard, PeerTrouble
 from controller.ports import Given
 from controller.sites.link import SiteLinks, tokens_from
 from controller.sites.settings import PeerSettings, SitesSettings
@@ -394,3 +396,53 @@ async def _linked(
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_peers_new_key_and_a_log_that_began_anew_are_accepted_by_a_person(
+    tmp_path: Path,
+) -> None:
+    made = bench(tmp_path, sites=SITES)
+    task = asyncio.create_task(made.controller.service.run())
+    fresh = SigningKey.generate()
+    pem = fresh.public_pem().decode()
+    heard = PeerHeard("west", 0, 5)
+    await made.controller.service.take([Given(heard)])
+
+    def line(seq: int, previous: str, key: SigningKey) -> str:
+        invited = {"kind": "asked_for_nothing", "text": f"line {seq}"}
+        said = FeedLine(
+            site="west", to="centre", seq=seq, previous=previous, utc_ms=UtcMs(5 + seq),
+            joint="j-0000000000000000", event=invited, key=key.id,
+        )  # fmt: skip
+        return sign_line(said, key.sign).decode()
+
+    async def told(text: str) -> Answer:
+        (answer,) = await made.controller.service.take([Given(FeedCame("west", text))])
+        return answer
+
+    first = line(1, GENESIS, KEY)
+    assert isinstance(await told(first), Accepted)
+    anew = line(1, GENESIS, fresh)
+    assert isinstance(await told(anew), Refused), "signed by a key that nobody pinned"
+    async with as_(made, "sup") as people, as_(made, "ops") as ops:
+        body = {"reason": "asked Mr Li by telephone", "public_key": pem, "anew": True}
+        assert (await ops.post("/sites/west/trust", json=body)).status_code == 403
+        assert (await people.post("/sites/north/trust", json=body)).status_code == 404
+        nothing = {"reason": "asked Mr Li by telephone"}
+        assert (await people.post("/sites/west/trust", json=nothing)).status_code == 422
+        wrong = {**body, "public_key": "no key"}
+        assert (await people.post("/sites/west/trust", json=wrong)).status_code == 422
+        done = await people.post("/sites/west/trust", json=body)
+        assert done.status_code == 200, done.text
+        assert done.json()["peers"][0]["key"] == fresh.id
+        assert isinstance(await told(anew), Accepted)
+        assert isinstance(await told(first), Refused), "the old key signs nothing any more"
+        lines = (await people.get("/sites/west/lines")).text.splitlines()
+        assert lines == [first, anew], "what was heard before stays as it was signed"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    made.controller.database.close()
+    again = bench(tmp_path, sites=SITES)
+    remote = again.controller.service.state.remote
+    assert remote.plan.peers["west"].key == fresh.id
+    assert (remote.log("west").base, remote.log("west").got) == (1, 1)
