@@ -50,7 +50,9 @@ def addressed(
 ) -> tuple[Addressed, ...]:
     """Everybody a notice goes to, each channel once.
 
-    Where nobody who is on duty at a level can be reached, the next level up is told at once.
+    Where nobody who is on duty at a level can be reached, the next level up is told at once; in a
+    gap of the roster at every level, everybody of that level and above who is on the roster: duty
+    is round the clock (24 小时值班), and an alert is nobody's at no hour.
     """
     usable = {channel.id: channel for channel in channels if channel.enabled}
     rows: dict[str, Addressed] = {}
@@ -70,6 +72,8 @@ def addressed(
                     rows.setdefault(channel.id, Addressed(channel.id, "", channel.language))
             if len(rows) > before:
                 break
+        if not rows:
+            _reach((one for one in roster.people if one.level >= level), usable, rows)
     return tuple(rows.values())[:RECIPIENTS_MAX]
 
 

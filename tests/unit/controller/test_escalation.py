@@ -385,6 +385,27 @@ def test_where_nobody_can_be_reached_the_next_level_is_told_at_once() -> None:
     assert reached(ROUND_THE_CLOCK, given_to_nobody, *channels) == [("chen-sms", "chen")]
 
 
+def test_in_a_gap_of_every_level_everybody_of_the_roster_is_told() -> None:
+    nights = tuple(
+        shift.model_copy(update={"start": "22:00", "end": "23:00"})
+        for shift in ROUND_THE_CLOCK.weekly[:1]
+    )
+    chiefs = tuple(
+        shift.model_copy(update={"id": f"level-{level.value}", "level": level, "people": ("chen",)})
+        for shift in nights
+        for level in DutyLevel
+        if level is not OFFICER
+    )
+    gap = ROUND_THE_CLOCK.model_copy(update={"weekly": (*nights, *chiefs)})
+    channels = (channel("li-sms"), channel("wang-sms"), channel("chen-sms"))
+    assert all(
+        not duty_roster.on_duty(gap, at("2026-11-22 14:03"), SHANGHAI, level) for level in DutyLevel
+    )
+    told = {name for _, name in reached(gap, notice(), *channels)}
+    assert {"li", "chen"} <= told
+    assert reached(gap, notice(), channel("chen-sms", enabled=False)) == []
+
+
 def test_a_notice_carries_code_room_and_time_and_nothing_else() -> None:
     rooms = {"room-1": Named(zh="评标一室", en="Room 1")}
     text = notices.wording(notice(more=12), rooms, SHANGHAI)
