@@ -20,14 +20,14 @@ class Agenda:
         self.now_s = 0.0
         self.events = 0
         self.utc_start_ms = UTC_AT_START_MS
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._heap: list[tuple[float, int, Callable[[], object]]] = []
         self._count = itertools.count()
 
-    def at(self, when_s: float, act: Callable[[], None]) -> None:
+    def at(self, when_s: float, act: Callable[[], object]) -> None:
         """Do something at a moment; what lies in the past is done next."""
         heapq.heappush(self._heap, (max(when_s, self.now_s), next(self._count), act))
 
-    def after(self, wait_s: float, act: Callable[[], None]) -> None:
+    def after(self, wait_s: float, act: Callable[[], object]) -> None:
         """Do something in ``wait_s`` seconds."""
         self.at(self.now_s + wait_s, act)
 

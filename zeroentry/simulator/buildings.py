@@ -1,4 +1,4 @@
-"""Plays doors and lifts as the controller's adapters find them: late, deaf at times, never wrong."""
+"""Plays doors and lifts as the controller's adapters find them: late, stuck, never wrong."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -165,8 +165,10 @@ class Buildings:
 
     def say_all(self) -> None:
         """Every board tells its state."""
-        for row in (*self.doors.values(), *self.lifts.values()):
-            row.say()
+        for door in self.doors.values():
+            door.say()
+        for lift in self.lifts.values():
+            lift.say()
         for fire in self.world.plan.fires:
             self.world.offer_soon(FireSaid(fire, burning=self.world.fire), BOARD_S)
 
@@ -189,7 +191,7 @@ class Buildings:
 
     def stick(self, name: str, by: int) -> None:
         """A door or lift does not move (1), or moves again (-1)."""
-        row = self.doors.get(name) or self.lifts.get(name)
+        row: Door | Lift | None = self.doors.get(name) or self.lifts.get(name)
         if row is not None:
             row.stuck += by
             if not row.stuck:

@@ -18,6 +18,7 @@ app = typer.Typer(
     help="Play robots, people, doors and faults against the controller's core, without hardware.",
     invoke_without_command=True,
 )
+DEMO_SITE: Final = Path("firmware_configs/demo")
 TRACE_SHOWN: Final = 60
 EXIT_BROKEN: Final = 1
 
@@ -38,11 +39,12 @@ def _script(seed: int, map_name: str | None, scenario: str | None) -> Script:
 @app.callback()
 def simulate(  # noqa: PLR0913  # options of a command
     ctx: typer.Context,
+    *,
     seed: Annotated[int, typer.Option(help="Which day to play.")] = 1,
     map_name: Annotated[str | None, typer.Option("--map", help=_MAP_HELP)] = None,
     scenario: Annotated[str | None, typer.Option(help="A written day instead: noon.")] = None,
-    trace: Annotated[bool, typer.Option("--trace", help="Tell all that happened.")] = False,  # noqa: FBT002
-    as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,  # noqa: FBT002
+    trace: Annotated[bool, typer.Option("--trace", help="Tell all that happened.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,
     live: Annotated[
         bool,
         typer.Option(
@@ -54,8 +56,8 @@ def simulate(  # noqa: PLR0913  # options of a command
         typer.Option(help="With --live: account; its password in ZEROENTRY_MQTT__PASSWORD."),
     ] = None,
     broker: Annotated[str, typer.Option(help="With --live: HOST:PORT.")] = "127.0.0.1:1883",
-    site: Annotated[Path, typer.Option(help="With --live: the controller's site folder.")] = Path(
-        "firmware_configs/demo"
+    site: Annotated[Path, typer.Option(help="With --live: the controller's site folder.")] = (
+        DEMO_SITE
     ),
 ) -> None:
     """Play one day from its seed; exit 1 when a judge saw what must never happen."""

@@ -18,7 +18,7 @@ class Wire:
         self.cut = False
         """Nothing gets through."""
 
-    def carry(self, deliver: Callable[[], None], *, sure: bool = False) -> float | None:
+    def carry(self, deliver: Callable[[], object], *, sure: bool = False) -> float | None:
         """Deliver after a while, perhaps twice, perhaps never: None. ``sure``: as QoS 1 does."""
         rng, line = self._rng, self._line
         if not sure and (self.cut or rng.random() < line.loss):

@@ -13,11 +13,11 @@ from typing import Final
 
 import structlog
 
-from contracts.codec import Rejected
+from contracts.envelope import Rejected
 from contracts.units import UtcMs
 from contracts.vda5050.codec import decode_vda, encode_vda
 from contracts.vda5050.order import InstantActions, Order
-from contracts.vda5050.state import ConnectionState
+from contracts.vda5050.state import ConnectionState, Visualization
 from contracts.vda5050.timestamps import timestamp_of
 from contracts.vda5050.topics import SPECS, VdaKind
 from contracts.vda5050.versions import VdaVersion, vehicle_address
@@ -132,7 +132,7 @@ class LiveRobot:
         report = self.vehicle.report()
         _, speed_mps = self.vehicle.where()
         state = vda.state_of(report, self.fleet.plan, self.kinds, speed_mps, self._stamp())
-        shown = bridge_report.Visualization(
+        shown = Visualization(
             header_id=state.header_id,
             timestamp=state.timestamp,
             version=state.version,

@@ -55,13 +55,17 @@ class Liveness:
         waits: set[str] = set()
         while True:
             found = {
-                robot.id for robot in self.world.robots.values()
-                if robot.id not in held | waits and (goal := self._goal(robot)) is not None
-                and not self._has_way(robot, goal, held | waits)
-            }  # fmt: skip
+                robot.id
+                for robot in self.world.robots.values()
+                if robot.id not in held | waits and self._lacks_way(robot, held | waits)
+            }
             if not found:
                 return waits
             waits |= found
+
+    def _lacks_way(self, robot: Vehicle, held: set[str]) -> bool:
+        goal = self._goal(robot)
+        return goal is not None and not self._has_way(robot, goal, held)
 
     def _broken(self, judge: str, text: str) -> None:
         raise BrokenError(Violation(self.world.agenda.now_s, judge, text))
@@ -88,7 +92,14 @@ class Liveness:
             shut = all(box.locked and not box.lid_open for box in robot.boxes)
             wire = not world.wires[robot.id].cut and robot.lie is None
             troubled = world.troubles.of(robot.id) or (recent and not robot.driving)
-            if not (well and free and shut and wire) or troubled or everything or duty is None or (self._goal(robot) is None and self._serves(duty)) or duty.doubted is not None:
+            if (
+                not (well and free and shut and wire)
+                or troubled
+                or everything
+                or duty is None
+                or (self._goal(robot) is None and self._serves(duty))
+                or duty.doubted is not None
+            ):
                 held.add(robot.id)
         return held
 

@@ -3,6 +3,7 @@
 Each has what makes robots meet: one-lane stretches, spurs to doors, few places to wait.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -207,7 +208,7 @@ def ring(rooms: int = 4, docks: int = 3) -> Sketch:
     corners = [(4.0, 0.0), (8.0, 0.0), (12.0, 2.0), (12.0, 6.0), (8.0, 8.0), (4.0, 8.0), (2.0, 4.0)]
     names = [sketch.node(f"r{n + 1}", x_m, y_m) for n, (x_m, y_m) in enumerate(corners)]
     sketch.way(first, names[0])
-    for one, other in zip(names, names[1:], strict=False):
+    for one, other in itertools.pairwise(names):
         sketch.way(one, other)
     sketch.way(names[-1], names[0])
     places = [("r2", 0.0, -2.2), ("r3", 2.2, -1.0), ("r4", 2.2, 1.0), ("r5", 0.0, 2.2)]
@@ -303,7 +304,7 @@ def noon(rooms: int = 13, docks: int = 3) -> Sketch:
     for number, (x_m, y_m) in enumerate([*upper, *lower]):
         names.append(sketch.node(f"r{number + 1}", x_m, y_m))
     sketch.way(first, names[0])
-    for one, other in zip(names, names[1:], strict=False):
+    for one, other in itertools.pairwise(names):
         sketch.way(one, other)
     sketch.way(names[-1], names[0])
     served = [name for name in names[1:] if name != names[8]][:rooms]

@@ -118,9 +118,9 @@ class People:
     def _wanted(self, robot: Vehicle, box: Box) -> OrderPlan | None:
         """What the kitchen's page says belongs into a compartment."""
         for row in self.world.brain.state.deliveries.values():
-            if row.robot_id == robot.id and row.compartment == box.number:
-                if row.state in (DeliveryState.LOADING, DeliveryState.LOCKING):
-                    return self.plans.get(row.id)
+            here = row.robot_id == robot.id and row.compartment == box.number
+            if here and row.state in (DeliveryState.LOADING, DeliveryState.LOCKING):
+                return self.plans.get(row.id)
         return None
 
     def _lift_lid(self, robot: Vehicle, box: Box) -> None:

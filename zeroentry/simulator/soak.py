@@ -1,4 +1,4 @@
-"""Plays many seeds in several processes, keeps what came of each, and tells how to see one again."""
+"""Plays many seeds in several processes, keeps what came of each, tells how to see one again."""
 
 import json
 import multiprocessing

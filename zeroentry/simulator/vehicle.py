@@ -404,7 +404,8 @@ class Vehicle:
 
     def _same(self, stops: list[Stop]) -> bool:
         """Whether it drives to exactly there already (a braking ride passes less)."""
-        assert self.ride is not None
+        if self.ride is None:
+            return False
         coming = [stop.index for when_s, stop in self.ride.passes if when_s > self.agenda.now_s]
         whole = bool(self.ride.passes) and self.ride.passes[-1][0] >= self.ride.end_s - 1e-9
         return whole and coming == [stop.index for stop in stops]
@@ -445,8 +446,7 @@ class Vehicle:
 
     def _ender(self, turn: int) -> Callable[[], None]:
         def act() -> None:
-            if turn == self.turn:
-                assert self.ride is not None
+            if turn == self.turn and self.ride is not None:
                 self.place, self.ride = self.ride.final, None
                 self._stood()
                 self._announce()

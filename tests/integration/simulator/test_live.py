@@ -1,9 +1,9 @@
-"""Simulated robots on a real broker: the controller's own fleet adapter takes them for real ones."""
+"""Simulated robots on a real broker: the controller's fleet adapter takes them for real ones."""
 
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,9 +11,10 @@ import pytest
 from contracts.vda5050.state import ActionStatus, ConnectionState
 from controller.core.fleet import RobotReport
 from controller.core.fleet_inputs import RobotDeclared
-from controller.core.outputs import ActionKind, OrderNode, PublishAction, PublishOrder
+from controller.core.outputs import ActionKind, Answer, OrderNode, PublishAction, PublishOrder
 from controller.core.state import Input, RobotConnected, RobotReported
 from controller.fleet.master import FleetMaster
+from controller.ports import Given
 from runtime.clock import SystemClock
 from runtime.mqtt import MqttSession, MqttSettings
 from tests.fakes.waiting import until
@@ -30,6 +31,12 @@ class Desk:
 
     async def offer(self, given: Input) -> None:
         self.given.append(given)
+
+    async def ask(self, given: Input) -> Answer:
+        raise AssertionError(f"robots ask nothing: {given}")
+
+    async def take(self, rows: Sequence[Given]) -> list[Answer | None]:
+        raise AssertionError(f"robots say nothing durable: {rows}")
 
     def report(self) -> RobotReport | None:
         rows = [row.report for row in self.given if isinstance(row, RobotReported)]

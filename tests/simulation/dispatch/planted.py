@@ -1,4 +1,4 @@
-"""Cores and worlds with a planted fault, one for each judge: a judge that cannot fail is a defect."""
+"""Cores with a planted fault, one for each judge: a judge that cannot fail is a defect."""
 
 from collections.abc import Callable
 from dataclasses import replace
