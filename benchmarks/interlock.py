@@ -20,12 +20,14 @@ from typing import Final
 from benchmarks import interlock_walks
 from benchmarks.form import Figure, Options, options, percentile, show
 from contracts.api import DeliveryBody, DeliveryState, OrderLine, RobotCondition
-from contracts.observations import Condition
+from contracts.codec import Message, decode
+from contracts.observations import Condition, RoomObservation
+from contracts.topics import Kind, room_filter
 from contracts.units import UtcMs
 from contracts.vda5050.codec import VdaMessage, decode_vda
 from contracts.vda5050.order import InstantActions
 from contracts.vda5050.state import State
-from contracts.vda5050.topics import VdaKind, vehicle_filter
+from contracts.vda5050.topics import VdaKind, parse, vehicle_filter
 from controller.core.outputs import ActionKind
 from runtime.clock import SystemClock
 from runtime.mqtt import DropPolicy, Inbound, Inbox, MqttSession, MqttSettings
@@ -58,6 +60,8 @@ class Ear:
     clock: SystemClock
     pauses: list[tuple[UtcMs, str]] = field(default_factory=list)
     paused: list[tuple[UtcMs, str]] = field(default_factory=list)
+    sights: list[UtcMs] = field(default_factory=list)
+    """Observations of the corridor with somebody in it."""
 
     async def listen(self, inbox: Inbox) -> None:
         """Take messages until cancelled."""
@@ -65,6 +69,9 @@ class Ear:
             self._take(inbound)
 
     def _take(self, inbound: Inbound) -> None:
+        if parse(inbound.topic) is None:
+            self._look(inbound)
+            return
         found = decode_vda(inbound.topic, inbound.payload)
         if not isinstance(found, VdaMessage):
             return
@@ -77,6 +84,14 @@ class Ear:
                 self.paused.append((now, found.address.serial))
             case _:
                 return
+
+    def _look(self, inbound: Inbound) -> None:
+        seen = decode(inbound.topic, inbound.payload)
+        body = seen.body if isinstance(seen, Message) else None
+        if not isinstance(body, RoomObservation) or body.room_id != CORRIDOR:
+            return
+        if any(view.people for view in body.views):
+            self.sights.append(self.clock.utc_ms())
 
 
 async def _order(site: Site) -> str:
@@ -99,8 +114,18 @@ async def _order(site: Site) -> str:
     return delivery_id
 
 
-async def _stopped(site: Site, ear: Ear, delivery_id: str) -> tuple[int, int]:
-    """Let somebody into the corridor before a robot: both latencies of it."""
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """One person in one picture: when each thing followed, in ms."""
+
+    sent: float
+    paused: float
+    deciding: float | None
+    """From the observation on the broker to startPause; None: it came between two looks."""
+
+
+async def _stopped(site: Site, ear: Ear, delivery_id: str) -> Stopped:
+    """Let somebody into the corridor before a robot."""
     director, person = site.director, f"stranger-{uuid.uuid4().hex[:6]}"
     feed, began = director.feed, site.clock.utc_ms()
     await director.stage.block_corridor(person)
@@ -134,13 +159,15 @@ async def _stopped(site: Site, ear: Ear, delivery_id: str) -> tuple[int, int]:
         return clear and robot.condition is RobotCondition.DRIVING
 
     await feed.until(goes_on, within_ms=DRIVE_MS, what="the robot goes on")
-    return found[0] - shown, found[1] - shown
+    sight = next((at for at in reversed(ear.sights) if shown <= at <= found[0]), None)
+    first = next((at for at in ear.sights if at >= shown), sight)
+    deciding = None if first is None or first > found[0] else float(found[0] - first)
+    return Stopped(float(found[0] - shown), float(found[1] - shown), deciding)
 
 
-async def latencies(rounds: int) -> tuple[list[float], list[float]]:
+async def latencies(rounds: int) -> list[Stopped]:
     """How long after a person was in the picture startPause was published, and paused reported."""
-    sent: list[float] = []
-    stood: list[float] = []
+    rows: list[Stopped] = []
     with tempfile.TemporaryDirectory(prefix="zeroentry-bench-") as folder:
         plan = prepare(Path(folder), console_port=0, with_console=False, eyes=False)
         async with running_site(plan, SystemClock(), FOR_CHECK) as site:
@@ -152,20 +179,22 @@ async def latencies(rounds: int) -> tuple[list[float], list[float]]:
                 bus.subscribe(vehicle_filter(kind), qos=0, limit=1_000, drop=DropPolicy.OLDEST)
                 for kind in (VdaKind.INSTANT_ACTIONS, VdaKind.STATE)
             ]
+            sights = room_filter(Kind.OBSERVATION, "demo")
+            inboxes.append(bus.subscribe(sights, qos=0, limit=1_000, drop=DropPolicy.OLDEST))
             tasks = [asyncio.create_task(bus.run())]
             tasks += [asyncio.create_task(ear.listen(inbox)) for inbox in inboxes]
             try:
                 await site.director.cameras_live(START_MS)
-                while len(sent) < rounds:
-                    await _trip(site, ear, rounds, sent, stood)
+                while len(rows) < rounds:
+                    await _trip(site, ear, rounds, rows)
             finally:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-    return sent, stood
+    return rows
 
 
-async def _trip(site: Site, ear: Ear, rounds: int, sent: list[float], stood: list[float]) -> None:
+async def _trip(site: Site, ear: Ear, rounds: int, rows: list[Stopped]) -> None:
     """One meal; somebody steps before its robot as often as there is corridor left."""
     director = site.director
     delivery_id = await _order(site)
@@ -180,15 +209,13 @@ async def _trip(site: Site, ear: Ear, rounds: int, sent: list[float], stood: lis
         robot = director.sight.robot_of(delivery_id)
         return robot.pose is not None and robot.pose.x_m > high
 
-    while len(sent) < rounds:
+    while len(rows) < rounds:
         await director.feed.until(
             lambda: drives_there() or past(), within_ms=DRIVE_MS, what="it is in the corridor"
         )
         if past():
             break
-        first, second = await _stopped(site, ear, delivery_id)
-        sent.append(float(first))
-        stood.append(float(second))
+        rows.append(await _stopped(site, ear, delivery_id))
     body = "the benchmark has seen enough of it"
     await director.supervisor.ask("cancel", lambda api: api.cancel(delivery_id, body))
 
@@ -198,14 +225,17 @@ async def _trip(site: Site, ear: Ear, rounds: int, sent: list[float], stood: lis
 
 def measure(*, quick: bool) -> dict[str, Figure]:
     """Both parts."""
-    sent, stood = asyncio.run(latencies(ROUNDS_QUICK if quick else ROUNDS_FULL))
+    rows = asyncio.run(latencies(ROUNDS_QUICK if quick else ROUNDS_FULL))
+    sent, stood = [row.sent for row in rows], [row.paused for row in rows]
+    deciding = [row.deciding for row in rows if row.deciding is not None]
     walked = interlock_walks.walk(WALKS_QUICK if quick else WALKS_FULL)
     return {
         "latency_ms_p50": percentile(sent, 0.50),
         "latency_ms_p95": percentile(sent, 0.95),
         "paused_ms_p50": percentile(stood, 0.50),
         "paused_ms_p95": percentile(stood, 0.95),
-        "rounds": len(sent),
+        "observation_to_pause_ms_p95": percentile(deciding, 0.95) if deciding else None,
+        "rounds": len(rows),
         "analysed_fps": 5,
         "walks": walked.walks,
         "violations": len(walked.violations),
