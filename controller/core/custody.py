@@ -15,6 +15,7 @@ SENSED_MAX: Final = 150  # what sensors say leaves room for what people do
 GAP_MS: Final = 5_000
 # dispatch.md wants a word each second: a robot says its state every second or two, and one or two
 # of them may be lost; the standard allows thirty, and such a robot's record shows it.
+GAPS_MAX: Final = 12  # a robot that speaks this seldom always does: more lines say no more
 GAP: Final = "gap"
 SENSORS: Final = "sensors"
 
@@ -70,5 +71,7 @@ def unheard(
     The next look at the sensors ends it.
     """
     if events and events[-1].what == GAP:
+        return events
+    if sum(1 for row in events if row.what == GAP) >= GAPS_MAX:
         return events
     return recorded(events, GAP, "controller", utc_ms, node_id=node_id)

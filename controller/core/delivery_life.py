@@ -413,7 +413,7 @@ def _unloading(delivery: Delivery, facts: Facts, at: At) -> Step:
         begun = replace(
             delivery,
             unloading=True,
-            explanation=_EMPTY_IT,
+            explanation=delivery.explanation or _EMPTY_IT,
             action_id=None,
             tries=0,
             since_mono_ms=at.mono_ms,

@@ -155,6 +155,8 @@ def _with_refuge(site: SiteState, duty: Duty) -> Duty:
         return duty if not duty.out else replace(duty, out=())
     if duty.refuge is not None and duty.out[:1] == (duty.at_node,):
         return duty
+    if duty.refuge is not None and duty.at_node in site.plan.lanes.dead_ends:
+        return duty  # a door at the end of a spur
     out = _way_out(site, duty, duty.at_node, frozenset())
     if out is None:
         return duty
@@ -301,6 +303,8 @@ def _out_of(
     kind = duty.goal.kind if duty.goal is not None else GoalKind.HOME
     if kind in (GoalKind.HOME, GoalKind.EVACUATE) and end not in _others(site, duty):
         return (end,)
+    if kind is GoalKind.DOOR and end in site.plan.lanes.dead_ends:
+        return (end,)  # a door at the end of a spur: nobody need be able to pass it
     return _way_out(site, duty, end, dead, shut)
 
 
@@ -362,7 +366,9 @@ def shutting(duty: Duty, report: fleet.RobotReport, now: Now) -> Duty:
 
 def _taken_up(site: SiteState, duty: Duty, wish: Claim, now: Now) -> SiteState:
     mission = duty.mission
-    refuge = (wish.out or wish.way)[-1]
+    kind = duty.goal.kind if duty.goal is not None else GoalKind.HOME
+    to_refuge = wish.out or (wish.way if kind in (GoalKind.HOME, GoalKind.EVACUATE) else ())
+    refuge = to_refuge[-1] if to_refuge else duty.refuge
     after = replace(duty, out=wish.out, refuge=refuge)
     if mission is not None and not mission.waiting:
         after = fleet.rerouted(after, wish.way[wish.has - 1 :])
