@@ -281,21 +281,20 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
         KeyFileError: the key that signs evidence cannot be used.
         ChannelFileError: the channels of notices cannot be read.
     """
-    plan = plan_of(site, robot_map, settings.rules, settings.escalation)
-    plan = replace(plan, session_policy=settings.sessions)
+    plan = _plan(settings, site, robot_map)
     key, database = _opened(settings, clock)
     signing = keys.run_key if (demo := settings.deployment is Deployment.DEMO) else None
     commands = _commands(settings, bus, clock, site, rng, signing, blocking)
     client = httpx.AsyncClient(follow_redirects=False, trust_env=False)
     pictures = PictureStore(settings.data_dir / "pictures")
     fleet = FleetMaster(bus, clock, plan, run_key=signing)
-    facilities = open_facilities(site, bus, clock, client, settings.data_dir, keys.secret_key)
+    at = (settings.data_dir, keys.secret_key)
+    facilities = open_facilities(site, bus, clock, client, *at, connected=broker_connected)
     api_urls = _ApiUrls()
     fetcher = PictureFetcher(
         pictures, client, clock, rng=rng, edge_token=keys.edge_token, api_url=api_urls
     )
-    hub, witnesses = EventHub(clock), WitnessPublisher(bus, clock, site.config.id)
-    bell = FeedBell()
+    hub, bell, witnesses = EventHub(clock), FeedBell(), WitnessPublisher(bus, clock, site.config.id)
     duty = duty_desk(database, clock, site.config, settings.data_dir, blocking)
     plan = replace(plan, escalation=duty.roster.escalation(settings.escalation).rules)
     service = Service(
@@ -309,18 +308,22 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     )
     api_urls.service = fetcher.service = service
     security = _security(settings, database, clock, hasher, key, client, keys, blocking)
-    metrics = Metrics()
     names = Names(NameStore(database), open_vault(settings.data_dir / NAMES_KEY_FILE))
     around = (keys.node_keys, base_url, broker_connected, key, names)
     outside = Outside(*around, demo=demo)
     reports = _reports(settings, database, pictures, service, (clock, client, blocking), outside)
     sites = _sites(settings, keys, service, database, (bell, clock, rng, blocking))
-    desks = (duty, reports, sites)
+    desks, metrics = (duty, reports, sites), Metrics()
     context = _context(service, database, pictures, security, hub, clock, metrics, outside, *desks)
-    inbox, app = EdgeInbox(bus, service, clock, site.config.id, database.cursors()), build(context)
+    inbox = EdgeInbox(bus, service, clock, site.config.id, database.cursors())
     rest = (database, security, metrics, clock, client, reports, sites)
     hands = (commands, witnesses, duty.notices, fleet, facilities)
-    return Controller(service, inbox, *hands, hub, app, *rest)
+    return Controller(service, inbox, *hands, hub, build(context), *rest)
+
+
+def _plan(settings: ControllerSettings, site: Site, robot_map: RobotMap) -> SitePlan:
+    plan = plan_of(site, robot_map, settings.rules, settings.escalation)
+    return replace(plan, session_policy=settings.sessions)
 
 
 def _commands(  # noqa: PLR0917  # everything is passed by argument

@@ -23,7 +23,7 @@ OFFLINE: Final = RuleSpec(
     evidence=(),
     judged_by=JudgedBy.CONTROLLER,
     # A board that restarts is back within this.
-    parameters=(dwell(10_000, 0, 600_000), clear(0)),
+    parameters=(dwell(30_000, 0, 600_000), clear(0)),
 )
 
 DOOR_STUCK: Final = RuleSpec(

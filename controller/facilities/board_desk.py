@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
@@ -34,18 +34,28 @@ from runtime.mqtt import Bus, DropPolicy, Inbox, MqttLost, Outgoing, PublishRefu
 log = structlog.get_logger(__name__)
 
 INBOX_MAX: Final = 512  # a board of 16 channels says a few words a second while a lift moves
-LOOK_MS: Final = 1_000  # how often silence is looked at
+LOOK_MS: Final = 100
+# How often silence and the link are looked at: less than the shortest time until a new connection,
+# on which what is retained comes again before the session counts as connected.
 
 
 class BoardDesk:
     """All relay boards of a site."""
 
-    def __init__(self, bus: Bus, clock: Clock, facilities: Iterable[Facility]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        facilities: Iterable[Facility],
+        *,
+        connected: Callable[[], bool],
+    ) -> None:
         self._bus = bus
         self._clock = clock
         self._repeats = Repeats(clock)
         self._told: dict[FacilityId, Said] = {}
-        self._connections = self._seen = 0
+        self._connected = connected
+        self._was_connected = False
         self._orders: dict[FacilityId, CommandFacility] = {}
         self._ordered = asyncio.Event()
         self.counts: Counter[str] = Counter()
@@ -57,8 +67,6 @@ class BoardDesk:
             for board in self.boards
             for topic in (status_topic(board.prefix), states_filter(board.prefix))
         ]
-        if self.boards:
-            bus.on_connect(self._connected)
 
     async def run(self, service: Intake) -> None:
         """Take what boards say until cancelled."""
@@ -104,20 +112,16 @@ class BoardDesk:
             if times := self._repeats.due(topic):
                 log.error("facility_publish_refused", error=str(refused), times=times)
 
-    def _connected(self) -> None:
-        self._connections += 1
-
-    def _forget_old(self) -> None:
-        """After a new connection nothing counts that was said on the one before."""
-        if self._seen == self._connections:
-            return
-        self._seen = self._connections
-        for board in self.boards:
-            board.forget()
+    def _forget_on_loss(self) -> None:
+        """What was said on a link counts no more once it is lost: it comes again on the next."""
+        connected = self._connected()
+        if self._was_connected and not connected:
+            for board in self.boards:
+                board.forget()
+        self._was_connected = connected
 
     async def _read(self, board: Board, inbox: Inbox, service: Intake) -> None:
         async for inbound in inbox:
-            self._forget_old()
             now = self._clock.mono_ms()
             board.take(inbound.topic, inbound.payload, now, retained=inbound.retain)
             self.counts["heard"] += 1
@@ -126,7 +130,7 @@ class BoardDesk:
     async def _watch(self, service: Intake) -> None:
         while True:
             await self._clock.sleep_ms(LOOK_MS)
-            self._forget_old()
+            self._forget_on_loss()
             for board in self.boards:
                 await self._tell(board, service)
 

@@ -243,7 +243,7 @@ class Board:
     heard_mono_ms: int | None = None
 
     def forget(self) -> None:
-        """A new connection: what it said before may be long past."""
+        """The link to the broker is lost: what was said on it may soon be past."""
         self.states.clear()
         self.online = False
         self.heard_mono_ms = None

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -77,6 +77,8 @@ def open_facilities(
     client: httpx.AsyncClient,
     data_dir: Path,
     key: bytes | None,
+    *,
+    connected: Callable[[], bool],
 ) -> FacilityOffice:
     """The office of a site.
 
@@ -89,7 +91,8 @@ def open_facilities(
 
     facilities = site.facilities
     return FacilityOffice(
-        BoardDesk(bus, clock, facilities), GatewayDesk(client, clock, facilities, credentials)
+        BoardDesk(bus, clock, facilities, connected=connected),
+        GatewayDesk(client, clock, facilities, credentials),
     )
 
 

@@ -32,7 +32,7 @@ from tests.fakes.controller_site import fresh_state
 from tests.fakes.waiting import until
 
 TOWER = Path(__file__).parents[3] / "firmware_configs" / "tower"
-SETTLE_S = 0.05
+SETTLE_MS = 50
 
 
 class House:
@@ -50,7 +50,9 @@ class House:
             self.clock,
             rng=random.Random(1),
         )
-        self.desk = BoardDesk(self.bus, self.clock, site.facilities)
+        self.desk = BoardDesk(
+            self.bus, self.clock, site.facilities, connected=lambda: self.bus.connected
+        )
         self.state: SiteState = fresh_state(plan, self.now())
         self.claims: tuple[FacilityClaim, ...] = ()
         self.shut: frozenset[tuple[str, str]] = frozenset()
@@ -76,7 +78,7 @@ class House:
             for command in commands:
                 assert isinstance(command, CommandFacility)
                 self.desk.publish(command)
-            await asyncio.sleep(SETTLE_S)
+            await self.clock.sleep_ms(SETTLE_MS)
 
     async def drive(self, *route: str) -> None:
         """A robot goes along a way, each edge only once it is not shut."""
@@ -210,3 +212,28 @@ async def test_a_door_that_is_stuck_stays_shut_and_fire_opens_it(
     )
     assert {("f2-c1", "f2-c2"), ("lobby-1", "lift-1-f1")} <= house.shut
     assert "facility.fire|site" in house.alerts()
+
+
+async def test_boards_that_spoke_before_the_controller_came_are_believed(
+    broker_port: int, boards: Boards
+) -> None:
+    await boards.start()
+    listener = MqttSession(
+        MqttSettings(host="127.0.0.1", port=broker_port, client_id="listener"),
+        SystemClock(),
+        rng=random.Random(2),
+    )
+    words = listener.subscribe("facility-sim/cover/+/state")
+    async with asyncio.TaskGroup() as group:
+        link = group.create_task(listener.run())
+        await words.get()  # the boards have spoken
+        house = House(broker_port)
+        runs = [group.create_task(part) for part in (house.bus.run(), house.desk.run(house))]
+        await until(
+            lambda: not house.state.facilities.doors["kitchen-door"].away,
+            within_s=15,
+            what="what the broker kept counts",
+        )
+        assert house.state.facilities.doors["kitchen-door"].said is not None
+        for task in (link, *runs):
+            task.cancel()

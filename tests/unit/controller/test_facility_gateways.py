@@ -133,7 +133,8 @@ def test_a_gateway_whose_password_is_not_stored_keeps_the_controller_from_starti
     bus = MemoryBroker().client("controller")
 
     def opened(with_key: bytes | None) -> object:
-        return open_facilities(site, bus, clock, httpx.AsyncClient(), tmp_path, with_key)
+        client = httpx.AsyncClient()
+        return open_facilities(site, bus, clock, client, tmp_path, with_key, connected=lambda: True)
 
     with pytest.raises(GatewayCredentialError, match="ZEROENTRY_SECRET_KEY"):
         opened(None)
