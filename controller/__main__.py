@@ -72,6 +72,7 @@ from controller.sites.link import tokens_from
 from controller.sites.office import SiteOffice, open_sites, remote_of
 from controller.store.account_tables import AccountTables, AuditTables
 from controller.store.database import Database, Loaded
+from controller.store.duty import DutyStore
 from controller.store.reports import ReportStore
 from controller.store.roster import NameStore
 from controller.store.site_documents import SiteStore
@@ -296,7 +297,6 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     )
     hub, bell, witnesses = EventHub(clock), FeedBell(), WitnessPublisher(bus, clock, site.config.id)
     duty = duty_desk(database, clock, site.config, settings.data_dir, blocking)
-    plan = replace(plan, escalation=duty.roster.escalation(settings.escalation).rules)
     service = Service(
         _kept_state(plan, database, clock, key, witnesses, settings),
         database,
@@ -468,6 +468,7 @@ def _kept_state(
     settings: ControllerSettings,
 ) -> SiteState:
     loaded = database.load()
+    plan = replace(plan, escalation=DutyStore(database).escalation(settings.escalation).rules)
     menu = Menu(MenuBody(dishes=settings.menu, terms=settings.order_terms))
     witnesses.know(loaded.evidence.chains.values())
     return restored(
