@@ -45,6 +45,7 @@ class DispatchPage(Page):
         self.desk.on("release", self._release)
         self.desk.on("judge_release", self._judge_release)
         self.desk.on("cancel", self._cancel)
+        self.desk.on("fire", self._fire)
 
     def draw(self) -> None:
         house, site, words = self.login.feed.house, self.login.feed.site, self.words
@@ -69,6 +70,7 @@ class DispatchPage(Page):
             robots=dispatch.robots(house, words),
             deliveries=dispatch.deliveries(house, site, user, words),
             may=self.has(Role.SUPERVISOR),
+            fire=dispatch.fire(house),
             judges=self.has(Role.SUPERVISOR, Role.SECTOR_SUPERVISOR),
         )
 
@@ -115,6 +117,11 @@ class DispatchPage(Page):
         sent = _sent(event)
         doing = self.api.judge_release(_id(sent), approve=bool(sent.get("approve")))
         await self.attempt(doing)
+
+    async def _fire(self, event: GenericEventArguments) -> None:
+        reason = _reason(_sent(event))
+        if len(reason) >= REASON_MIN:
+            await self.attempt(self.api.release_fire(reason))
 
     async def _cancel(self, event: GenericEventArguments) -> None:
         sent = _sent(event)

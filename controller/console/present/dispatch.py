@@ -40,6 +40,14 @@ def approvals(house: House, site: SiteView, user: str, words: Words) -> list[Dra
     ]
 
 
+def fire(house: House) -> str:
+    """``burning``, ``latched`` until a person lets robots drive again, or nothing."""
+    told = house.facilities.fire if house.facilities else None
+    if told is None:
+        return ""
+    return "burning" if told.burning else "latched" if told.latched else ""
+
+
 def robots(house: House, words: Words) -> list[Drawn]:
     """Each robot with what it does, what holds it, and what may be done about it."""
     return [_robot(row, house, words) for row in house.robots.values()]

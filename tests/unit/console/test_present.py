@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from contracts.api import (
+    CustodyEvent,
+    DeliveryKind,
     DeliveryState,
     DeliveryView,
     Found,
@@ -14,15 +16,19 @@ from contracts.api import (
     Leg,
     OrderLine,
     OrderTerms,
+    ReleaseView,
     RoomView,
     Sentence,
     SessionState,
+    ZonePassage,
+    ZoneVerdict,
     ZoneView,
 )
 from contracts.api.facilities import (
     FacilitiesView,
     FacilityCondition,
     FacilityView,
+    FireView,
     FloorView,
     MapDoorView,
     MapLiftView,
@@ -30,12 +36,13 @@ from contracts.api.facilities import (
     MapView,
     OneLaneView,
 )
+from contracts.api.floor import HoldView
 from contracts.api.outside import ListeningView
 from contracts.devices import Named, ZonePolicy
 from contracts.observations import CameraState, NodeState
 from contracts.units import UtcMs
 from controller.console.house import ALERTS_MAX, House, changed, from_overview
-from controller.console.present import alerts, deliveries, floor, orders, rooms, sessions
+from controller.console.present import alerts, deliveries, dispatch, floor, orders, rooms, sessions
 from controller.console.present.words import Words, number
 from controller.console.texts import Language
 from runtime.clock import SimulatedClock
@@ -399,3 +406,50 @@ def test_a_room_tells_what_of_its_chains_is_witnessed(fake: FakeController) -> N
     assert shown["clock"] == {**drawn["clock"], "label": "未同步"}
     assert [row["id"] for row in shown["tracks"]] == ["room-1-cam"]  # type: ignore[attr-defined]  # a list
     assert alerts.detail(fake.raise_alert(), house_of(fake), EN)["tracks"] == []
+
+
+def test_a_fire_alarm_stands_at_the_desk_until_a_person_ends_it(fake: FakeController) -> None:
+    house = house_of(fake)
+    assert dispatch.fire(house) == ""
+    for burning, word in ((True, "burning"), (False, "latched")):
+        told = FacilitiesView(fire=FireView(burning=burning, latched=True))
+        assert dispatch.fire(replace(house, facilities=told)) == word
+
+
+def test_the_desk_offers_a_zone_only_where_nobody_sees_it(fake: FakeController) -> None:
+    zones = tuple(fake.zones)[:2]
+    seen, unseen = (fake.zones[zone] for zone in zones)
+    fake.put(seen.model_copy(update={"clear": False}))
+    fake.put(unseen.model_copy(update={"clear": None, "policy": ZonePolicy.CLOSED}))
+    held = HoldView(verb="hold", reason="a spill", by="sup", utc_ms=UtcMs(1_767_229_200_000))
+    fake.put(fake.robots["robot-1"].model_copy(update={"held_for": zones, "hold": held}))
+    row = dispatch.robots(house_of(fake), EN)[0]
+    assert isinstance(row["zones"], list)
+    assert [zone["unseen"] for zone in row["zones"]] == [False, True]
+    assert row["hold_words"] == "Held by sup: a spill (09:00:00)"
+
+
+def test_who_ordered_papers_sees_that_another_decides(fake: FakeController) -> None:
+    fake.put(meal(DeliveryState.PROPOSED, kind=DeliveryKind.PAPERS, ordered_by="sup"))
+    for user, own in (("sup", True), ("sup2", False)):
+        (row,) = dispatch.approvals(house_of(fake), SITE, user, EN)
+        assert (row["own"], row["kind"]) == (own, "papers")
+
+
+def test_the_desk_tells_custody_and_proof_by_word(fake: FakeController) -> None:
+    passage = ZonePassage(
+        zone_id="corridor",
+        name=Named(zh="走廊", en="Corridor"),
+        seen_by=None,
+        entered_utc_ms=UtcMs(1_767_229_200_000),
+        verdict=ZoneVerdict.UNPROVEN,
+    )
+    event = CustodyEvent(utc_ms=UtcMs(1_767_229_200_000), what="released", by="sup + sup2")
+    release = ReleaseView(asked_by="sup", reason="tablet broken", asked_utc_ms=UtcMs(1))
+    fake.put(meal(DeliveryState.ARRIVED, zones=(passage,), custody=(event,), release=release))
+    (row,) = dispatch.deliveries(house_of(fake), SITE, "sup", EN)
+    assert isinstance(row["proof"], list)
+    assert isinstance(row["custody"], list)
+    assert row["proof"][0]["verdict_label"] == "unproven"
+    assert row["custody"][0]["what"] == "released by two"
+    assert (row["release_own"], row["release_by"]) == (True, "sup")
