@@ -29,8 +29,8 @@ CONTRACTS_FILES: Final = {
     "zones",
 }  # fmt: skip
 RUNTIME_FILES: Final = {
-    "__init__", "broker", "clock", "http", "json_lines", "logs", "metrics", "mqtt", "outbox", "secrets",
-    "settings", "signing", "site", "supervise", "tokens",
+    "__init__", "broker", "clock", "http", "json_lines", "logs", "metrics", "mqtt", "outbox",
+    "secrets", "settings", "signing", "site", "supervise", "tokens",
 }  # fmt: skip
 
 
