@@ -34,8 +34,8 @@ from zeroentry.complaints import EXIT_USAGE, fail, print_problems
 if TYPE_CHECKING:
     from zeroentry.vehicle_words import Remark
 
-CONNECT_S: Final = 10.0
-DISCOVER_MS: Final = 5_000
+CONNECT_S: Final = 20.0  # also on a machine that is busy
+DISCOVER_S: Final = 10.0
 EXIT_DIFFERENT: Final = 1
 
 T = TypeVar("T")
@@ -116,7 +116,7 @@ async def _discovered(
     names = f"{prefix or version.prefix}/{version.level}/+/{serial}/{VdaKind.CONNECTION}"
     inbox = session.subscribe(names, qos=1)
     try:
-        async with asyncio.timeout(DISCOVER_MS / 1000):
+        async with asyncio.timeout(DISCOVER_S):
             inbound = await inbox.get()
     except TimeoutError:
         raise Unmet(

@@ -32,7 +32,7 @@ from runtime.clock import Clock
 from runtime.mqtt import Bus, DropPolicy, Inbound, Inbox, Outgoing
 
 POLL_MS: Final = 20
-ANSWER_MS: Final = 5_000  # a vehicle answers within a second; a slow radio link may take longer
+ANSWER_MS: Final = 8_000  # a vehicle answers within a second; a slow radio link may take longer
 DRIVE_MS: Final = 60_000  # some metres, also for one that crawls
 STATE_MS: Final = 31_000  # the standard's 30 s and one more
 HEARD_MAX: Final = 20_000
