@@ -115,6 +115,21 @@ UNFIT: Final = RuleSpec(
     parameters=(dwell(0, 0, 60_000), clear(0)),
 )
 
+FAULT: Final = RuleSpec(
+    code="robot.fault",
+    title=Bilingual("机器人报告故障", "Robot reports a fault"),
+    text=Bilingual(
+        "机器人报告需要立即处理的错误（URGENT、CRITICAL 或 FATAL）时告警；错误消失后解除。",
+        "A robot reports an error that somebody must look at (URGENT, CRITICAL or FATAL); clears "
+        "when it no longer does.",
+    ),
+    severity=Severity.WARNING,
+    subject=Subject.ROBOT,
+    evidence=(),
+    judged_by=JudgedBy.CONTROLLER,
+    parameters=(dwell(0, 0, 60_000), clear(0)),
+)
+
 RULES: Final = (
     PERSON_IN_ZONE,
     PERSON_FOLLOWS,
@@ -123,4 +138,5 @@ RULES: Final = (
     OVERDUE,
     IMPLAUSIBLE,
     UNFIT,
+    FAULT,
 )

@@ -17,6 +17,7 @@ from contracts.catalogue import RECORDING_GAP as NODE_RECORDING_GAP
 from contracts.catalogue import facility
 from contracts.catalogue.robot import (
     COMPARTMENT_OPEN,
+    FAULT,
     IMPLAUSIBLE,
     OVERDUE,
     PERSON_FOLLOWS,
@@ -78,6 +79,7 @@ OWN_TITLES: Final[Mapping[RuleCode, Named]] = {
     STRANDED: Named(zh="机器人载物停运", en="A robot stopped with a load"),
     BATTERY_LOW: Named(zh="机器人电量不足", en="Robot's battery is low"),
     FOREIGN_LOAD: Named(zh="返回箱格内有其他物品", en="Something came back that nobody sent"),
+    FAULT.code: Named(zh=FAULT.title.zh, en=FAULT.title.en),
 }
 """Titles of the alerts that the controller itself makes; the edge's are in the catalogue.
 

@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 from contracts.api import Sentence
 from contracts.api.record import RecordKind
-from contracts.catalogue.robot import IMPLAUSIBLE, UNFIT
+from contracts.catalogue.robot import FAULT, IMPLAUSIBLE, UNFIT
 from contracts.observations import Alert, Condition, Mode, Said
 from contracts.units import Bilingual, MonoMs, RobotId, RuleCode
 from controller.core import capability, dispatch, fleet, plausible
@@ -25,6 +25,7 @@ from controller.core.outputs import (
     Refused,
 )
 from controller.core.plausible import Trail
+from controller.core.robot_errors import Response, response
 from controller.core.state import Now, SiteState, changed, own_alert_id
 
 NO_NODE: Final = "controller"  # an alert of ours where no edge node watches the area
@@ -91,6 +92,7 @@ def watch(site: SiteState, now: Now) -> SiteState:
             continue
         site = _asked(site, robot_id, now)
         site = _told_unfit(site, robot_id, now)
+        site = _told_faults(site, robot_id, now)
     return site
 
 
@@ -118,6 +120,20 @@ def _told_unfit(site: SiteState, robot_id: RobotId, now: Now) -> SiteState:
         return site
     text = Bilingual("；".join(row.zh for row in reasons), "; ".join(row.en for row in reasons))
     return _alert(site, UNFIT.code, robot_id, text, now)
+
+
+def _told_faults(site: SiteState, robot_id: RobotId, now: Now) -> SiteState:
+    report, mission = site.robots[robot_id].report, site.duties[robot_id].mission
+    rows = report.problems if report is not None else ()
+    told = [row for row in rows if response(row, mission) in TOLD]
+    if not told:
+        return dispatch.lower(site, FAULT.code, robot_id, now)
+    names = "; ".join(f"{row.level} {row.type} {row.text}".strip() for row in told)
+    return _alert(site, FAULT.code, robot_id, Bilingual(names, names), now)
+
+
+TOLD: Final = frozenset({Response.TELL, Response.RENEW, Response.STOP})
+"""What people are told of; a refused order is told of by the dispatcher, when it goes on."""
 
 
 def _declared(site: SiteState, duty: Duty | None, given: RobotDeclared, now: Now) -> Result:
