@@ -1,4 +1,4 @@
-"""Deliveries: every state has an owner and a way out, whatever the robot does; custody; stranding."""
+"""Deliveries: each state has an owner and a way out, whatever the robot does; custody; stranding."""
 
 from dataclasses import replace
 
