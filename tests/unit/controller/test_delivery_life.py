@@ -1,4 +1,4 @@
-"""Deliveries: each state has an owner and a way out, whatever the robot does; custody; stranding."""
+"""Deliveries: each state has an owner and a way out; custody; robots that stop with a load."""
 
 from dataclasses import replace
 
