@@ -4,7 +4,7 @@ Its edges are shut until it says that it is open. A door that answers too late i
 as long as it is wanted, so it comes back by itself; meanwhile a person is told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -73,26 +73,35 @@ class DoorNeed:
     inside: bool = False
 
 
-def need(plan: SitePlan, door_id: DoorId, claims: Sequence[FacilityClaim]) -> DoorNeed:
-    """What all robots together want of a door."""
-    wanted = inside = False
+NOTHING: Final = DoorNeed()
+
+
+def needs(plan: SitePlan, claims: Sequence[FacilityClaim]) -> Mapping[DoorId, DoorNeed]:
+    """What all robots together want of each door; a door that is left out is wanted by none."""
+    found: dict[DoorId, DoorNeed] = {}
     for claim in claims:
         reach_m = 0.0
-        for at, (start, end) in enumerate(pairwise(claim.path)):
-            if plan.door_on.get((start, end)) == door_id:
-                base = at < claim.released
-                inside = inside or base
-                wanted = wanted or base or reach_m <= APPROACH_M
-                break
-            edge = plan.ways.get(start, {}).get(end)
+        for at, way in enumerate(pairwise(claim.path)):
+            door_id = plan.door_on.get(way)
+            base = at < claim.released
+            if door_id is not None and (base or reach_m <= APPROACH_M):
+                inside = base or (door_id in found and found[door_id].inside)
+                found[door_id] = DoorNeed(wanted=True, inside=inside)
+            edge = plan.ways.get(way[0], {}).get(way[1])
             reach_m += edge.length_m if edge is not None else 0.0
-        if len(claim.standing) > 1 and _between(plan, door_id, claim.standing):
-            inside = True
-    return DoorNeed(wanted or inside, inside)
+        if claim.occupied:
+            for door_id in _doors_between(plan, claim.standing):
+                found[door_id] = DoorNeed(wanted=True, inside=True)
+    return found
 
 
-def _between(plan: SitePlan, door_id: DoorId, nodes: frozenset[str]) -> bool:
-    return any(start in nodes and end in nodes for start, end in plan.doors[door_id].ways)
+def _doors_between(plan: SitePlan, nodes: frozenset[str]) -> set[DoorId]:
+    return {
+        door
+        for start in nodes
+        for end in nodes
+        if (door := plan.door_on.get((start, end))) is not None
+    }
 
 
 def heard(live: DoorLive, said: DoorSaid | None, mono_ms: MonoMs) -> DoorLive:

@@ -25,6 +25,7 @@ from controller.core.plan import SitePlan
 
 Edge = tuple[str, str]
 
+
 @dataclass(frozen=True, slots=True)
 class FireLive:
     """The fire alarm. ``latched``: it has rung, and no person has let robots drive again yet."""
@@ -124,8 +125,9 @@ def settle(
     commands: list[CommandFacility] = []
     shut: set[Edge] = set()
     door_rows, lift_rows = dict(live.doors), dict(live.lifts)
+    wanted = doors.needs(plan, claims) if plan.doors else {}
     for door_id, door in plan.doors.items():
-        asked = doors.need(plan, door_id, claims)
+        asked = wanted.get(door_id, doors.NOTHING)
         before = live.doors.get(door_id, DoorLive())
         after, opens = doors.step(door, before, asked, mono_ms, fire=live.fire)
         door_rows[door_id] = after
@@ -140,11 +142,14 @@ def settle(
         if sends is not None:
             commands.append(CommandFacility(lift_id, sends))
         shut |= plan.gates[lift_id] - moved.open_ways
-    if door_rows == live.doors and lift_rows == live.lifts:
+    if _same(door_rows, live.doors) and _same(lift_rows, live.lifts):
         return Settled(live, frozenset(shut), tuple(commands))
-    return Settled(
-        replace(live, doors=door_rows, lifts=lift_rows), frozenset(shut), tuple(commands)
-    )
+    after_all = replace(live, doors=door_rows, lifts=lift_rows)
+    return Settled(after_all, frozenset(shut), tuple(commands))
+
+
+def _same(after: Mapping[str, object], before: Mapping[str, object]) -> bool:
+    return len(after) == len(before) and all(before.get(name) is row for name, row in after.items())
 
 
 def exit_of(plan: SitePlan, live: FacilitiesLive, here: str) -> str | None:
