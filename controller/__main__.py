@@ -316,9 +316,10 @@ def wire(  # noqa: PLR0913  # everything is passed by argument
     desks, metrics = (duty, reports, sites), Metrics()
     context = _context(service, database, pictures, security, hub, clock, metrics, outside, *desks)
     inbox = EdgeInbox(bus, service, clock, site.config.id, database.cursors())
+    hands = (service, inbox, commands, witnesses, duty.notices, fleet, facilities)
     rest = (database, security, metrics, clock, client, reports, sites)
-    hands = (commands, witnesses, duty.notices, fleet, facilities)
-    return Controller(service, inbox, *hands, hub, build(context), *rest)
+    parts = (*hands, hub, build(context), *rest)
+    return Controller(*parts)
 
 
 def _plan(settings: ControllerSettings, site: Site, robot_map: RobotMap) -> SitePlan:
