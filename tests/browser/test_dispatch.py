@@ -140,6 +140,7 @@ async def test_papers_are_approved_loaded_and_opened_by_their_pin(
     load = kitchen.get_by_test_id(f"loaded-{papers.id}")
     await expect(load).to_be_visible(timeout=DRIVE_MS)
     await office.shoot(kitchen, "dispatch-kitchen-load-zh", full=True)
+    await _ticket(office, kitchen, papers.id)
     await load.click()
     door = await office.enter(Role.DOOR_PANEL, f"/door/{robot}", size=TABLET)
     assert pin not in await door.content(), "never shown and entered on one device"
@@ -161,6 +162,19 @@ async def test_papers_are_approved_loaded_and_opened_by_their_pin(
     await office.shoot(desk, "dispatch-desk-custody-zh", full=True)
     await _held_and_seen(office, desk, robot)
     assert office.errors == []
+
+
+async def _ticket(office: Office, kitchen: Page, delivery_id: str) -> None:
+    """What is printed: door, robot, compartment and counts, and nothing of the page around it."""
+    await kitchen.get_by_test_id(f"ticket-{delivery_id}").click()
+    await kitchen.emulate_media(media="print")
+    ticket = kitchen.get_by_test_id("ticket")
+    await expect(ticket).to_be_visible()
+    await expect(ticket).to_contain_text("ROOM-1")
+    await expect(ticket).to_contain_text("1 × 空白纸")
+    await expect(kitchen.get_by_test_id(f"loaded-{delivery_id}")).to_be_hidden()
+    await office.shoot(kitchen, "dispatch-ticket-zh")
+    await kitchen.emulate_media(media="screen")
 
 
 async def _typed(office: Office, door: Page, pin: str) -> None:
