@@ -22,7 +22,7 @@ DEMO_SITE: Final = Path("firmware_configs/demo")
 TRACE_SHOWN: Final = 60
 EXIT_BROKEN: Final = 1
 
-_MAP_HELP = f"One of {', '.join(MADE)}, demo, example, or a site folder."
+_MAP_HELP = f"One of {', '.join(MADE)}, demo, example, tower, or a site folder."
 
 
 def _script(seed: int, map_name: str | None, scenario: str | None) -> Script:

@@ -33,7 +33,7 @@ from contracts.facilities import (
 )
 from contracts.layout import MapEdge, MapNode, RobotMap
 from controller.core.plan import SitePlan, plan_of
-from runtime.site import load_map, load_site
+from runtime.site import load_folder
 
 CONFIGS: Final = Path(__file__).resolve().parents[2] / "firmware_configs"
 SPEED_MPS: Final = 1.2
@@ -341,6 +341,8 @@ def plan_named(name: str, robots: int = 3, boxes: int = 3) -> SitePlan:
         return plan_of(site, robot_map)
     folder = CONFIGS / name if (CONFIGS / name).is_dir() else Path(name)
     if not folder.is_dir():
-        raise ValueError(f"no map {name!r}: {', '.join((*MADE, 'demo', 'example'))} or a folder")
-    site = load_site(folder)
-    return plan_of(site, load_map(folder, site))
+        raise ValueError(
+            f"no map {name!r}: {', '.join((*MADE, 'demo', 'example', 'tower'))} or a folder"
+        )
+    site, robot_map = load_folder(folder)
+    return plan_of(site, robot_map)

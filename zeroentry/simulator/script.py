@@ -231,11 +231,17 @@ def only(script: Script, faults: Sequence[Fault]) -> Script:
     return replace(script, faults=tuple(faults))
 
 
-def noon(*, fails: bool = True, rooms: int = 13) -> Script:
-    """Thirteen rooms order for noon; three robots of three compartments; one fails half-way."""
+def noon(
+    *,
+    fails_at_s: float | None = 250.0,
+    robot: str = "robot-2",
+    for_s: float = 3_600.0,
+    rooms: int = 13,
+) -> Script:
+    """Thirteen rooms order for noon; three robots of three compartments; one stops half-way."""
     orders = tuple(
         OrderPlan(f"d{n + 1}", f"room-{n + 1}", 1.0 + n * 2.0, load_s=5.0, come_s=15.0)
         for n in range(rooms)
     )
-    faults = (Fault(FaultKind.STOP, 420.0, 3_600.0, "robot-2"),) if fails else ()
+    faults = () if fails_at_s is None else (Fault(FaultKind.STOP, fails_at_s, for_s, robot),)
     return Script(seed=0, map="noon", robots=3, boxes=3, orders=orders, faults=faults)
