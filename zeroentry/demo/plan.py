@@ -30,6 +30,15 @@ LOW_PERCENT: Final = 0.5
 CRITICAL_PERCENT: Final = 0.2
 # A visitor's disk is nearly full more often than a node's, and a day of the demo takes 100 MB.
 ROBOTS: Final = ("robot-1", "robot-2")
+FACILITIES: Final = "facility-sim"
+DOOR: Final[Mapping[str, Any]] = {
+    "kind": "door",
+    "id": "corridor-door",
+    "name": {"zh": "走廊门", "en": "Corridor door"},
+    "ways": [["c1", "c2"]],
+    "link": {"via": "simulated", "board": FACILITIES},
+}
+"""Between kitchen and corridor; in the demo alone, for a door needs somebody who plays it."""
 PASSWORD_BYTES: Final = (
     9  # 72 bits, 12 characters: typed once by a person who reads it off a screen
 )
@@ -175,6 +184,7 @@ def prepare(
         *(_edge(folder, site, ports, keys, node) for node in NODES),
         *(_recorder(folder, keys, node) for node in NODES),
         _controller(folder, site, ports, keys),
+        _facilities(folder, site, ports),
         *(_bridge(folder, site, ports, keys, robot, eyes=eyes) for robot in ROBOTS),
         *((_console(folder, ports, keys),) if with_console else ()),
     )
@@ -216,6 +226,7 @@ def _lay_site(
         if camera and document["id"] == OWN_CAMERA:
             _own_camera(document, camera, folder, keys, environ)
         _write_yaml(file, document)
+    _write_yaml(site / "facilities" / f"{DOOR['id']}.yaml", DOOR)
     return site
 
 
@@ -397,6 +408,11 @@ def _controller(folder: Path, site: Path, ports: Ports, keys: Keys) -> ChildSpec
             "ZEROENTRY_BOOTSTRAP_ACCOUNTS": json.dumps(_accounts(keys)),
         },
     )
+
+
+def _facilities(folder: Path, site: Path, ports: Ports) -> ChildSpec:
+    words = ("--host", LOOPBACK, "--port", str(ports.broker))
+    return _child(folder, FACILITIES, ("zeroentry", "facility-sim", str(site), *words))
 
 
 def _bridge(
