@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import random
+import shlex
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 from urllib.parse import urlsplit
@@ -105,8 +107,8 @@ def _run(settings: MqttSettings, work: Callable[[MqttSession], Awaitable[T]]) ->
             f"no broker answers at {settings.host}:{settings.port} within {CONNECT_S:g} s",
             hint="Check address, port, user and password.",
         )
-    except Unmet as unmet:
-        fail(str(unmet))
+    except (Unmet, ValueError) as error:  # ValueError: a name that cannot be a topic's level
+        fail(str(error))
 
 
 async def _discovered(
@@ -154,6 +156,10 @@ def conformance(  # noqa: PLR0913 - the options of a command line
     only: Annotated[
         str, typer.Option("--only", help="Part of a rule's name, a clause, or a group.")
     ] = "",
+    cut: Annotated[
+        str | None,
+        typer.Option("--cut", help="Command that cuts the vehicle off at the end, for its will."),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the result here as JSON as well.")
     ] = None,
@@ -176,15 +182,20 @@ def conformance(  # noqa: PLR0913 - the options of a command line
             if manufacturer
             else await _discovered(session, version, prefix, serial)
         )
-        return await _conformance(Probe(session, SystemClock(), address, version, step_m), wanted)
+        probe = Probe(session, SystemClock(), address, version, step_m)
+        probe.cut = None if cut is None else partial(_performed, cut)
+        return await _conformance(probe, wanted)
 
-    try:
-        found = _run(broker_of(target, username, password_env, ca_file), work)
-    except ValueError as error:
-        fail(str(error))
+    found = _run(broker_of(target, username, password_env, ca_file), work)
     if json_file is not None:
         json_file.write_text(as_json(found, serial) + "\n", encoding="utf-8")
     raise typer.Exit(EXIT_DIFFERENT if failed(found) else 0)
+
+
+async def _performed(command: str) -> None:
+    process = await asyncio.create_subprocess_exec(*shlex.split(command))
+    if await process.wait():
+        raise Unmet(f"{command} to end with 0", str(process.returncode))
 
 
 async def _conformance(probe: Probe, wanted: list[Rule]) -> list[Finding]:

@@ -17,6 +17,7 @@ from robot_bridge.conformance.schemas import problem
 from robot_bridge.conformance.words import Group, NotApplicable, Unmet, demand
 
 _UTC: Final = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+WILL_MS: Final = 90_000  # one and a half times a keep-alive of up to a minute
 CLOCKS_DIFFER_MS: Final = 60_000  # a minute: more makes every window of a delivery wrong
 
 
@@ -169,3 +170,23 @@ async def schemas(probe: Probe) -> None:
         demand(not isinstance(body, Rejected), f"a {row.kind} that can be read", body)
         found = problem(row.kind, row.content(), probe.version)
         demand(found is None, f"a {row.kind} that fits the official schema", found)
+
+
+@rule("6.14", "a vehicle that is cut off is called CONNECTIONBROKEN by its last will", Group.LOSS)
+async def last_will(probe: Probe) -> None:
+    """By a command that the person who checks gives: only they can pull this vehicle's plug."""
+    if probe.cut is None:
+        raise NotApplicable("no --cut COMMAND was given that cuts the vehicle off")
+    since = len(probe.of(VdaKind.CONNECTION))
+    probe.gone = True
+    await probe.cut()
+    rows = await probe.until(
+        lambda: probe.of(VdaKind.CONNECTION)[since:], "a message on `connection`", WILL_MS
+    )
+    body = rows[-1].body
+    demand(
+        isinstance(body, Connection) and body.connection_state is ConnectionState.CONNECTION_BROKEN,
+        "connectionState CONNECTIONBROKEN",
+        body,
+    )
+    demand(rows[-1].inbound.qos == 1, "QoS 1", f"QoS {rows[-1].inbound.qos}")

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import cos, sin
@@ -84,6 +84,10 @@ class Probe:
     address: VehicleAddress
     version: VdaVersion
     step_m: float = 0.8
+    cut: Callable[[], Awaitable[None]] | None = None
+    """Cuts the vehicle off from the broker without a word; None: nobody can."""
+    gone: bool = False
+    """It was cut off."""
     heard: list[Heard] = field(default_factory=list)
 
     def __post_init__(self) -> None:

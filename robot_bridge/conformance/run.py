@@ -72,6 +72,8 @@ async def _checked(row: Rule, probe: Probe) -> Finding:
 
 async def _left_alone(probe: Probe) -> None:
     """Whatever came of it, the vehicle is left without an order."""
+    if probe.gone:
+        return
     try:
         await probe.idle()
     except Unmet:

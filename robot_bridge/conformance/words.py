@@ -14,7 +14,9 @@ class Group(StrEnum):
     CANCEL = "cancel"
     ACTIONS = "actions"
     MESSAGES = "messages"
-    """Looks at all that the vehicle said meanwhile, so it comes last."""
+    """Looks at all that the vehicle said meanwhile, so it comes late."""
+    LOSS = "loss"
+    """The vehicle is cut off; nothing can come after that."""
 
 
 class Verdict(StrEnum):

@@ -106,7 +106,10 @@ async def test_our_bridge_passes_the_suite_and_a_robot_that_is_not_there_is_said
 ) -> None:
     await yard.bridge()
     result = tmp_path / "result.json"
-    code, text = await yard.ask("conformance", "--serial", "r1", "--json", str(result))
+    cut = f"kill -9 {yard.processes[-1].pid}"
+    code, text = await yard.ask(
+        "conformance", "--serial", "r1", "--json", str(result), "--cut", cut, "--step", "0.6"
+    )
     assert code == 0, text
     rows = json.loads(result.read_text(encoding="utf-8"))["rules"]
     assert [row for row in rows if row["result"] != "pass"] == []

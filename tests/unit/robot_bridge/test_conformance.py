@@ -10,18 +10,19 @@ from typing import Any
 import pytest
 
 from contracts.units import MonoMs
+from contracts.vda5050.state import ConnectionState
 from contracts.vda5050.topics import VdaKind
 from contracts.vda5050.versions import VdaVersion, vehicle_address
 from robot_bridge.conformance.probe import SAID, Probe
 from robot_bridge.conformance.rules import Finding, Rule
 from robot_bridge.conformance.run import as_json, check_all, failed, rules, summary
-from robot_bridge.conformance.words import Group, Verdict
+from robot_bridge.conformance.words import Group, NotApplicable, Verdict
 from robot_bridge.core.orders import Progress
 from robot_bridge.core.report import Body
 from robot_bridge.core.vehicle import Drive, Halt, Observation, VehicleCommand
 from robot_bridge.core.work import Mission
 from robot_bridge.ports import Vehicle
-from robot_bridge.service import BridgeService, Intervals, Robot
+from robot_bridge.service import BridgeService, Intervals, Robot, connection_message, stamp
 from robot_bridge.sim import SimSettings, SimVehicle
 from runtime.clock import SimulatedClock
 from runtime.metrics import Metrics
@@ -118,6 +119,7 @@ async def findings(
     qos: int | None = None,
     logs: Path | None = None,
     said: list[Outgoing] | None = None,
+    last_word: ConnectionState = ConnectionState.CONNECTION_BROKEN,
 ) -> list[Finding]:
     """Run the rules against a simulated robot on simulated time; ``said``: what it published."""
     clock = SimulatedClock()
@@ -141,6 +143,12 @@ async def findings(
     running = asyncio.create_task(service.run())
     await clock.run_ms(200)
     probe = Probe(broker.client("probe"), clock, address, version)
+
+    async def cut() -> None:
+        running.cancel()  # and the broker says the robot's will
+        broker.accept(connection_message(address, last_word, stamp(address, 0, clock, version)))
+
+    probe.cut = cut
     checking = asyncio.create_task(check_all(probe, rules() if chosen is None else chosen))
     try:
         for _ in range(0, LONGEST_MS, STEP_MS):
@@ -153,6 +161,14 @@ async def findings(
         await asyncio.gather(running, return_exceptions=True)
         if said is not None:
             said += [row for row in broker.sent if row.topic.rsplit("/", 1)[-1] in SAID]
+
+
+async def test_without_a_command_the_last_will_is_not_applicable() -> None:
+    clock = SimulatedClock()
+    address = vehicle_address(VdaVersion.V2_1, "maker", "r1")
+    probe = Probe(MemoryBroker(clock).client("probe"), clock, address, VdaVersion.V2_1)
+    with pytest.raises(NotApplicable, match="--cut"):
+        await rules("last will")[0].check(probe)
 
 
 @pytest.mark.parametrize("version", VdaVersion)
@@ -310,6 +326,11 @@ BROKEN: dict[str, tuple[Group, str, dict[str, Any]]] = {
     ),
     "does not brake": (Group.CANCEL, "once the vehicle stands", {"change": does_not_halt}),
     "no action ever fails": (Group.ACTIONS, "unknown instant", {"twist": states(never_fails)}),
+    "has the wrong will": (
+        Group.LOSS,
+        "last will",
+        {"last_word": ConnectionState.OFFLINE},
+    ),
     "hides its pause": (Group.ACTIONS, "startPause stops", {"twist": states(hides_pause)}),
 }
 
