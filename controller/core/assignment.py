@@ -131,43 +131,74 @@ def plan_tours(
     out to stand in a queue there.
     """
     given = sorted(offers, key=lambda row: row.robot_id)
-    reasons = dict(unfit)
-    able: list[Offer] = []
-    for offer in given:
-        lacking = _lacks(plan, offer)
-        if lacking is None:
-            able.append(offer)
-        else:
-            reasons[offer.robot_id] = lacking
-    wanted = sorted(asks, key=lambda ask: (_urgency(ask), ask.delivery_id))
+    able, reasons = _able(plan, given, unfit)
+    due, waiting = _due(plan, able, asks, now_utc_ms)
+    tours: list[PlannedTour] = []
+    is_full = False
+    for _ in range(ROUNDS_MAX):
+        found = [] if is_full else _round(plan, able, due, now_utc_ms, kitchen_s)
+        for offer, group, trip in found:
+            able.remove(offer)
+            names = {ask.delivery_id for ask in group.asks}
+            due = [ask for ask in due if ask.delivery_id not in names]
+            queue_s = kitchen_s - trip.kitchen_s
+            later = _why_not_now(plan, offer, group, trip, queue_s, now_utc_ms)
+            if later is None:
+                kitchen_s = max(kitchen_s, trip.kitchen_s) + LOAD_S * len(group.asks)
+                tours.append(_tour(plan, offer, group, trip, given))
+            else:
+                is_full |= later is KITCHEN_BUSY
+                waiting |= dict.fromkeys(names, later)
+    nobody = KITCHEN_BUSY if is_full and able else _nobody_can(reasons, given)
+    waiting |= {ask.delivery_id: nobody for ask in due}
+    return Plan(tuple(tours), waiting)
+
+
+def _able(
+    plan: SitePlan, offers: Sequence[Offer], unfit: Mapping[RobotId, Sentence]
+) -> tuple[list[Offer], Mapping[RobotId, Sentence]]:
+    """The robots that can go, and why each of the others cannot."""
+    lacking = {offer.robot_id: _lacks(plan, offer) for offer in offers}
+    reasons = {robot_id: why for robot_id, why in lacking.items() if why is not None}
+    able = [offer for offer in offers if lacking[offer.robot_id] is None]
+    return able, {**unfit, **reasons}
+
+
+def _due(
+    plan: SitePlan, offers: Sequence[Offer], asks: Iterable[Ask], now_utc_ms: UtcMs
+) -> tuple[list[Ask], dict[str, Sentence]]:
+    """What must set out now, most urgent first; and when the rest does."""
+    accepted = {name for offer in offers for name in offer.accepted}
+    # The slowest robot sets out in time as well, with a full load.
+    far_s = max(
+        (
+            offer.in_s + plan.lanes.to_kitchen[offer.node] + LOAD_S * len(offer.compartments)
+            for offer in offers
+        ),
+        default=0.0,
+    )
+    from_kitchen = plan.lanes.from_stop.get(plan.kitchen_node, {})
     waiting: dict[str, Sentence] = {}
     due: list[Ask] = []
-    for ask in wanted:
-        starts_s = _starts_in_s(plan, able, ask, now_utc_ms)
-        if starts_s > 0 and not _is_accepted(ask, able):
+    for ask in sorted(asks, key=lambda ask: (_urgency(ask), ask.delivery_id)):
+        opens_utc_ms = ask.earliest_utc_ms or 0
+        drive_s = from_kitchen.get(ask.door, 0.0)
+        starts_s = (opens_utc_ms - now_utc_ms) / 1_000 - far_s - drive_s
+        if starts_s > 0 and ask.delivery_id not in accepted:
             waiting[ask.delivery_id] = _starts_at(plan, now_utc_ms, starts_s)
         else:
             due.append(ask)
-    tours: list[PlannedTour] = []
-    for _ in range(ROUNDS_MAX):
-        found = _round(plan, able, due, now_utc_ms, kitchen_s)
-        if not found:
-            break
-        for offer, group, trip in sorted(found, key=lambda row: row[2].kitchen_s):
-            able.remove(offer)
-            due = [ask for ask in due if ask not in group.asks]
-            if kitchen_s - trip.kitchen_s > QUEUE_S and group.keeper is None:
-                waiting |= {ask.delivery_id: KITCHEN_BUSY for ask in group.asks}
-                continue
-            if offer.in_s > 0 or trip.spare_s > EARLY_S:
-                why = _later(plan, offer, trip, now_utc_ms)
-                waiting |= {ask.delivery_id: why for ask in group.asks}
-                continue
-            kitchen_s = max(kitchen_s, trip.kitchen_s) + LOAD_S * len(group.asks)
-            tours.append(_tour(plan, offer, group, trip, given))
-    for ask in due:
-        waiting[ask.delivery_id] = _nobody_can(ask, reasons, given)
-    return Plan(tuple(tours), waiting)
+    return due, waiting
+
+
+def _why_not_now(
+    plan: SitePlan, offer: Offer, group: _Group, trip: _Trip, queue_s: float, now_utc_ms: UtcMs
+) -> Sentence | None:
+    if queue_s > QUEUE_S and group.keeper is None:
+        return KITCHEN_BUSY
+    if offer.in_s > 0 or trip.spare_s > EARLY_S:
+        return _later(plan, offer, trip, now_utc_ms)
+    return None
 
 
 def earliest(
@@ -190,7 +221,7 @@ def earliest(
     size = max((len(offer.compartments) for offer in able), default=1)
     last: _Trip | None = None
     bare = replace(ask, earliest_utc_ms=None, latest_utc_ms=None)
-    for group in (*_grouped(plan, before, size, size), _Group((bare,))):
+    for group in (*_grouped(plan, before, size, size, len(before)), _Group((bare,))):
         group = _ordered(plan, group, 0.0, now_utc_ms)  # noqa: PLW2901  # the same in a better order
         best: tuple[float, Offer, _Trip] | None = None
         for offer in free.values():
@@ -228,26 +259,6 @@ def _urgency(ask: Ask) -> float:
     return ask.ordered_utc_ms + WANTED_WITHIN_S * 1_000
 
 
-def _is_accepted(ask: Ask, offers: Sequence[Offer]) -> bool:
-    return any(ask.delivery_id in offer.accepted for offer in offers)
-
-
-def _starts_in_s(plan: SitePlan, offers: Sequence[Offer], ask: Ask, now_utc_ms: UtcMs) -> float:
-    """How long a delivery's start can wait so that it is not at the door before its window."""
-    if ask.earliest_utc_ms is None:
-        return 0.0
-    drive_s = plan.lanes.from_stop.get(plan.kitchen_node, {}).get(ask.door, 0.0)
-    # The slowest robot sets out in time as well, with a full load.
-    far_s = max(
-        (
-            offer.in_s + plan.lanes.to_kitchen[offer.node] + LOAD_S * len(offer.compartments)
-            for offer in offers
-        ),
-        default=0.0,
-    )
-    return (ask.earliest_utc_ms - now_utc_ms) / 1_000 - far_s - drive_s
-
-
 def _round(
     plan: SitePlan,
     offers: Sequence[Offer],
@@ -263,7 +274,8 @@ def _round(
     slots = 1 + int(max(0.0, QUEUE_S - kitchen_s) / (LOAD_S * most))
     size = min(most, math.ceil(len(asks) / min(len(offers), slots)))
     kept, rest = _kept(offers, asks)
-    groups = [*kept, *_grouped(plan, rest, size, most)][: len(offers)]
+    count = min(len(offers), max(slots + 1, len(kept)))
+    groups = [*kept, *_grouped(plan, rest, size, most, count - len(kept))][:count]
     soonest_s = min(offer.in_s + plan.lanes.to_kitchen[offer.node] for offer in offers)
     groups = [_ordered(plan, group, soonest_s, now_utc_ms) for group in groups]
     trips = {
@@ -278,7 +290,8 @@ def _round(
         cost[row, column] = trip.cost_s - kept_s
     rows, columns = linear_sum_assignment(cost)
     pairs = ((int(row), int(column)) for row, column in zip(rows, columns, strict=True))
-    return [(offers[pair[0]], groups[pair[1]], trips[pair]) for pair in pairs if pair in trips]
+    found = [(offers[pair[0]], groups[pair[1]], trips[pair]) for pair in pairs if pair in trips]
+    return sorted(found, key=lambda row: row[2].kitchen_s)
 
 
 def _kept(offers: Sequence[Offer], asks: Sequence[Ask]) -> tuple[list[_Group], list[Ask]]:
@@ -292,11 +305,11 @@ def _kept(offers: Sequence[Offer], asks: Sequence[Ask]) -> tuple[list[_Group], l
     return groups, list(by_id.values())
 
 
-def _grouped(plan: SitePlan, asks: Sequence[Ask], size: int, most: int) -> list[_Group]:
-    """Tours of neighbouring doors: the most urgent ask, and those that lie nearest to it."""
+def _grouped(plan: SitePlan, asks: Sequence[Ask], size: int, most: int, count: int) -> list[_Group]:
+    """Up to ``count`` tours of neighbouring doors: the most urgent ask, and those nearest to it."""
     left = list(asks)
     groups: list[_Group] = []
-    while left:
+    while left and len(groups) < count:
         seed = left.pop(0)
         chosen = [seed]
         near = plan.lanes.from_stop.get(seed.door, {})
@@ -452,7 +465,7 @@ def _later(plan: SitePlan, offer: Offer, trip: _Trip, now_utc_ms: UtcMs) -> Sent
     )
 
 
-def _nobody_can(ask: Ask, reasons: Mapping[RobotId, Sentence], offers: Sequence[Offer]) -> Sentence:
+def _nobody_can(reasons: Mapping[RobotId, Sentence], offers: Sequence[Offer]) -> Sentence:
     """Why no robot takes a delivery now."""
     busy = [row.robot_id for row in offers if row.robot_id not in reasons]
     if not reasons and not busy:
