@@ -16,6 +16,7 @@ from contracts.devices import NodeConfig, RobotConfig, Site
 from contracts.topics import Kind
 from contracts.vda5050.topics import SPECS as VDA_SPECS
 from contracts.vda5050.topics import VdaKind, VehicleAddress
+from contracts.vda5050.versions import V3_ONLY, VdaVersion
 from controller.facilities.board_desk import boards_of
 from controller.facilities.boards import Board, status_topic
 from runtime.settings import SettingsError
@@ -121,6 +122,9 @@ def _node(site: Site, node: NodeConfig) -> Iterator[str]:
 def _robot(robot: RobotConfig) -> Iterator[str]:
     for kind in VdaKind:
         yield f"{_right(kind, by='robot')} {address_of(robot).topic(kind)}"
+    if robot.vda5050_version == VdaVersion.V3_0:
+        base = address_of(robot).topic(VdaKind.STATE).removesuffix(VdaKind.STATE)
+        yield from (f"read {base}{name}" for name in V3_ONLY)  # answered with an error
 
 
 def _right(kind: VdaKind, *, by: str) -> str:
