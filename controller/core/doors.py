@@ -129,6 +129,8 @@ def step(
     if fire:
         wanted = asked.inside if door.fire_door else True
     live = _moved(door, live, mono_ms, wanted=wanted)
+    if fire and live.late and live.phase is DoorPhase.OPEN:
+        live = replace(live, late=False)  # nobody blocks it: it stands open as it should
     order = DoorOrder(open=wanted)
     if live.away or not _due(live, order, mono_ms):
         return live, None

@@ -165,7 +165,8 @@ def _chosen(
     """Whose turn it is: who is in the car, then who has it already, then the first in line."""
     found = [_wish(plan, lift, live, claim, fire=fire) for claim in claims]
     wishes = [wish for wish in found if wish is not None]
-    inside = next((wish for wish in wishes if wish.inside or wish.entering), None)
+    inside = next((wish for wish in wishes if wish.inside), None)
+    inside = inside or next((wish for wish in wishes if wish.entering), None)
     if inside is not None or fire:
         return inside
     passed = live.passed_over if mono_ms < live.passed_until_mono_ms else None

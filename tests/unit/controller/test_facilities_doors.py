@@ -166,6 +166,10 @@ def test_on_fire_doors_open_and_fire_doors_fall_shut_behind_the_robot(fire_door:
     assert door.passable is not fire_door
     door.settle(FacilityClaim("r-1", "b"))
     assert door.told[-1] is not fire_door
+    door.says(DoorPosition.SHUT if fire_door else DoorPosition.OPEN)
+    for _ in range(10):
+        door.settle(FacilityClaim("r-1", "b"), after_ms=60_000)
+    assert door.kinds() == set(), "a fire may last; the doors stand as they should"
 
 
 def test_a_settled_site_stays_as_it_is() -> None:
