@@ -106,7 +106,8 @@ SUITES: Final = (
     whole("types", 80, "mypy", lane=Lane.WAITS),
     whole("imports", 20, "lint-imports"),
     pytests("unit", 370, "tests/unit", "tests/test_house_rules.py"),
-    pytests("simulation", 250, "tests/simulation"),
+    pytests("simulation", 90, "tests/simulation", "--ignore=tests/simulation/dispatch"),
+    pytests("dispatch", 175, "tests/simulation/dispatch"),
     pytests(
         "integration",
         240,

@@ -87,7 +87,7 @@ class Brain:
         wait_s: float | None = None
         for duty in self.state.duties.values():
             mission = duty.mission
-            if mission is not None and (mission.cancelling or not mission.settled):
+            if mission is not None and not mission.waiting and not mission.settled:
                 wait_s = ORDER_TICK_S
             for row in duty.actions:
                 if row.status is None:

@@ -115,9 +115,12 @@ class Liveness:
         world = self.world
         blocked: set[str] = set()
         for other in world.robots.values():
-            if other is robot or other.carried:
+            if other is robot:
                 continue
-            if other.id in held or not self._goal(other):
+            if other.carried:
+                # It is gone, but only a person knows: what it had stays taken.
+                blocked |= self._kept_for(other)
+            elif other.id in held or not self._goal(other):
                 blocked |= world.judges._nodes(other)  # noqa: SLF001  # two parts of one judge
         for zone in world.plan.zones.values():
             unseen = world.cameras.blind_since(zone.seen_by) is not None or zone.seen_by is None
@@ -130,6 +133,13 @@ class Liveness:
             return False
         stuck = [name for name in (*world.plan.doors, *world.plan.lifts) if world.troubles.of(name)]
         return not stuck
+
+    def _kept_for(self, robot: Vehicle) -> set[str]:
+        duty = self.world.brain.state.duties.get(robot.id)
+        if duty is None:
+            return set()
+        ahead = duty.mission.route[duty.mission.passed :] if duty.mission is not None else ()
+        return {node for node in (duty.at_node, duty.towards, *ahead) if node is not None}
 
     def _peopled(self, area: str | None) -> bool:
         return bool(area and self.world.cameras.people_in(area))
