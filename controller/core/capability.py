@@ -198,7 +198,7 @@ def _version(robot: RobotConfig, found: Declared) -> tuple[Sentence, ...]:
 
 
 def _actions(robot: RobotConfig, found: Declared) -> tuple[Sentence, ...]:
-    needed = NEEDED
+    needed: tuple[str, ...] = NEEDED
     if robot.carries is Carriage.COMPARTMENTS:
         needed = (*NEEDED, OPEN_COMPARTMENT, LOCK_COMPARTMENT)
     missing = ", ".join(name for name in needed if not found.can(name))

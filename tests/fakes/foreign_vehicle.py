@@ -291,7 +291,8 @@ class Vehicle:
     def _near(self, node: dict[str, Any]) -> bool:
         position = node["nodePosition"]
         off_m = math.hypot(position["x"] - self.place["x"], position["y"] - self.place["y"])
-        return off_m <= max(NEAR_M, position.get("allowedDeviationXY", 0.0))
+        within_m: float = position.get("allowedDeviationXY", 0.0)
+        return off_m <= max(NEAR_M, within_m)
 
     def _base_end(self) -> tuple[str, int]:
         released = [row for row in self.nodes if row["released"]]

@@ -190,6 +190,11 @@ class Bench:
     def duty(self) -> Duty:
         return self.state.duties["robot-1"]
 
+    def kinds(self) -> tuple[DoubtKind, ...]:
+        """What the robot is doubted for now."""
+        doubted = self.duty.doubted
+        return doubted.kinds if doubted is not None else ()
+
     @property
     def alerts(self) -> set[str]:
         rows = self.state.alerts.values()
@@ -206,8 +211,7 @@ def test_a_flagged_robot_gets_nothing_until_a_person_has_cleared_it() -> None:
     robot = PLAN.robots["robot-1"]
     assert unfit(PLAN, robot, bench.duty.declared, bench.duty.doubted) is None
     bench.report(replace(IDLE, pose=Pose(x_m=300, y_m=0, theta_rad=0, map_id="floor-1")))
-    assert bench.duty.doubted is not None
-    assert bench.duty.doubted.kinds == (DoubtKind.TELEPORT,)
+    assert bench.kinds() == (DoubtKind.TELEPORT,)
     assert "robot.implausible" in bench.alerts
     assert unfit(PLAN, robot, bench.duty.declared, bench.duty.doubted) is not None
     opens = OpenCompartment(1, "d", "kitchen", UtcMs(bench.ms + 60_000), "c")
@@ -221,7 +225,7 @@ def test_a_flagged_robot_gets_nothing_until_a_person_has_cleared_it() -> None:
     assert all(one.action is not ActionKind.OPEN for one in opened)
     bench.do(RobotCleared("robot-1", "looked at it", "sup"))
     assert any(isinstance(one, Accepted) for one in bench.outputs)
-    assert bench.duty.doubted is None
+    assert bench.kinds() == ()
     assert "robot.implausible" not in bench.alerts
     bench.do(RobotCleared("robot-1", "again", "sup"))
     assert any(isinstance(one, Refused) for one in bench.outputs)
@@ -259,10 +263,9 @@ def test_payloads_that_nobody_can_read_flag_a_robot_when_they_go_on() -> None:
     bench.report(IDLE)
     for _ in range(2):
         bench.do(RobotGarbled("robot-1", "invalid", "batteryCharge: below 0"))
-    assert bench.duty.doubted is None
+    assert bench.kinds() == ()
     bench.do(RobotGarbled("robot-1", "invalid", "batteryCharge: below 0"))
-    assert bench.duty.doubted is not None
-    assert bench.duty.doubted.kinds == (DoubtKind.MALFORMED,)
+    assert bench.kinds() == (DoubtKind.MALFORMED,)
 
 
 # A battery that is empty and a minute later half full is no honest robot's.
