@@ -122,7 +122,7 @@ def _node(site: Site, node: NodeConfig) -> Iterator[str]:
 def _robot(robot: RobotConfig) -> Iterator[str]:
     for kind in VdaKind:
         yield f"{_right(kind, by='robot')} {address_of(robot).topic(kind)}"
-    if robot.vda5050_version == VdaVersion.V3_0:
+    if VdaVersion(robot.vda5050_version) is VdaVersion.V3_0:
         base = address_of(robot).topic(VdaKind.STATE).removesuffix(VdaKind.STATE)
         yield from (f"read {base}{name}" for name in V3_ONLY)  # answered with an error
 
