@@ -5,18 +5,22 @@ The world's own judges look all the time: collisions, nodes given twice, unlocks
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from contracts.api import DeliveryState, ZoneVerdict
 from contracts.api.record import RecordKind
-from controller.core import claims, fleet
+from contracts.units import UtcMs
+from controller.core import charging, claims, fleet
 from controller.core.deliveries import Delivery
 from controller.core.dispatch_inputs import RobotCommanded, ZoneLetThrough
 from controller.core.facility_words import FireReleased, FireSaid
 from controller.core.fleet import Duty, HoldVerb
 from controller.core.outputs import Accepted, FileRecord, Output, Refused
 from controller.core.state import SiteState
+from tests.fakes.controller_site import small_plan
 from zeroentry.simulator.outcome import Outcome
 from zeroentry.simulator.script import Expert, Fault, FaultKind, Kitchen, OrderPlan, Script
 from zeroentry.simulator.world import World
@@ -323,3 +327,24 @@ def test_a_robot_charges_when_it_is_idle_and_does_not_set_out_when_low(battery: 
         live = day.state.robots["robot-1"].report
         assert live is not None
         assert live.charging
+
+
+@pytest.mark.parametrize(
+    ("percent", "hour", "minute", "wanted"),
+    [
+        (34.0, 3, 0, True),
+        (60.0, 3, 0, False),
+        (60.0, 10, 29, False),
+        (60.0, 10, 30, True),
+        (79.0, 11, 39, True),
+        (79.0, 11, 40, False),
+        (80.0, 11, 0, False),
+    ],
+)
+def test_a_charger_is_wanted_when_low_and_before_noon_in_the_sites_own_time(
+    percent: float, hour: int, minute: int, wanted: bool
+) -> None:
+    plan = small_plan()
+    zone = ZoneInfo(plan.site.config.time_zone)
+    moment_ms = int(datetime(2026, 11, 22, hour, minute, tzinfo=zone).timestamp() * 1000)
+    assert charging.is_wanted(plan, percent, UtcMs(moment_ms)) is wanted
