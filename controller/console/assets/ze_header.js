@@ -163,9 +163,6 @@ export default {
     t() {
       this.name();
     },
-    lang() {
-      document.documentElement.lang = this.lang;
-    },
   },
   mounted() {
     document.documentElement.lang = this.lang;

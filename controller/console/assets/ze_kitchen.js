@@ -71,6 +71,6 @@ export default {
       <aside v-if="ticket" class="ze-ticket" aria-hidden="true" data-testid="ticket"><p class="door"><small>{{ t['kitchen.door_code'] }}</small>{{ ticket.door_code }}</p>
         <p><b>{{ ticket.robot }}</b> · {{ t['delivery.compartment'] }} <b>{{ ticket.compartment }}</b> · {{ ticket.by }}</p>
         <ul><li v-for="(line, n) in ticket.lines" :key="n"><b>{{ line.count }} × {{ line.name }}</b><template v-if="line.portion"> · {{ line.portion }}</template><template v-if="line.diets.length"> · {{ line.diets.join(', ') }}</template><em v-if="line.avoid.length"> ⚠ {{ t['kitchen.avoid'] }}: {{ line.avoid.join(', ') }}</em></li></ul>
-        <p>{{ ticket.boxes }} {{ t['kitchen.boxes'] }}<template v-if="ticket.cutlery"> · {{ ticket.cutlery }}</template></p></aside>
+        <p v-if="ticket.boxes">{{ ticket.boxes }} {{ t['kitchen.boxes'] }}<template v-if="ticket.cutlery"> · {{ ticket.cutlery }}</template></p></aside>
     </main>`,
 };
