@@ -233,12 +233,16 @@ def only(script: Script, faults: Sequence[Fault]) -> Script:
 
 def noon(
     *,
-    fails_at_s: float | None = 250.0,
-    robot: str = "robot-2",
+    fails_at_s: float | None = 320.0,
+    robot: str = "robot-3",
     for_s: float = 3_600.0,
     rooms: int = 13,
 ) -> Script:
-    """Thirteen rooms order for noon; three robots of three compartments; one stops half-way."""
+    """Thirteen rooms order for noon; three robots of three compartments; one stops half-way.
+
+    By default it stops where the others can drive around it. One that stops in the only way from
+    the kitchen keeps all meals waiting until people move it, and what it carries stays in it.
+    """
     orders = tuple(
         OrderPlan(f"d{n + 1}", f"room-{n + 1}", 1.0 + n * 2.0, load_s=5.0, come_s=15.0)
         for n in range(rooms)

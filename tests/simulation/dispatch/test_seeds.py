@@ -15,8 +15,9 @@ from typing import Final
 
 import pytest
 
-from zeroentry.simulator.script import FaultKind
+from zeroentry.simulator.script import FaultKind, noon
 from zeroentry.simulator.soak import Row, play, replay
+from zeroentry.simulator.world import run
 
 SEEDS: Final = range(500)
 BATCH: Final = 25
@@ -56,6 +57,18 @@ def test_no_judge_sees_what_must_not_happen(seeds: range, runs: Runs) -> None:
     assert [row["seed"] for row in rows] == list(seeds)
     failed = [f"{row['judge']}: {row['text']}\n    {replay(row)}" for row in rows if row["judge"]]
     assert not failed, f"{len(failed)} of {len(rows)} seeds:\n" + "\n".join(failed)
+
+
+NOON_WINDOW_S: Final = 1_800.0
+
+
+@pytest.mark.parametrize("fails_at_s", [None, 320.0])
+def test_thirteen_rooms_have_their_meal_inside_half_an_hour(fails_at_s: float | None) -> None:
+    outcome = run(noon(fails_at_s=fails_at_s))
+    assert outcome.violation is None, "\n".join(outcome.trace[-40:])
+    waits = [row.taken_s - row.ordered_s for row in outcome.orders if row.taken_s is not None]
+    assert len(waits) == len(outcome.orders)
+    assert max(waits) < NOON_WINDOW_S
 
 
 def test_the_seeds_try_everything(runs: Runs) -> None:
