@@ -105,13 +105,16 @@ def throughput(given: Options) -> Mapping[str, Figure]:
 
 def noon() -> Mapping[str, Figure]:
     """Thirteen rooms, three robots of three compartments, one of which fails half-way."""
-    outcome = world.run(script.noon(fails=True))
-    taken = [row.taken_s for row in outcome.orders if row.taken_s is not None]
-    first = min(row.ordered_s for row in outcome.orders)
+    outcome = world.run(script.noon())
+    first_s = min(row.ordered_s for row in outcome.orders)
+    served: dict[str, float] = {}
+    for row in outcome.orders:
+        if row.taken_s is not None:  # a meal that a dead robot has comes again on another one
+            served[row.room_id] = min(row.taken_s, served.get(row.room_id, row.taken_s)) - first_s
     return {
-        "noon_meals": len(outcome.orders),
-        "noon_in_window": sum(1 for at_s in taken if at_s - first <= WINDOW_S),
-        "noon_last_min": (max(taken) - first) / 60 if taken else None,
+        "noon_rooms": len({row.room_id for row in outcome.orders}),
+        "noon_in_window": sum(1 for at_s in served.values() if at_s <= WINDOW_S),
+        "noon_last_min": max(served.values()) / 60 if served else None,
     }
 
 

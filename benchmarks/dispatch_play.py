@@ -366,6 +366,17 @@ class FirstCome:
     robot goes from its dock to the kitchen, to the door, and back to its dock: then nothing locks.
     """
 
+    def __init__(self) -> None:
+        self._masks: dict[tuple[str, ...], int] = {}
+
+    def _mask(self, plan: SitePlan, way: tuple[str, ...]) -> int:
+        """What a whole way takes."""
+        if way not in self._masks:
+            self._masks[way] = 0
+            for node in way:
+                self._masks[way] |= plan.lanes.node_bits[node]
+        return self._masks[way]
+
     def assign(self, play: Play) -> None:
         free = [bot for bot in play.bots.values() if bot.doing is Doing.RESTING]
         to_kitchen = play.plan.lanes.to_kitchen
@@ -378,12 +389,10 @@ class FirstCome:
         way = routing.way(play.plan, bot.at, goal)
         if way is None:
             return False
-        wanted = {name for node in way for name in play.plan.needs[node]}
+        wanted = self._mask(play.plan, way)
         for other in play.bots.values():
-            if other is not bot:
-                held = {name for node in other.way[: other.has] for name in play.plan.needs[node]}
-                if held & wanted:
-                    return False
+            if other is not bot and self._mask(play.plan, other.way) & wanted:
+                return False
         bot.way, bot.has, bot.since_s = way, len(way), play.now_s
         return True
 

@@ -29,7 +29,7 @@ def ladder() -> Draft:
 def test_ways_are_the_quickest_that_an_independent_search_finds(seed: int) -> None:
     rng = random.Random(seed)
     plan = drawn(rng, 2).plan()
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[str] = nx.DiGraph()
     for (start, end), lasts_s in plan.lanes.seconds.items():
         graph.add_edge(start, end, lasts_s=lasts_s)
     start, goal = rng.sample(sorted(plan.map.nodes), k=2)

@@ -123,8 +123,7 @@ def corridor(nodes: int = 6, west: int = 3, east: int = 1) -> Draft:
 def test_who_must_come_back_out_is_not_met_in_the_corridor() -> None:
     plan = corridor().plan()
     inside = Claim("robot-a", ("c4",), ("c4", "c3", "c2", "c1", "c0", "west-0"))
-    east = ("west-1", "c0", "c1", "c2", "c3", "c4", "c5", "east-0")
-    through = Claim("robot-b", east)
+    through = Claim("robot-b", ("west-1", "c0", "c1", "c2", "c3", "c4", "c5", "east-0"))
     found = traffic.grants(plan, (inside, through), frozenset(), MonoMs(0))
     assert found == {"robot-a": 1, "robot-b": 1}
     # It may come as far as it can go back from: that leaves the other its way when it has left.
