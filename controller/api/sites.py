@@ -140,7 +140,7 @@ async def make_joint(
 
 
 async def _ask(
-    context: Context, given: JointMade | JointActed | HandoverOffered | ReceiptMade
+    context: Context, given: JointMade | JointActed | HandoverOffered | ReceiptMade | PeerTrusted
 ) -> None:
     answer = await context.intake.ask(given)
     if isinstance(answer, Refused):

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from contracts.api.sessions import SuspendReason
 from contracts.api.sites import (
+    GENESIS,
     TOLD_AT_ONCE_MAX,
     AlertTold,
     Asked,
@@ -110,7 +111,7 @@ def _trusted(site: SiteState, given: sites.PeerTrusted) -> Result:
         log = replace(log, pinned=given.public, pinned_key=given.key, replaced_key=replaced)
         plan = replace(plan, key=given.key, public_raw=base64.b64decode(given.public))
     if given.anew:
-        log = replace(log, base=log.base + log.got, got=0, got_sha256=sites.GENESIS)
+        log = replace(log, base=log.base + log.got, got=0, got_sha256=GENESIS)
     remote = site.remote
     remote = replace(
         remote,

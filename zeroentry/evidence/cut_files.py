@@ -5,6 +5,7 @@ the hash in the chain is of the whole file. With the recordings at hand it is sh
 """
 
 import hashlib
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -71,7 +72,7 @@ def _source(sources: Path, cut: ExportedCut, source: FileEntered) -> Path | None
     return next((row for row in rows if row.is_file() and not row.is_symlink()), None)
 
 
-def _compared(cut: ExportedCut, read: Read, whole: BinaryIO) -> list[Finding]:
+def _compared(cut: ExportedCut, read: Read, whole: io.BufferedReader) -> list[Finding]:
     """Hold a cut against the file that it was cut from."""
     if hashlib.file_digest(whole, "sha256").hexdigest() != cut.source:
         return [Finding(Kind.CUT_SOURCE, cut.file, values=(cut.number, cut.track))]

@@ -24,12 +24,12 @@ from pypdf import PdfReader
 
 from client import ApiClient, ControllerLost
 from contracts.api import Sentence
-from contracts.api.sites import FEED_BYTES_MAX, FeedLine
+from contracts.api.sites import FEED_BYTES_MAX, GENESIS, FeedLine
 from contracts.devices import Named
 from contracts.evidence.lines import sign_line
 from contracts.units import UtcMs
 from controller.core.outputs import Accepted, Answer, Refusal, Refused
-from controller.core.sites import GENESIS, DocumentFetched, FeedCame, PeerHeard, PeerTrouble
+from controller.core.sites import DocumentFetched, FeedCame, PeerHeard, PeerTrouble
 from controller.ports import Given
 from controller.sites.link import SiteLinks, tokens_from
 from controller.sites.settings import PeerSettings, SitesSettings
@@ -409,14 +409,14 @@ async def test_a_peers_new_key_and_a_log_that_began_anew_are_accepted_by_a_perso
     await made.controller.service.take([Given(heard)])
 
     def line(seq: int, previous: str, key: SigningKey) -> str:
-        invited = {"kind": "asked_for_nothing", "text": f"line {seq}"}
+        invited: dict[str, object] = {"kind": "asked_for_nothing", "text": f"line {seq}"}
         said = FeedLine(
             site="west", to="centre", seq=seq, previous=previous, utc_ms=UtcMs(5 + seq),
             joint="j-0000000000000000", event=invited, key=key.id,
         )  # fmt: skip
         return sign_line(said, key.sign).decode()
 
-    async def told(text: str) -> Answer:
+    async def told(text: str) -> Answer | None:
         (answer,) = await made.controller.service.take([Given(FeedCame("west", text))])
         return answer
 
