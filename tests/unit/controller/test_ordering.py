@@ -235,7 +235,7 @@ def test_a_window_is_refused_exactly_when_no_robot_can_make_it(
 
 
 @given(day=DAYS, minute=MINUTES, ahead=st.integers(20, 720), plus=st.integers(5, 60),
-       steps=st.integers(1, 90))  # fmt: skip
+       steps=st.integers(7, 90))  # fmt: skip
 def test_a_recurring_order_is_due_once_a_day_and_never_twice(
     day: str, minute: int, ahead: int, plus: int, steps: int
 ) -> None:
