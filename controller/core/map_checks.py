@@ -175,14 +175,14 @@ def _reach(plan: SitePlan) -> Iterator[Finding]:
                     en=f"no way leads back to the kitchen {kitchen}{whom}; it is the {what}",
                 )
                 yield Finding(Weight.ERROR, "node", node, text)
-        for node in plan.map.nodes.values():
-            lost = node.id not in there or node.id not in back
-            if lost and node.id not in stops and _open_to(node, vehicle):
+        for place in plan.map.nodes.values():
+            lost = place.id not in there or place.id not in back
+            if lost and place.id not in stops and _open_to(place, vehicle):
                 text = Sentence(
                     zh=f"与厨房之间没有往返的路{whom}，机器人用不到",
                     en=f"no robot can come here and leave again{whom}; it is of no use",
                 )
-                yield Finding(Weight.WARNING, "node", node.id, text)
+                yield Finding(Weight.WARNING, "node", place.id, text)
 
 
 def _both_ends_open(robot_map: RobotMap, edge: MapEdge, vehicle: str) -> bool:

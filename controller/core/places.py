@@ -56,8 +56,9 @@ def gates(
     for lift in cab_of.values():
         found.setdefault(lift, set())
     for edge in robot_map.edges.values():
-        for lift in {cab_of.get(edge.start), cab_of.get(edge.end)} - {None}:
-            found[lift or ""].add((edge.start, edge.end))
+        for end in (edge.start, edge.end):
+            if end in cab_of:
+                found[cab_of[end]].add((edge.start, edge.end))
     return {name: frozenset(ways) for name, ways in found.items()}
 
 
