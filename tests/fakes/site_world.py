@@ -17,8 +17,8 @@ from contracts.api import DeliveryState, SessionState
 from contracts.devices import Site
 from contracts.layout import RobotMap
 from contracts.observations import Condition
-from controller.core.alerts import ROBOT_RULES
 from controller.core.plan import plan_of
+from controller.core.state import is_own
 from robot_bridge.sim import SimSettings
 from runtime.clock import SimulatedClock
 from runtime.site import load_map, load_site
@@ -378,11 +378,7 @@ class World:
                 self.truth.break_(
                     f"alert {alert_id} is stored {record.alert.condition}, truly {last.condition}"
                 )
-        foreign = [
-            row.id
-            for row in stored
-            if row.id not in self.truth.alerts and row.alert.rule not in OWN_RULES
-        ]
+        foreign = [row.id for row in stored if row.id not in self.truth.alerts and not is_own(row)]
         if foreign:
             self.truth.break_(f"alerts that no node raised: {foreign}")
         for row in stored:
@@ -409,16 +405,3 @@ class World:
 
 OVER_AT_END: Final = frozenset({"node.offline", "robot.lost", "robot.compartment_open"})
 """What must have ended once everybody is back."""
-OWN_RULES: Final = frozenset(
-    {
-        "robot.person_in_zone",
-        "node.offline",
-        "delivery.pin_locked",
-        "delivery.lock_failed",
-        "delivery.lid_open",
-        "robot.lost",
-        "robot.error",
-        *(rule.code for rule in ROBOT_RULES),
-    }
-)
-"""Alerts that the controller makes itself."""
