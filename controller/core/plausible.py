@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from contracts.api import Sentence
+from contracts.layout import MapNode
 from contracts.units import MonoMs, UtcMs
 from contracts.vda5050.profile import CompartmentState, LidState, LockState
 from controller.core import capability
@@ -22,6 +23,8 @@ from controller.core.plan import SitePlan, length_m
 
 SPEED_SHARE: Final = 1.3  # over its highest speed: odometry and stamps err by some percent
 STEP_M: Final = 2.0  # a localisation that corrects itself steps this far at most
+NEAR_NODE_M: Final = 0.8  # so far from a node a robot says that it has passed it
+BEND_SHARE: Final = 0.25  # of a way's length, so far its bend may lead beside the straight line
 LATE_MAX_MS: Final = 30_000  # a state that a broker held for longer is not counted for its age
 NO_STAMP_MS: Final = 3_000  # what a message may have been late by, where its stamp says nothing
 CLOCK_MAX_MS: Final = 60_000  # unlocks are valid for seconds; a minute off is no drift
@@ -373,22 +376,54 @@ def _leapt(look: _Look) -> Sentence | None:
     node = look.plan.map.nodes.get(report.last_node)
     if node is None or not mission.passed < index < len(mission.route):
         return None
+    beside_m = _beside_m(look.plan, mission, index, report)
+    if beside_m > STEP_M:
+        return Sentence(
+            zh=f"报告已通过 {node.id}，却在距此后路段 {beside_m:.1f} 米处。",
+            en=f"It says that it passed {node.id}, but stands {beside_m:.1f} m from the way on.",
+        )
     robot = look.plan.robots[look.duty.robot_id]
     fastest = SPEED_SHARE * capability.speed_max(robot, look.duty.declared)
     lasted_ms = NO_STAMP_MS if last is None else _travelled_ms(look, last)
-    allowed_m = STEP_M + fastest * lasted_ms / 1_000
-    # It may have been anywhere up to the next node when it last spoke.
-    way_m = length_m(look.plan, mission.route[mission.passed + 1 : index + 1])
-    pose = report.pose
-    same = pose is not None and pose.map_id in ("", node.map_id)
-    off_m = math.hypot(pose.x_m - node.x_m, pose.y_m - node.y_m) if pose and same else 0.0
-    far_m = max(way_m if last is not None else 0.0, off_m)
+    allowed_m = NEAR_NODE_M + fastest * lasted_ms / 1_000
+    far_m = _detour_m(last, report, node)
+    if far_m is None:
+        # It may have been anywhere up to the next node when it last spoke.
+        far_m = length_m(look.plan, mission.route[mission.passed + 1 : index + 1]) if last else 0.0
     if far_m <= allowed_m:
         return None
     return Sentence(
-        zh=f"报告已通过 {node.id}，但不可能这么快到达（差 {far_m:.1f} 米）。",
-        en=f"It says that it passed {node.id}, {far_m:.1f} m farther than it can be.",
+        zh=f"报告已通过 {node.id}，需行驶 {far_m:.1f} 米，最多可能 {allowed_m:.1f} 米。",
+        en=f"It says that it passed {node.id}: {far_m:.1f} m to drive, {allowed_m:.1f} m possible.",
     )
+
+
+def _beside_m(plan: SitePlan, mission: Mission, index: int, report: RobotReport) -> float:
+    """How far a robot is from the node it passed last and the straight way on; bends count less."""
+    pose, nodes = report.pose, plan.map.nodes
+    here = nodes[mission.route[index]]
+    if pose is None or pose.map_id not in ("", here.map_id):
+        return 0.0
+    there = nodes[mission.route[min(index + 1, len(mission.route) - 1)]]
+    dx, dy = there.x_m - here.x_m, there.y_m - here.y_m
+    square = dx * dx + dy * dy
+    along = 0.0
+    if square > 0 and there.map_id == here.map_id:
+        along = ((pose.x_m - here.x_m) * dx + (pose.y_m - here.y_m) * dy) / square
+    along = min(1.0, max(0.0, along))
+    off_m = math.hypot(pose.x_m - here.x_m - along * dx, pose.y_m - here.y_m - along * dy)
+    return off_m - BEND_SHARE * math.sqrt(square)
+
+
+def _detour_m(last: RobotReport | None, report: RobotReport, node: MapNode) -> float | None:
+    """How far it drove if it was at the node between two reports; None: they do not tell."""
+    poses = (last.pose if last is not None else None, report.pose)
+    far_m = [
+        math.hypot(pose.x_m - node.x_m, pose.y_m - node.y_m)
+        for pose in poses
+        if pose is not None and pose.map_id in ("", node.map_id)
+    ]
+    return sum(far_m) if len(far_m) == len(poses) else None
 
 
 _AT_ONCE: Final[tuple[tuple[DoubtKind, _Check], ...]] = (
