@@ -18,7 +18,7 @@ from zeroentry.simulator.grounds import Ground
 
 FRAME_S: Final = 0.2
 RENEW_S: Final = 1.5  # a lease lasts 2 s; one lost frame of several is not worth playing
-RENEW_IDLE_S: Final = 6.0
+RENEW_IDLE_S: Final = 10.0
 
 _BOX: Final = Box(x1=0.4, y1=0.3, x2=0.5, y2=0.8)
 

@@ -155,6 +155,9 @@ class Judges:
     def forgot(self, robot: Vehicle) -> None:
         """A robot has no order any more."""
         self._held.pop(robot.id, None)
+        place, _ = robot.where()
+        self._from[robot.id] = self.world.ground.nearest(place.x_m, place.y_m, place.floor)
+        self._on.pop(robot.id, None)
 
     def _resources(self, robot: Vehicle) -> set[str]:
         """What a robot has: what it may drive to, and what it stands on in truth."""

@@ -41,7 +41,7 @@ LIMIT_S: Final = 5_400.0
 # Ten minutes for a meal nobody loads, ten at a door where nobody comes, an hour for an order that
 # no robot takes; then the day must be over.
 LOOK_S: Final = 5.0
-RESTED_S: Final = 20.0
+RESTED_S: Final = 12.0
 """A robot that has stood for so long waits for people: cameras need not renew its leases then."""
 
 
