@@ -62,8 +62,8 @@ def _put_away(site: SiteState, robot_id: RobotId, now: Now) -> SiteState:
     duty = site.duties[robot_id]
     live = site.robots.get(robot_id, RobotLive())
     report, mission = live.report, duty.mission
-    if report is None or mission is None:
-        return site
+    if report is None or mission is None or duty.doubted is not None:
+        return site  # on the word of a robot in doubt no order ends, and no place becomes free
     if mission.cancelling:
         return with_duty(site, _cancelling(duty, live, now))
     if fleet.refused(duty, report):

@@ -159,15 +159,26 @@ def _teleport(look: _Look) -> Sentence | None:
         return _other_map(look, last)
     far_m = math.hypot(report.pose.x_m - last.pose.x_m, report.pose.y_m - last.pose.y_m)
     robot = look.plan.robots[look.duty.robot_id]
-    allowed_m = STEP_M + SPEED_SHARE * capability.speed_max(robot, look.duty.declared) * (
-        _travelled_ms(look, last) / 1_000
-    )
+    allowed_m = STEP_M
+    if not _stood_still(last, report):
+        fastest = SPEED_SHARE * capability.speed_max(robot, look.duty.declared)
+        allowed_m += fastest * _travelled_ms(look, last) / 1_000
     if math.isfinite(far_m) and far_m <= allowed_m:
         return None
     seconds = look.elapsed_ms / 1_000
     return Sentence(
         zh=f"在 {seconds:.1f} 秒内移动了 {far_m:.1f} 米，不可能超过 {allowed_m:.1f} 米。",
         en=f"It moved {far_m:.1f} m within {seconds:.1f} s; {allowed_m:.1f} m are possible.",
+    )
+
+
+def _stood_still(last: RobotReport, report: RobotReport) -> bool:
+    """By its own words it had nothing to drive, then and now, and passed nothing between."""
+    return (
+        last.standing
+        and report.standing
+        and (last.order_id, last.last_node, last.last_sequence_id)
+        == (report.order_id, report.last_node, report.last_sequence_id)
     )
 
 
