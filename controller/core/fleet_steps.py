@@ -160,7 +160,12 @@ def _cleared(site: SiteState, duty: Duty | None, given: RobotCleared, now: Now) 
             zh=f"{given.robot_id} 没有被标记。", en=f"{given.robot_id} is not in doubt."
         )
         return site, (Refused(Refusal.CONFLICT, text),)
-    site = dispatch.with_duty(site, replace(duty, doubted=None))
+    believed = replace(duty, doubted=None)
+    report = site.robots.get(given.robot_id, RobotLive()).report
+    if report is not None:
+        # What it said last counts now: where it stands must be known before anything is freed.
+        believed = fleet.heard(believed, report)
+    site = dispatch.with_duty(site, believed)
     site = connected(dispatch.lower(site, IMPLAUSIBLE.code, given.robot_id, now), given.robot_id)
     said = Sentence(
         zh=f"{given.by} 核实后恢复使用 {given.robot_id}：{given.reason}"[:400],
