@@ -13,7 +13,6 @@ from contracts.catalogue import facility as rules
 from contracts.observations import Alert, Condition, Measured, Mode
 from contracts.units import FacilityId, MonoMs, RuleCode, UtcMs
 from controller.core import alerts, facilities
-from controller.core.own_alerts import lower, raise_alert
 from controller.core.facilities import Edge, FacilitiesLive, Trouble
 from controller.core.facility_words import (
     CommandFacility,
@@ -25,6 +24,7 @@ from controller.core.facility_words import (
     TroubleKind,
 )
 from controller.core.outputs import Accepted, Output, Refusal, Refused
+from controller.core.own_alerts import lower, raise_alert
 from controller.core.state import Now, SiteState, changed, mark_of, own_alert_id
 
 NO_NODE: Final = "controller"  # an alert of ours where no edge node watches the area
