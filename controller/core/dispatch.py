@@ -108,8 +108,9 @@ def _expects(duty: Duty) -> bool:
 def _settled(site: SiteState, states: Mapping[ZoneId, Clearance], now: Now) -> Result:
     site = _known(site, now)
     site, snapshots = holds.settle(site, states, now)
-    site = handover.advance(site, states, now)
-    site = tours.assigned(site, now)
+    site = handover.advance(tours.indexed(site), states, now)
+    site = tours.assigned(tours.indexed(site), now)
+    site = tours.indexed(site)
     for robot_id in site.duties:
         site = _directed(site, robot_id, now)
     site, commands = driving.settle(site, states, now)

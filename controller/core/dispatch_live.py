@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from contracts.units import MonoMs, RobotId, ZoneId
+from controller.core.deliveries import Delivery
 from controller.core.interlock import Clearance
 
 Edges = frozenset[tuple[str, str]]
@@ -37,6 +38,7 @@ class DispatchLive:
     when that has changed. ``planned``: what the last assignment was made from. ``asked``: when a
     charger or a compartment was asked last, by name. ``zones``: the ways that zones shut.
     ``granted``: what the last grants were made from. ``quiet``: a settling that changed nothing.
+    ``carrying``: the deliveries it was made from, and what of them each robot carries.
     """
 
     since: Mapping[RobotId, MonoMs] = field(default_factory=dict)
@@ -45,4 +47,5 @@ class DispatchLive:
     asked: Mapping[str, MonoMs] = field(default_factory=dict)
     zones: tuple[Mapping[ZoneId, Clearance], Edges] | None = None
     granted: object = None
-    quiet: "Quiet | None" = None
+    quiet: Quiet | None = None
+    carrying: tuple[object, Mapping[RobotId, tuple[Delivery, ...]]] | None = None

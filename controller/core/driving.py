@@ -31,7 +31,7 @@ from controller.core.interlock import Clearance
 from controller.core.outputs import ActionKind, Output
 from controller.core.own_alerts import anywhere, warn
 from controller.core.plan import AT_NODE_M
-from controller.core.standing import beside, here, off_m
+from controller.core.standing import beside, here, off_m, placed
 from controller.core.state import Now, SiteState, changed
 from controller.core.tours import with_duty
 from controller.core.traffic import Claim
@@ -48,6 +48,8 @@ def settle(site: SiteState, states: Mapping[ZoneId, Clearance], now: Now) -> Res
     """Bring every robot's order to where its goal says it should be."""
     for robot_id in site.duties:
         site = _put_away(site, robot_id, now)
+        # Where it stands between two nodes both stay taken, before anybody is given anything.
+        site = with_duty(site, placed(site, site.duties[robot_id]))
     for robot_id in site.duties:
         site = with_duty(site, _with_refuge(site, site.duties[robot_id]))
     site = _wishes(site, now)

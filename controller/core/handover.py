@@ -73,9 +73,13 @@ def facts_of(site: SiteState, row: Delivery, now: Now) -> Facts:
         unfit_ms=_unfit_ms(duty, live, now) if online else 0,
         silent_ms=now.mono_ms - heard_ms,
         under_way=mission is not None and mission.taken and not mission.cancelling,
-        turn=tours.is_turn(site, row),
+        turn=row.state not in _IN_LINE or tours.is_turn(site, row),
         tray=capability.carries_tray(site.plan.robots[duty.robot_id], duty.declared),
     )
+
+
+_IN_LINE: Final = frozenset({DeliveryState.TO_KITCHEN, DeliveryState.RETURNING})
+"""States in which a delivery may have to wait for another lid in the kitchen."""
 
 
 def _unfit_ms(duty: Duty, live: RobotLive, now: Now) -> int:

@@ -5,7 +5,7 @@ came back is emptied in the kitchen, then its compartments are loaded there one 
 to the doors in their order, brings back what nobody took, and drives to the refuge that is its own.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -40,11 +40,26 @@ def with_duty(site: SiteState, duty: Duty) -> SiteState:
     return replace(site, duties=changed(site.duties, duty.robot_id, duty))
 
 
-def carried(site: SiteState, robot_id: RobotId) -> Iterator[Delivery]:
+def carried(site: SiteState, robot_id: RobotId) -> tuple[Delivery, ...]:
     """Every delivery that this robot has not ended yet, those on its way home included."""
+    known = site.dispatch.carrying
+    if known is not None and known[0] is site.deliveries:
+        return known[1].get(robot_id, ())
+    return tuple(
+        row for row in site.deliveries.values() if row.robot_id == robot_id and not row.ended
+    )
+
+
+def indexed(site: SiteState) -> SiteState:
+    """The state with what each robot carries looked up once, for all that asks next."""
+    known = site.dispatch.carrying
+    if known is not None and known[0] is site.deliveries:
+        return site
+    found: dict[RobotId, tuple[Delivery, ...]] = {}
     for row in site.deliveries.values():
-        if row.robot_id == robot_id and not row.ended:
-            yield row
+        if row.robot_id is not None and not row.ended:
+            found[row.robot_id] = (*found.get(row.robot_id, ()), row)
+    return replace(site, dispatch=replace(site.dispatch, carrying=(site.deliveries, found)))
 
 
 def strays(site: SiteState, duty: Duty, report: RobotReport | None) -> tuple[int, ...]:
@@ -75,19 +90,17 @@ def directed(site: SiteState, duty: Duty) -> Duty:
 
 
 def _left(site: SiteState, duty: Duty) -> Tour | None:
-    """What of a tour is still this robot's."""
-    if duty.tour is None:
+    """What of a tour is still this robot's; what else it carries stands behind that."""
+    rows = carried(site, duty.robot_id)
+    if duty.tour is None and not rows:
         return None
-    names = tuple(
-        name
-        for name in duty.tour.deliveries
-        if (row := site.deliveries.get(name)) is not None
-        and not row.ended
-        and row.robot_id == duty.robot_id
-    )
-    if names == duty.tour.deliveries:
+    mine = {row.id for row in rows}
+    before = duty.tour.deliveries if duty.tour is not None else ()
+    names = tuple(name for name in before if name in mine)
+    names += tuple(row.id for row in rows if row.id not in names)
+    if duty.tour is not None and names == duty.tour.deliveries:
         return duty.tour
-    return Tour(names, duty.tour.serving) if names else None
+    return Tour(names, duty.tour.serving if duty.tour is not None else None) if names else None
 
 
 def _goal(site: SiteState, duty: Duty, rows: Iterable[Delivery]) -> tuple[Goal | None, str | None]:
@@ -130,7 +143,7 @@ def is_turn(site: SiteState, delivery: Delivery) -> bool:
     """
     if delivery.robot_id is None:
         return False
-    rows = tuple(carried(site, delivery.robot_id))
+    rows = carried(site, delivery.robot_id)
     busy = [
         row
         for row in rows
@@ -145,7 +158,7 @@ def is_turn(site: SiteState, delivery: Delivery) -> bool:
     duty = site.duties[delivery.robot_id]
     names = duty.tour.deliveries if duty.tour is not None else ()
     for name in names:
-        if site.deliveries[name].state is DeliveryState.TO_KITCHEN:
+        if name in site.deliveries and site.deliveries[name].state is DeliveryState.TO_KITCHEN:
             return name == delivery.id
     return False
 
