@@ -261,7 +261,7 @@ class SiteWatch:
                 self.ground.truth.break_(f"{one.robot_id} and {other.robot_id} hold {shared}")
         places: dict[tuple[str, int | None], str] = {}
         for row in state.deliveries.values():
-            if row.ended or row.robot_id is None:
+            if row.ended or row.robot_id is None or _handed_over(row):
                 continue
             other_id = places.setdefault((row.robot_id, row.compartment), row.id)
             if other_id != row.id:
@@ -287,6 +287,12 @@ class SiteWatch:
         for what, (size, limit) in sizes.items():
             if size > limit:
                 self.ground.truth.break_(f"{what} holds {size}, limit {limit}")
+
+
+def _handed_over(row: Delivery) -> bool:
+    """Its compartment is empty and may carry the next one; what is left is the way home."""
+    home = row.state in (DeliveryState.COLLECTED, DeliveryState.RETURNING)
+    return home and not row.cargo
 
 
 def _held(duty: Duty) -> set[str]:

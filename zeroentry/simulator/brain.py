@@ -18,11 +18,11 @@ from zeroentry.simulator.agenda import UTC_AT_START_MS, Agenda
 
 PAUSE_TICK_S: Final = 0.32
 ORDER_TICK_S: Final = 1.02
-CALM_TICK_S: Final = 2.5
+CALM_TICK_S: Final = 4.0
 IDLE_TICK_S: Final = 5.0
 """The service ticks every 0.2 s. Here every input settles the site, and a tick comes only where it
 could decide something: a pause is sent again after 0.3 s, all else after 1 s, and what has a
-time-out of many seconds is looked at every two."""
+time-out of many seconds is looked at every four."""
 
 
 class Step(Protocol):
