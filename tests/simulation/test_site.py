@@ -9,7 +9,7 @@ A seed runs in one process; the seeds are shared out among as many processes as 
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Final
 
@@ -18,17 +18,21 @@ import pytest
 from tests.fakes.site_day import Trouble
 from tests.fakes.site_world import Outcome, try_seed
 
-SEEDS: Final = range(80)  # what two cores play in the time that `make test` has for it
-BATCH: Final = 10
+SEEDS: Final = (
+    0, 2, 3, 4, 6, 8, 11, 12, 15, 18, 20, 22, 25, 27, 30, 31, 36, 39, 40, 41, 53, 61, 62, 77,
+)  # fmt: skip
+"""Of eighty that were tried, those that together try everything (the last test says what that is);
+what robots do is tried by many more seeds in ``dispatch``."""
+BATCH: Final = 6
 WORKERS_MAX: Final = 2  # what CI has
-ENOUGH_FOR_ALL: Final = 80  # of so many seeds, each trouble has struck
+ENOUGH_FOR_ALL: Final = len(SEEDS)  # of so many seeds, each trouble has struck
 SEED_ENV: Final = "ZEROENTRY_SIM_SEED"
 SEEDS_ENV: Final = "ZEROENTRY_SIM_SEEDS"
 
 Runs = Mapping[int, "Future[Outcome]"]
 
 
-def chosen_seeds() -> range:
+def chosen_seeds() -> Sequence[int]:
     """The seeds of this run."""
     if one := os.environ.get(SEED_ENV):
         return range(int(one), int(one) + 1)
@@ -38,7 +42,7 @@ def chosen_seeds() -> range:
     return SEEDS
 
 
-def batches() -> list[range]:
+def batches() -> list[Sequence[int]]:
     seeds = chosen_seeds()
     return [seeds[start : start + BATCH] for start in range(0, len(seeds), BATCH)]
 
@@ -59,8 +63,8 @@ def runs() -> Iterator[Runs]:
         pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("seeds", batches(), ids=lambda row: f"{row.start}-{row.stop - 1}")
-def test_order_returns_and_nothing_forbidden_happens(seeds: range, runs: Runs) -> None:
+@pytest.mark.parametrize("seeds", batches(), ids=lambda row: f"{row[0]}-{row[-1]}")
+def test_order_returns_and_nothing_forbidden_happens(seeds: Sequence[int], runs: Runs) -> None:
     outcomes = [runs[seed].result() for seed in seeds]
     failures = [row.failure for row in outcomes if row.failure is not None]
     assert not failures, f"{len(failures)} of {len(seeds)} seeds:\n" + "\n\n".join(failures)
