@@ -47,7 +47,9 @@ async def sealed_by_hand(house: StoryHouse, page: Page, session: SessionView) ->
     for place in range(await reasons.count()):
         await reasons.nth(place).fill("not to be had on this machine")
     await page.get_by_test_id("step-go").click()
-    await expect(page.get_by_test_id("seal-confirmed")).to_be_visible()
+    confirmed = page.get_by_test_id("seal-confirmed")
+    await expect(confirmed).to_be_visible()
+    await expect(confirmed).not_to_contain_text("Waits", timeout=10_000)  # the node has said so
     await house.shoot(page, "story-0-sealed")
     await page.get_by_test_id("nav-wall").click()
     row = page.get_by_test_id(f"session-{session.id}")

@@ -164,6 +164,10 @@ def one_room(plan: Plan) -> Plan:
             if file.stem not in (ROOM_CAMERA, NODE):
                 file.unlink()
     _edit(site / "site.yaml", areas=lambda row: row["id"] == ROOM, zones=lambda _: False)
+    console = plan.folder / "console.yaml"
+    settings = yaml.safe_load(console.read_text("utf-8"))
+    del settings["demo"]  # nobody directs here: a person does it all
+    console.write_text(yaml.safe_dump(settings), "utf-8")
     _edit(plan.folder / "cameras.yaml", cameras=lambda row: row["id"] == ROOM_CAMERA)
     children = tuple(child for child in plan.children if child.name in KEPT)
     return replace(plan, children=children)
