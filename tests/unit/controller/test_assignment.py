@@ -1,3 +1,5 @@
+"""Shows which robot takes which deliveries, when it sets out, and what is said about it."""
+
 import random
 from dataclasses import replace
 

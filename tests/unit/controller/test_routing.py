@@ -1,3 +1,5 @@
+"""Shows that ways are the quickest, and lead around what is dead, shut or coming."""
+
 import itertools
 import random
 

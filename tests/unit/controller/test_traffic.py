@@ -1,3 +1,5 @@
+"""Shows that robots never share a resource, never lock, and wait no longer than is promised."""
+
 import itertools
 import random
 from dataclasses import dataclass, replace
