@@ -73,6 +73,8 @@ class Judges:
         self._moving: dict[str, float] = {}
         self._work: Counter[str] = Counter()
         self._burning_s: float | None = None
+        self._passage: dict[str, float] = {}
+        """Robot -> when it was seen in a lift or a fire door last, while somebody was about."""
         self.ended_s: dict[str, float] = {}
         self.lied: set[str] = set()
         """Robots that have lied: what follows from it is not for every judge to tell."""
@@ -325,6 +327,9 @@ class Judges:
         blind_s = self.world.cameras.blind_since(self.world.plan.zones[zone_id].seen_by)
         if blind_s is not None and blind_s <= since_s:
             due_s = max(due_s, blind_s + LEASE_S)
+        if self._in_passage(robot):
+            self._passage[robot.id] = now_s
+        due_s = max(due_s, self._passage.get(robot.id, 0.0))
         due_s = max(due_s + PUBLISHED_S, brain.since_s + RESTARTED_S if brain.since_s else 0.0)
         sent = [row for row in self._pauses.get(robot.id, ()) if row.sent_s >= since_s]
         if not sent or sent[0].sent_s > due_s:
@@ -335,6 +340,14 @@ class Judges:
         if now_s - sent[-1].sent_s > RESENT_S:
             return due_s
         return None
+
+    def _in_passage(self, robot: Vehicle) -> bool:
+        """In a lift or a fire door: dispatch.md wants it out of there before it is stopped."""
+        plan, here = self.world.plan, robot.mind.last_node
+        ahead = robot.mind.nodes[0].node_id if robot.mind.nodes else here
+        door = plan.door_on.get((here, ahead))
+        fire_door = door is not None and plan.doors[door].fire_door
+        return fire_door or here in plan.cab_of or ahead in plan.cab_of
 
     def commanded(self, action: out.PublishAction, arrives_s: float | None) -> None:
         """An instant action is published; ``arrives_s`` None: the network lost it."""
