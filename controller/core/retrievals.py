@@ -243,7 +243,7 @@ def clips_of(
     cameras: tuple[CameraId, ...], body: RetrievalBody, piece_ms: int
 ) -> list[tuple[CameraId, UtcMs, UtcMs]]:
     """The pieces that a watermarked package is fetched in: no node cuts longer ones."""
-    assert body.form is RetrievalForm.WATERMARKED  # noqa: S101  # exact files are not cut
+    assert body.form is RetrievalForm.WATERMARKED  # noqa: S101  # other forms are no clips
     return [
         (camera, UtcMs(begin), UtcMs(min(begin + piece_ms, body.to_utc_ms)))
         for camera in cameras
