@@ -42,7 +42,7 @@ def test_a_longer_base_changes_nothing_before_it_matters(stops: list[Stop], shar
     left = [stop for when_s, stop in made.passes if when_s > now_s]
     again = ride(BODY, place, speed, left, now_s)
     if again is not None:
-        assert abs(again.end_s - made.end_s) < 0.05
+        assert abs(again.end_s - made.end_s) < 0.12  # the last 5 mm are not driven
 
 
 @given(st.floats(0.3, 6.0))
