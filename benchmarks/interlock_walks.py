@@ -17,6 +17,7 @@ from controller.core.interlock import CAB_M, DOORWAY_M, LEASE_MS
 from zeroentry.simulator import script
 from zeroentry.simulator.brain import Step
 from zeroentry.simulator.cameras import Person
+from zeroentry.simulator.judges import Judges
 from zeroentry.simulator.maps import SMALL, plan_named
 from zeroentry.simulator.script import Expert, Fault, FaultKind, Kitchen, OrderPlan, Script
 from zeroentry.simulator.vehicle import Vehicle
@@ -27,7 +28,10 @@ WORLD_S: Final = 900.0
 BLIND_SHARE: Final = 0.15  # so many of what happens are cameras that go blind
 SAMPLE_S: Final = 0.05
 PUBLISHED_S: Final = 0.7  # dispatch.md
+ROUNDED_S: Final = 0.001
 CREEP_M_S: Final = 0.05  # slower than this it stands: the last centimetres of its braking
+CAR_M: Final = 0.8  # a robot's middle so near to a car's is between its doors
+LEAF_M: Final = 0.5  # and so near to a doorway's, it keeps the leaf from closing
 WORLDS_MAX: Final = 400  # a thousand walks need a hundred; worlds that are cut short need more
 
 
@@ -54,6 +58,15 @@ class _Occupied:
     why: str
 
 
+class _Others(Judges):
+    """The simulator's judges but one: who stands beside whom is judged here, by its own log."""
+
+    def broken(self, judge: str, text: str) -> None:
+        """See ``Judges``."""
+        if judge != "interlock":
+            super().broken(judge, text)
+
+
 class WalkWorld(World):
     """A simulated day whose zones are watched from outside."""
 
@@ -61,6 +74,7 @@ class WalkWorld(World):
         """``found`` is added to; ``step`` may be a core with a planted fault."""
         super().__init__(day, limit_s=WORLD_S, step=step)
         self.found = found
+        self.judges = _Others(self)
         self._people: dict[str, list[Person]] = {}
         self._since: dict[str, float] = {}
         self._safe_since: dict[str, float] = {}
@@ -117,10 +131,11 @@ class WalkWorld(World):
     def _sample(self) -> None:
         for robot in self.robots.values():
             place, speed = robot.where()
-            if self._in_passage(robot):
+            if self._in_passage(robot, CAB_M, DOORWAY_M):
                 self._safe_since[robot.id] = self.agenda.now_s
-                if robot.mind.paused and speed <= CREEP_M_S:
-                    self._paused_badly(robot)
+            stands = robot.mind.paused and speed <= CREEP_M_S
+            if stands and self._in_passage(robot, CAR_M, LEAF_M):
+                self._paused_badly(robot)
             if speed > CREEP_M_S:
                 zone = self.ground.zone_of(place.x_m, place.y_m, place.floor)
                 self._judge(robot, zone.id if zone is not None else "")
@@ -132,7 +147,7 @@ class WalkWorld(World):
             braking_s = robot.body.braking_s(robot.body.speed_mps)
             due_s = max(occupied.since_s + occupied.grace_s, left_s) + PUBLISHED_S + braking_s
             key = (robot.id, zone, occupied.since_s)
-            if self.agenda.now_s > due_s + SAMPLE_S and key not in self._told:
+            if self.agenda.now_s > due_s + ROUNDED_S and key not in self._told:
                 self._told.add(key)
                 late_s = self.agenda.now_s - occupied.since_s
                 self.found.violations.append(
@@ -153,18 +168,18 @@ class WalkWorld(World):
             found.append(_Occupied(blind_s, LEASE_MS / 1_000, "its camera went blind"))
         return found
 
-    def _in_passage(self, robot: Vehicle) -> bool:
-        """In a lift's car or a doorway, in truth."""
+    def _in_passage(self, robot: Vehicle, cab_m: float, doorway_m: float) -> bool:
+        """So near to the middle of a lift's car or of a doorway, in truth."""
         place, _ = robot.where()
         nodes = self.plan.map.nodes
         for node in self.plan.cab_of:
             there = nodes[node]
-            if there.map_id == place.floor and place.distance_m(there.x_m, there.y_m) < CAB_M:
+            if there.map_id == place.floor and place.distance_m(there.x_m, there.y_m) < cab_m:
                 return True
         for start, end in self.plan.door_on:
             one, other = nodes[start], nodes[end]
             middle = (one.x_m + other.x_m) / 2, (one.y_m + other.y_m) / 2
-            if one.map_id == place.floor and place.distance_m(*middle) < DOORWAY_M:
+            if one.map_id == place.floor and place.distance_m(*middle) < doorway_m:
                 return True
         return False
 

@@ -7,8 +7,8 @@ from controller.core.state import Input, Now, SiteState
 
 
 def test_no_robot_drives_in_beside_a_stranger() -> None:
-    found = walk(20)
-    assert found.walks >= 20
+    found = walk(12)
+    assert found.walks >= 12
     assert found.pauses > 0
     assert found.violations == []
     assert found.paused_badly == 0
@@ -24,4 +24,4 @@ def test_a_core_that_forgets_to_pause_is_found_out() -> None:
         )
         return after, kept
 
-    assert walk(20, step=forgetful).violations != []
+    assert walk(12, step=forgetful).violations != []
