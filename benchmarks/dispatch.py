@@ -33,7 +33,7 @@ from zeroentry.simulator.soak import tally
 
 ROBOTS: Final = 50
 ORDERS_FULL: Final = 200
-ORDERS_QUICK: Final = 60
+ORDERS_QUICK: Final = 120
 RUNS_FULL: Final = 5
 RUNS_QUICK: Final = 1
 SEEDS_FULL: Final = 500

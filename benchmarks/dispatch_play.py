@@ -368,6 +368,7 @@ class FirstCome:
 
     def __init__(self) -> None:
         self._masks: dict[tuple[str, ...], int] = {}
+        self._ways: dict[Pair, tuple[str, ...] | None] = {}
 
     def _mask(self, plan: SitePlan, way: tuple[str, ...]) -> int:
         """What a whole way takes."""
@@ -386,7 +387,10 @@ class FirstCome:
                 play.begin(bot, [next(iter(play.waiting.values()))])
 
     def take_up(self, play: Play, bot: Bot, goal: str) -> bool:
-        way = routing.way(play.plan, bot.at, goal)
+        pair = bot.at, goal
+        if pair not in self._ways:
+            self._ways[pair] = routing.way(play.plan, *pair)
+        way = self._ways[pair]
         if way is None:
             return False
         wanted = self._mask(play.plan, way)
