@@ -36,6 +36,10 @@ KITCHEN_BUSY: Final = Sentence(
     zh="厨房正在装餐，排队的机器人已够。",
     en="The kitchen is loading; enough robots wait there already.",
 )
+ONLY_TRAYS: Final = Sentence(
+    zh="空闲的机器人只有敞开的托盘，不能上锁，只送餐。",
+    en="The robots that are free have open trays without a lock; those carry meals only.",
+)
 NEVER_S: Final = 1e7  # stands in the matrix where a robot cannot take a tour
 NO_ONE: Final[Mapping[RobotId, Sentence]] = MappingProxyType({})
 
@@ -45,7 +49,8 @@ class Offer:
     """A robot that can take a tour. ``in_s``: from when; ``node``: where it stands then.
 
     ``compartments``: numbers of those that are free then, checked empty. ``accepted``: deliveries
-    that it has been given and that are not loaded yet: they stand among the asks too.
+    that it has been given and that are not loaded yet: they stand among the asks too. ``locks``:
+    what it carries is behind a lock, so that it may carry more than meals.
     """
 
     robot_id: RobotId
@@ -55,11 +60,15 @@ class Offer:
     battery_percent: float
     charging: bool = False
     accepted: tuple[str, ...] = ()
+    locks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A delivery that wants a robot. The window is that of its arrival at the door."""
+    """A delivery that wants a robot. The window is that of its arrival at the door.
+
+    ``locked``: it must not lie on an open tray.
+    """
 
     delivery_id: str
     room_id: RoomId
@@ -67,6 +76,7 @@ class Ask:
     ordered_utc_ms: UtcMs
     earliest_utc_ms: UtcMs | None = None
     latest_utc_ms: UtcMs | None = None
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +196,8 @@ def _due(
         starts_s = (opens_utc_ms - now_utc_ms) / 1_000 - far_s - drive_s
         if starts_s > 0 and ask.delivery_id not in accepted:
             waiting[ask.delivery_id] = _starts_at(plan, now_utc_ms, starts_s)
+        elif ask.locked and offers and not any(offer.locks for offer in offers):
+            waiting[ask.delivery_id] = ONLY_TRAYS
         else:
             due.append(ask)
     return due, waiting
@@ -384,8 +396,10 @@ def _arrivals(
 
 
 def _trip(plan: SitePlan, offer: Offer, group: _Group, now_utc_ms: UtcMs) -> _Trip | None:
-    """A robot on a group; None when it has not the room, the way or the battery for it."""
+    """A robot on a group; None when it has not the room, lock, way or battery for it."""
     if len(group.asks) > len(offer.compartments):
+        return None
+    if not offer.locks and any(ask.locked for ask in group.asks):
         return None
     kitchen_s = offer.in_s + plan.lanes.to_kitchen[offer.node]
     leaves_s = kitchen_s + LOAD_S * len(group.asks)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from contracts.api import DeliveryState, Sentence
+from contracts.api import DeliveryKind, DeliveryState, Sentence
 from contracts.units import RobotId
 from controller.core import capability, deliveries, fleet
 from controller.core.assignment import LOAD_S, Ask, Offer, Plan, plan_tours
@@ -192,6 +192,7 @@ def ask_of(plan: SitePlan, row: Delivery) -> Ask:
         ordered_utc_ms=row.ordered_utc_ms,
         earliest_utc_ms=window.from_utc_ms if window is not None else None,
         latest_utc_ms=window.until_utc_ms if window is not None else None,
+        locked=row.kind is not DeliveryKind.MEAL,
     )
 
 
@@ -236,6 +237,7 @@ def _offer(  # one reason each
         battery_percent=report.battery_percent,
         charging=report.charging,
         accepted=accepted if in_s == 0 else (),
+        locks=not capability.carries_tray(site.plan.robots[duty.robot_id], duty.declared),
     )
 
 

@@ -121,6 +121,18 @@ def test_what_ends_first_goes_first_when_robots_are_short() -> None:
     assert "robot-1" in found.waiting["d1"].en
 
 
+def test_papers_wait_for_a_robot_that_locks() -> None:
+    papers = replace(ask(1, 3), locked=True)
+    tray = replace(offer(1, "dock-1"), locks=False)
+    found = plan_tours(street(), [tray], [papers], NOW)
+    assert not found.tours
+    assert "carry meals only" in found.waiting["d1"].en
+    (meal,) = plan_tours(street(), [tray], [papers, ask(2, 3)], NOW).tours
+    assert meal.stops == (("d2", 1),)
+    (tour,) = plan_tours(street(), [tray, offer(2, "dock-8")], [papers], NOW).tours
+    assert tour.robot_id == "robot-2"
+
+
 def test_robots_that_cannot_go_are_named_with_their_reasons() -> None:
     unfit = {"robot-9": Sentence(zh="离线", en="off line")}
     full = replace(offer(2, "dock-2"), compartments=())
