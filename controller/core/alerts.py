@@ -12,9 +12,9 @@ from contracts.catalogue import (
     CATALOGUE,
     DISK_FAILING,
     RECORDER_DOWN,
+    facility,
 )
 from contracts.catalogue import RECORDING_GAP as NODE_RECORDING_GAP
-from contracts.catalogue import facility
 from contracts.catalogue.robot import (
     COMPARTMENT_OPEN,
     FAULT,

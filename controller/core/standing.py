@@ -55,7 +55,12 @@ def standing_at(site: SiteState, duty: Duty, live: RobotLive, mono_ms: MonoMs) -
     report = live.report
     if duty.goal is None or duty.mission is not None or report is None:
         return None
-    there = report.standing and report.automatic and duty.at_node == duty.goal.node and live.online(mono_ms)
+    there = (
+        report.standing
+        and report.automatic
+        and duty.at_node == duty.goal.node
+        and live.online(mono_ms)
+    )
     # A cancelled order may leave it between two nodes, the goal being the last it passed.
     there = there and off_m(site, duty.goal.node, report) <= AT_NODE_M
     return duty.goal.node if there else None

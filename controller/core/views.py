@@ -374,9 +374,7 @@ def site_view(site: SiteState, *, demo: bool) -> SiteView:
         time_zone=config.time_zone,
         demo=demo,
         nodes=tuple(
-            MapNodeView(
-                id=node.id, name=node.name, x_m=node.x_m, y_m=node.y_m, map_id=node.map_id
-            )
+            MapNodeView(id=node.id, name=node.name, x_m=node.x_m, y_m=node.y_m, map_id=node.map_id)
             for node in plan.map.nodes.values()
         ),
         edges=tuple(MapEdgeView(start=row.start, end=row.end) for row in plan.map.edges.values()),
