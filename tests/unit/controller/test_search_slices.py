@@ -1,5 +1,7 @@
 """Slices of time cover a range without gap or overlap, newest first, in few steps."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ def test_slices_cover_the_range_once_newest_first(one: int, other: int) -> None:
     found = list(slices(low, high))
     assert 0 < len(found) <= STEPS_MAX
     assert (found[0].high_ms, found[-1].low_ms) == (high, low)
-    for newer, older in zip(found, found[1:], strict=False):
+    for newer, older in pairwise(found):
         assert newer.low_ms == older.high_ms
     assert all(piece.low_ms < piece.high_ms for piece in found)
 
