@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from contracts.api import SessionState
+from contracts.units import UtcMs
 from controller.core import outputs as out
 from controller.core.plan import SitePlan
 from controller.core.sessions import Session
@@ -54,7 +55,7 @@ class Brain:
         room = next(iter(plan.door_nodes), None)
         sessions = {}
         if room is not None:
-            sealed = Session("s1", room, "simulated", 5, UTC_AT_START_MS, "simulator")  # type: ignore[arg-type]
+            sealed = Session("s1", room, "simulated", 5, UtcMs(UTC_AT_START_MS), "simulator")
             sealed = _sealed(sealed)
             sessions[sealed.id] = sealed
         self.state: SiteState = restored(

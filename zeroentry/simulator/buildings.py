@@ -1,7 +1,8 @@
 """Plays doors and lifts as the controller's adapters find them: late, stuck, never wrong."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
 from controller.core.facility_words import (
     CommandFacility,
@@ -13,9 +14,7 @@ from controller.core.facility_words import (
     LiftOrder,
     LiftSaid,
 )
-
-if TYPE_CHECKING:
-    from zeroentry.simulator.world import World
+from zeroentry.simulator.stage import Stage
 
 BOARD_S: Final = 0.06  # a relay board hears and answers
 DOOR_S: Final = 2.5
@@ -27,7 +26,7 @@ SAY_EVERY_S: Final = 30.0
 class Door:
     """One door. It opens while the relay is on, and falls shut without."""
 
-    def __init__(self, name: str, world: "World") -> None:
+    def __init__(self, name: str, world: Stage) -> None:
         """Shut."""
         self.name = name
         self.world = world
@@ -76,7 +75,7 @@ class Door:
 class Lift:
     """One lift, kept from people while a robot has it."""
 
-    def __init__(self, name: str, world: "World") -> None:
+    def __init__(self, name: str, world: Stage) -> None:
         """At the lowest floor, shut."""
         self.name = name
         self.world = world
@@ -111,7 +110,7 @@ class Lift:
             far = abs(self.floors.index(wanted.floor) - self.floors.index(self.floor))
             self.floor = None
             self._changed()
-            self._then(FLOOR_S * far, lambda goal=wanted.floor: self._arrive(goal))  # type: ignore[misc]
+            self._then(FLOOR_S * far, partial(self._arrive, wanted.floor))
 
     def _then(self, wait_s: float, do: Callable[[], None]) -> None:
         self._moving = True
@@ -150,7 +149,7 @@ class Lift:
 class Buildings:
     """All doors, lifts and the fire alarm of a site."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: Stage) -> None:
         """As they stand in the morning."""
         self.world = world
         self.doors = {name: Door(name, world) for name in world.plan.doors}

@@ -7,7 +7,7 @@ whether it still stands by its deliveries. ``tests/simulation/dispatch`` plants 
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from contracts.api import DeliveryState
 from contracts.devices import ZonePolicy
@@ -16,14 +16,11 @@ from controller.core.deliveries import Delivery
 from controller.core.facility_words import DoorPosition
 from controller.core.fleet import Duty
 from zeroentry.simulator import liveness
+from zeroentry.simulator.cameras import Person
 from zeroentry.simulator.outcome import BrokenError, Violation
 from zeroentry.simulator.people import PINS_MAX
+from zeroentry.simulator.stage import Door, Lift, Stage
 from zeroentry.simulator.vehicle import AT_NODE_M, Box, Vehicle
-
-if TYPE_CHECKING:
-    from zeroentry.simulator.buildings import Door, Lift
-    from zeroentry.simulator.cameras import Person
-    from zeroentry.simulator.world import World
 
 TOUCH_M: Final = 0.01
 LOOK_CLOSE_S: Final = 0.02
@@ -56,7 +53,7 @@ class _Held:
 class Judges:
     """All judges of one world."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: Stage) -> None:
         """Nothing has happened."""
         self.world = world
         self._pair: Counter[tuple[str, str]] = Counter()
@@ -163,11 +160,12 @@ class Judges:
 
     def _resources(self, robot: Vehicle) -> set[str]:
         """What a robot has: what it may drive to, and what it stands on in truth."""
-        nodes = self._nodes(robot)
+        nodes = self.nodes_of(robot)
         needs = self.world.plan.needs
         return {name for node in nodes for name in needs.get(node, frozenset({node}))}
 
-    def _nodes(self, robot: Vehicle) -> set[str]:
+    def nodes_of(self, robot: Vehicle) -> set[str]:
+        """What a robot may drive to, and what it stands on in truth."""
         held = self._held.get(robot.id)
         nodes: set[str] = set()
         mind = robot.mind
@@ -233,12 +231,12 @@ class Judges:
         near = self.world.ground.nearest(place.x_m, place.y_m, place.floor)
         return near != node and near not in self.world.plan.cab_of
 
-    def door_shuts(self, door: "Door") -> None:
+    def door_shuts(self, door: Door) -> None:
         """A door begins to close: nobody may be in it."""
         for one, other in self.world.plan.doors[door.name].ways:
             self._nobody_between(one, other, f"door {door.name} shuts")
 
-    def lift_shuts(self, lift: "Lift") -> None:
+    def lift_shuts(self, lift: Lift) -> None:
         """A lift's door begins to close: nobody may be in it."""
         if lift.floor is None:
             return
@@ -267,7 +265,7 @@ class Judges:
 
     # --- zones --------------------------------------------------------------------------------
 
-    def person(self, person: "Person", *, came: bool) -> None:
+    def person(self, person: Person, *, came: bool) -> None:
         """Somebody comes into a zone, or leaves it."""
         zone = self.world.plan.zone_at.get(person.node)
         if zone is None or zone.policy is ZonePolicy.OPEN or zone.seen_by is None:

@@ -1,15 +1,13 @@
 """Judges that what can go on goes on: a robot with work and a free way moves within a bound."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from contracts.api import DeliveryState
 from contracts.devices import ZonePolicy
 from controller.core.fleet import Duty
 from zeroentry.simulator.outcome import BrokenError, Violation
+from zeroentry.simulator.stage import Stage
 from zeroentry.simulator.vehicle import Vehicle
-
-if TYPE_CHECKING:
-    from zeroentry.simulator.world import World
 
 STALL_S: Final = 150.0
 """A robot that was refused an order tries again after 15 s; a lift comes within a minute."""
@@ -21,7 +19,7 @@ BATTERY_FIT: Final = 40.0
 class Liveness:
     """Looks every few seconds for who stands although nothing holds it."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: Stage) -> None:
         """Everybody has just moved."""
         self.world = world
         self._excused: dict[str, float] = {}
@@ -121,7 +119,7 @@ class Liveness:
                 # It is gone, but only a person knows: what it had stays taken.
                 blocked |= self._kept_for(other)
             elif other.id in held or not self._goal(other):
-                blocked |= world.judges._nodes(other)  # noqa: SLF001  # two parts of one judge
+                blocked |= world.judges.nodes_of(other)
         for zone in world.plan.zones.values():
             unseen = world.cameras.blind_since(zone.seen_by) is not None or zone.seen_by is None
             if zone.policy is not ZonePolicy.OPEN and (unseen or self._peopled(zone.seen_by)):

@@ -6,7 +6,8 @@ They act on what they see before them, and on what the kitchen's page and the do
 import random
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
 from contracts.api import DeliveryBody, DeliveryKind, DeliveryState, OrderLine
 from contracts.api.menu import DEFAULT_DISHES
@@ -14,10 +15,8 @@ from controller.core.outputs import Accepted, Refused
 from controller.core.state import DeliveryCancelled, DeliveryLoaded, DeliveryOrdered, PinTried
 from zeroentry.simulator.cameras import Person
 from zeroentry.simulator.script import Expert, Kitchen, OrderPlan
+from zeroentry.simulator.stage import Stage
 from zeroentry.simulator.vehicle import Box, Vehicle
-
-if TYPE_CHECKING:
-    from zeroentry.simulator.world import World
 
 AGAIN_S: Final = 10.0
 AGAIN_MAX: Final = 30
@@ -34,7 +33,7 @@ MEAL: Final = (
 class People:
     """All people of a world. What they truly did is kept for the judges."""
 
-    def __init__(self, world: "World", rng: random.Random) -> None:
+    def __init__(self, world: Stage, rng: random.Random) -> None:
         """Nobody is there yet."""
         self.world = world
         self._rng = rng
@@ -179,7 +178,7 @@ class People:
             door = self.world.plan.door_nodes[plan.room_id]
             if robot.at(door):
                 self._coming.add(plan.id)
-                self._soon(plan.come_s, lambda p=plan: self._at_panel(robot, p, AGAIN_MAX))  # type: ignore[misc]
+                self._soon(plan.come_s, partial(self._at_panel, robot, plan, AGAIN_MAX))
 
     def _at_panel(self, robot: Vehicle, plan: OrderPlan, times: int) -> None:
         door = self.world.plan.door_nodes[plan.room_id]

@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -11,12 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from runtime.clock import SystemClock
 from zeroentry.simulator import world
 from zeroentry.simulator.outcome import Outcome
 from zeroentry.simulator.script import draw
 
 BATCH: Final = 20
-TOLD_EVERY_S: Final = 15.0
+TOLD_EVERY_MS: Final = 15_000
 SHOWN_MAX: Final = 20
 
 Row = dict[str, object]
@@ -36,13 +36,14 @@ def play(seeds: Sequence[int]) -> list[Row]:
 
 
 def _play(seed: int) -> Row:
-    began = time.perf_counter()
+    clock = SystemClock()
+    began_ms = clock.mono_ms()
     try:
         outcome = world.run(draw(seed))
-    except Exception as error:  # noqa: BLE001  # whatever the core raises is what is looked for
+    except Exception as error:  # noqa: BLE001  # boundary: what the core raises is what is looked for
         return {
             "seed": seed, "map": "", "judge": "raised", "text": repr(error)[:300],
-            "simulated_s": 0.0, "wall_s": time.perf_counter() - began, "counts": {},
+            "simulated_s": 0.0, "wall_s": (clock.mono_ms() - began_ms) / 1000, "counts": {},
         }  # fmt: skip
     bad = outcome.violation
     return {
@@ -111,7 +112,8 @@ def soak(seeds: range, *, jobs: int, state: Path, say: Callable[[str], None]) ->
         say(f"{len(rows)} of {len(seeds)} seeds were played before ({state})")
     state.parent.mkdir(parents=True, exist_ok=True)
     batches = [left[at : at + BATCH] for at in range(0, len(left), BATCH)]
-    told_s = time.monotonic()
+    clock = SystemClock()
+    told_ms = clock.mono_ms()
     context = multiprocessing.get_context("spawn")
     workers = jobs or len(os.sched_getaffinity(0))
     with state.open("a") as file, ProcessPoolExecutor(workers, mp_context=context) as pool:
@@ -122,8 +124,8 @@ def soak(seeds: range, *, jobs: int, state: Path, say: Callable[[str], None]) ->
                 if row["judge"]:
                     say(f"{row['judge']}: {row['text']}\n    {replay(row)}")
             file.flush()
-            if time.monotonic() - told_s > TOLD_EVERY_S:
-                told_s = time.monotonic()
+            if clock.mono_ms() - told_ms > TOLD_EVERY_MS:
+                told_ms = clock.mono_ms()
                 say(f"{len(rows)} of {len(seeds)} seeds")
     return _sum_up(rows, say)
 

@@ -1,13 +1,11 @@
 """Plays the supervisor: looks at what stands alarmed, and lets it go on."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from controller.core.facility_words import FireReleased
 from controller.core.fleet_inputs import RobotCleared
 from controller.core.outputs import Accepted
-
-if TYPE_CHECKING:
-    from zeroentry.simulator.world import World
+from zeroentry.simulator.stage import Stage
 
 LOOKS_AFTER_S: Final = 40.0
 """From an alert to somebody who has looked at the robot or the alarm."""
@@ -16,7 +14,7 @@ LOOKS_AFTER_S: Final = 40.0
 class Supervisor:
     """One person who answers alerts, in the order in which they come."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: Stage) -> None:
         """Nothing stands."""
         self.world = world
         self._since: dict[str, float] = {}

@@ -1,14 +1,13 @@
 """Lets happen to a world what its script says goes wrong, and lets it be right again."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
 from contracts.vda5050.state import ConnectionState
 from zeroentry.simulator.script import Fault, FaultKind
+from zeroentry.simulator.stage import Stage
 from zeroentry.simulator.vehicle import Vehicle, lying
-
-if TYPE_CHECKING:
-    from zeroentry.simulator.world import World
 
 KEEPALIVE_S: Final = 15.0
 """After this the broker says the robot's last will."""
@@ -19,7 +18,7 @@ BATTERY_FOUND: Final = 9.0
 class Troubles:
     """All faults of a day."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: Stage) -> None:
         """None has begun."""
         self.world = world
         self.pending = len(world.script.faults)
@@ -30,7 +29,7 @@ class Troubles:
     def begin(self) -> None:
         """Put them on the agenda."""
         for fault in self.world.script.faults:
-            self.world.agenda.at(fault.at_s, lambda row=fault: self._start(row))  # type: ignore[misc]
+            self.world.agenda.at(fault.at_s, partial(self._start, fault))
 
     def of(self, name: str) -> bool:
         """Whether something is wrong with a robot, a door, a lift."""

@@ -5,9 +5,9 @@ step, which knows nothing of it.
 """
 
 import random
-import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from contracts.observations import RoomObservation
@@ -20,6 +20,7 @@ from controller.core.fleet import RobotReport
 from controller.core.fleet_inputs import RobotDeclared
 from controller.core.plan import SitePlan
 from controller.core.state import Input, Observed, RobotConnected, RobotReported
+from runtime.clock import SystemClock
 from zeroentry.simulator.agenda import Agenda
 from zeroentry.simulator.brain import Brain, Step
 from zeroentry.simulator.buildings import Buildings
@@ -95,13 +96,14 @@ class World:
 
     def run(self) -> Outcome:
         """Play the day to its end, or to the first violation."""
-        began = time.perf_counter()
+        clock = SystemClock()
+        began_ms = clock.mono_ms()
         violation: Violation | None = None
         for robot in self.robots.values():
             self.connect(robot, ConnectionState.ONLINE)
             robot.tell()
         for order in self.script.orders:
-            self.agenda.at(order.at_s, lambda plan=order: self.people.order(plan))  # type: ignore[misc]
+            self.agenda.at(order.at_s, partial(self.people.order, order))
         self.troubles.begin()
         self.buildings.begin()
         try:
@@ -110,7 +112,7 @@ class World:
         except BrokenError as broken:
             violation = broken.violation
             self.trace.tell(self.agenda.now_s, "VIOLATION {}: {}", violation.judge, violation.text)
-        return self._outcome(violation, time.perf_counter() - began)
+        return self._outcome(violation, (clock.mono_ms() - began_ms) / 1000)
 
     def _play(self) -> None:
         quiet = 0

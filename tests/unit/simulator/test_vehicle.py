@@ -54,8 +54,14 @@ class Yard:
         rows = tuple(OrderNode(node, seq, released) for node, seq, released in nodes)
         self.robot.take_order(PublishOrder("robot-1", name, update, rows))
 
-    def act(self, kind: ActionKind, name: str, **more: OpenCompartment | LockCompartment) -> None:
-        self.robot.take_action(PublishAction("robot-1", name, kind, **more))  # type: ignore[arg-type]
+    def act(
+        self,
+        kind: ActionKind,
+        name: str,
+        opens: OpenCompartment | None = None,
+        locks: LockCompartment | None = None,
+    ) -> None:
+        self.robot.take_action(PublishAction("robot-1", name, kind, opens=opens, locks=locks))
 
     def status(self, name: str) -> ActionStatus:
         return next(row.status for row in self.robot.report().actions if row.action_id == name)
