@@ -320,13 +320,19 @@ def test_a_robot_charges_when_it_is_idle_and_does_not_set_out_when_low(battery: 
     day = Day(order(1), battery=battery)
     day.world.limit_s = 400.0
     started: list[str | None] = []
-    day.look(60, lambda state: started.append(state.deliveries["d1"].robot_id))
+    charges: list[bool] = []
+
+    def look(state: SiteState) -> None:
+        started.append(state.deliveries["d1"].robot_id)
+        report = state.robots["robot-1"].report
+        assert report is not None
+        charges.append(report.charging)
+
+    day.look(60, look)
     day.world.run()
-    assert started == ([None] if battery < 25 else ["robot-1"])
-    if battery < 25:
-        live = day.state.robots["robot-1"].report
-        assert live is not None
-        assert live.charging
+    low = battery < 25
+    assert started == ([None] if low else ["robot-1"])
+    assert charges == [low]
 
 
 @pytest.mark.parametrize(
