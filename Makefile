@@ -18,7 +18,7 @@ demo: ## install into .venv and run a whole site in your browser, until Ctrl-C
 	@deploy/setup/demo-system.sh && deploy/setup/bootstrap.sh demo && exec .venv/bin/zeroentry demo $${CAMERA:+--camera "$$CAMERA"} $${PORT:+--port "$$PORT"}
 
 test: ## everything that CI runs, in under 20 minutes; installs a browser and a broker by apt-get
-	@deploy/setup/test-system.sh && deploy/setup/bootstrap.sh dev && exec .venv/bin/python tests/run.py $(SUITES)
+	@deploy/setup/test-system.sh && deploy/setup/bootstrap.sh dev && deploy/setup/bootstrap.sh robot && exec .venv/bin/python tests/run.py $(SUITES)
 
 check: ## format, lint, types, import rules and unit tests: what to run before a commit
 	@deploy/setup/bootstrap.sh dev && exec .venv/bin/python tests/run.py format lint types imports unit
@@ -33,5 +33,5 @@ lock: ## choose versions anew: requirements/*.txt from pyproject.toml (UPGRADE=1
 	@exec deploy/setup/lock.sh $${UPGRADE:+--upgrade}
 
 clean: ## remove .venv, builds and caches; what was recorded (var/) stays
-	rm -rf .venv build dist .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-robot build dist .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

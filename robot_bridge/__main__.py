@@ -6,8 +6,9 @@ import os
 import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
@@ -21,6 +22,7 @@ from robot_bridge.core.vehicle import Pose
 from robot_bridge.core.work import Mission, resume
 from robot_bridge.memory import FileMemory, Kept, recall
 from robot_bridge.ports import MemoryLost, Vehicle
+from robot_bridge.sensed import Sensed
 from robot_bridge.service import BridgeService, Intervals, Robot, connection_message, stamp
 from robot_bridge.settings import BridgeSettings
 from robot_bridge.sim import FaultScript, SimVehicle
@@ -31,6 +33,9 @@ from runtime.mqtt import MqttSession, MqttSettings, Outgoing
 from runtime.settings import Problem, SettingsError, check, load, parse_yaml_strict
 from runtime.supervise import run_service
 from runtime.tokens import run_key
+
+if TYPE_CHECKING:
+    from robot_bridge.ros import RosVehicle
 
 MAP_MAX_BYTES: Final = 32 * 1024 * 1024  # 20,000 nodes, the most that a map may have, are below 10
 MEMORY_FILE: Final = "robot.json"
@@ -100,7 +105,6 @@ async def main(settings: BridgeSettings, watch: Callable[[Vehicle], Vehicle] = _
     settings = scripted(settings)
     configure("robot_bridge", json=settings.log_json, level=settings.log_level)
     clock = SystemClock()
-    address = settings.identity.address
     try:
         memory = FileMemory(settings.data_dir / MEMORY_FILE)
         kept = recall(memory)
@@ -109,7 +113,19 @@ async def main(settings: BridgeSettings, watch: Callable[[Vehicle], Vehicle] = _
         raise _unusable(settings.data_dir, "data_dir", str(lost), hint) from lost
     nodes = map_nodes(settings)
     maps = tuple(sorted({node.map_id for node in nodes.values()}))
-    vehicle, mission = restore(settings, start_pose(settings, nodes), kept, maps)
+    start = start_pose(settings, nodes)
+    if settings.vehicle == "ros":
+        with closing(ros_vehicle(settings, start, kept, maps, clock)) as robot:
+            await _serve(settings, memory, watch(robot), mission_of(settings, start, kept), clock)
+        return
+    vehicle, mission = restore(settings, start, kept, maps)
+    await _serve(settings, memory, watch(vehicle), mission, clock)
+
+
+async def _serve(
+    settings: BridgeSettings, memory: FileMemory, vehicle: Vehicle, mission: Mission, clock: Clock
+) -> None:
+    address = settings.identity.address
     version = settings.identity.vda5050_version
     session = RobotSession(settings.mqtt, clock, address, random.Random(), version)
     service = BridgeService(
@@ -117,7 +133,7 @@ async def main(settings: BridgeSettings, watch: Callable[[Vehicle], Vehicle] = _
         mission,
         bus=session,
         clock=clock,
-        vehicle=watch(vehicle),
+        vehicle=vehicle,
         memory=memory,
         metrics=Metrics(),
     )
@@ -185,9 +201,42 @@ def restore(
         )
     except ValidationError as error:
         raise _unusable(settings.data_dir, "data_dir", str(error), "its own memory") from error
+    return vehicle, mission_of(settings, start, kept)
+
+
+def mission_of(settings: BridgeSettings, start: Pose, kept: Kept | None) -> Mission:
+    """The robot's work: as it was kept, or none yet."""
     if kept is not None:
-        return vehicle, resume(kept.mission)
-    return vehicle, Mission(Progress(last_node_id=settings.start_node, last_node_pose=start))
+        return resume(kept.mission)
+    return Mission(Progress(last_node_id=settings.start_node, last_node_pose=start))
+
+
+def ros_vehicle(
+    settings: BridgeSettings, start: Pose, kept: Kept | None, maps: tuple[str, ...], clock: Clock
+) -> "RosVehicle":
+    """The robot behind ROS 2.
+
+    Raises:
+        SettingsError: ROS is not installed here, or the maps of ROS are not those of the site.
+    """
+    named = settings.ros.maps
+    if named and set(named) != set(maps):
+        off = ", ".join(sorted(set(named) ^ set(maps)))
+        message = f"ros.maps and the site's map differ in {off}"
+        raise _unusable(settings.map_file, "ros.maps", message, f"each of {', '.join(maps)}")
+    try:
+        from robot_bridge.ros import RosUnusable, RosVehicle  # noqa: PLC0415 # without ROS: `sim`
+    except ImportError as error:
+        hint = "deploy/setup/bootstrap.sh robot, or source ROS first"
+        raise _unusable(Path("bridge"), "vehicle", f"ROS is not here: {error}", hint) from error
+    try:
+        memory = kept.vehicle if kept else None
+        sensed = Sensed(settings.ros, start, maps, settings.compartments, memory)
+        return RosVehicle(settings.ros, sensed, clock)
+    except ValidationError as error:
+        raise _unusable(settings.data_dir, "data_dir", str(error), "its own memory") from error
+    except RosUnusable as error:
+        raise _unusable(Path("bridge"), "ros", str(error), "see docs/guide/ros.md") from error
 
 
 def robot_of(settings: BridgeSettings, key: bytes | None) -> Robot:
@@ -208,11 +257,12 @@ def robot_of(settings: BridgeSettings, key: bytes | None) -> Robot:
 
 
 def _body(settings: BridgeSettings) -> Body:
+    moves = settings.ros if settings.vehicle == "ros" else settings.sim
     return Body(
         series_name=settings.identity.series_name,
-        speed_max_mps=settings.sim.speed_mps,
-        acceleration_mps2=settings.sim.acceleration_mps2,
-        deceleration_mps2=settings.sim.deceleration_mps2,
+        speed_max_mps=moves.speed_mps,
+        acceleration_mps2=moves.acceleration_mps2,
+        deceleration_mps2=moves.deceleration_mps2,
         length_m=settings.length_m,
         width_m=settings.width_m,
         height_m=settings.height_m,

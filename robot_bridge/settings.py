@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from contracts.envelope import Strict
 from contracts.vda5050.topics import VehicleAddress
 from contracts.vda5050.versions import VdaVersion, vehicle_address
+from robot_bridge.ros_settings import RosSettings
 from robot_bridge.sim import SimSettings
 from runtime.mqtt import MqttSettings
 
@@ -43,8 +44,10 @@ class BridgeSettings(Strict):
     start_node: str = Field(min_length=1, max_length=64)
     """Where the robot stands at its very first start; after that it remembers."""
     start_theta_rad: float = Field(default=0.0, ge=-3.1416, le=3.1416)
-    vehicle: Literal["sim"] = "sim"
+    vehicle: Literal["sim", "ros"] = "sim"
     sim: SimSettings = SimSettings()
+    ros: RosSettings = RosSettings()
+    """A robot that runs ROS 2; the bridge then needs the environment of requirements/robot.txt."""
     fault_file: Path | None = None
     """Faults of the simulated robot by time, a YAML file (`faults:`); added to those of `sim`."""
     compartments: int = Field(default=1, ge=1, le=16)
@@ -61,9 +64,9 @@ class BridgeSettings(Strict):
 
     @field_validator("vehicle", mode="before")
     @classmethod
-    def _only_sim(cls, value: object) -> object:
-        if value != "sim":
-            raise ValueError(f"{value!r:.40}: `sim` is the only vehicle that this version drives")
+    def _sim_or_ros(cls, value: object) -> object:
+        if value not in ("sim", "ros"):
+            raise ValueError(f"{value!r:.40}: this version drives `sim` and `ros`")
         return value
 
     @model_validator(mode="after")

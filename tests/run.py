@@ -100,6 +100,8 @@ RECORDING: Final = tuple(
     for name in ("copies", "edge_recorder", "onvif", "pickups", "recorder_hostile", "recording")
 )
 
+ROS: Final = "tests/integration/ros"
+
 SUITES: Final = (
     whole("format", 15, "ruff", "format", "--check", "."),
     whole("lint", 25, "ruff", "check", "."),
@@ -112,9 +114,10 @@ SUITES: Final = (
         "integration",
         240,
         "tests/integration",
-        *(f"--ignore={path}" for path in RECORDING),
+        *(f"--ignore={path}" for path in (*RECORDING, ROS)),
     ),
     pytests("recording", 300, *RECORDING, lane=Lane.WAITS),
+    pytests("ros", 70, ROS, lane=Lane.WAITS),
     pytests("browser", 470, "tests/browser", lane=Lane.WAITS),
     # The day with kills holds every step of the day without (`zeroentry demo --check` alone).
     whole("demo-chaos", 120, *DEMO_CHECK, "build/demo-chaos.json", "--chaos", lane=Lane.ALONE),

@@ -1,25 +1,29 @@
 #!/bin/sh
 # Makes .venv hold exactly what one lock names, and the project itself: deploy/setup/bootstrap.sh
-# [demo|dev|edge|controller]. Needs no root and no compiler. A second run finds its stamp and ends
+# [demo|dev|edge|controller|robot]. ROS (robot) lives apart, in .venv-robot (docs/adr/0005). Needs no root and no compiler. A second run finds its stamp and ends
 # at once; a run that was interrupted starts afresh.
 set -eu
 cd "$(dirname "$0")/../.."
 . deploy/setup/apt.sh
 
 extra=${1:-demo}
-venv=${VENV:-.venv}
+case $extra in
+robot) venv=${VENV:-.venv-robot} ;;
+*) venv=${VENV:-.venv} ;;
+esac
 lock=requirements/$extra.txt
 stamp=$venv/.zero-entry
 busy=$venv/.zero-entry-unfinished
 
 # Measured on 2026-11-22, Python 3.11 on x86_64: the sum of the wheels.
 case $extra in
-demo) size_mb=207 ;;
-dev) size_mb=290 ;;
-edge) size_mb=182 ;;
-controller) size_mb=41 ;;
+demo) size_mb=264 ;;
+dev) size_mb=405 ;;
+edge) size_mb=207 ;;
+controller) size_mb=127 ;;
+robot) size_mb=160 ;;
 *)
-    echo "bootstrap: no lock for '$extra'; there are: demo dev edge controller" >&2
+    echo "bootstrap: no lock for '$extra'; there are: demo dev edge controller robot" >&2
     exit 2
     ;;
 esac

@@ -239,7 +239,7 @@ async def test_a_clean_stop_says_offline_and_a_factsheet_comes_on_request(site: 
 async def test_settings_that_cannot_work_end_in_one_line_each(tmp_path: Path) -> None:
     file = write_settings(tmp_path, 1)
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    content |= {"vehicle": "ros", "start_nod": "home"}
+    content |= {"vehicle": "rocket", "start_nod": "home"}
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -252,6 +252,6 @@ async def test_settings_that_cannot_work_end_in_one_line_each(tmp_path: Path) ->
     )
     _, said = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 2
-    assert b"`sim` is the only vehicle" in said
+    assert b"this version drives `sim` and `ros`" in said
     assert b"start_node" in said
     assert b"Traceback" not in said

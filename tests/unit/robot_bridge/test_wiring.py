@@ -6,11 +6,12 @@ import pytest
 from pydantic import ValidationError
 
 from contracts.units import MonoMs
-from robot_bridge.__main__ import map_nodes, restore, scripted, start_pose
+from robot_bridge.__main__ import map_nodes, restore, ros_vehicle, scripted, start_pose
 from robot_bridge.core.vehicle import Pose
 from robot_bridge.memory import FileMemory, Kept, recall, retain
 from robot_bridge.settings import BridgeSettings, RobotIdentity
 from robot_bridge.sim import FaultKind
+from runtime.clock import SystemClock
 from runtime.mqtt import MqttSettings
 from runtime.settings import SettingsError
 from tests.unit.robot_bridge.scenes import order
@@ -78,9 +79,23 @@ def test_a_vehicle_that_lost_its_mind_is_not_put_at_the_start(tmp_path: Path) ->
         restore(settings, start_pose(settings, map_nodes(settings)), Kept(mission, '{"pose": 1}'))
 
 
-def test_the_simulated_robot_is_the_only_vehicle(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="`sim` is the only vehicle"):
-        settings_of(tmp_path, vehicle="ros")
+def test_a_vehicle_that_there_is_not_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="drives `sim` and `ros`"):
+        settings_of(tmp_path, vehicle="rocket")
+
+
+def test_ros_maps_are_those_of_the_site(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, vehicle="ros", ros={"maps": {"floor-9": {}}})
+    start = start_pose(settings, map_nodes(settings))
+    with pytest.raises(SettingsError, match="floor-9"):
+        ros_vehicle(settings, start, None, ("floor-1",), SystemClock())
+
+
+def test_without_ros_the_bridge_says_how_to_get_it(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, vehicle="ros")
+    start = start_pose(settings, map_nodes(settings))
+    with pytest.raises(SettingsError, match="bootstrap"):
+        ros_vehicle(settings, start, None, ("floor-1",), SystemClock())
 
 
 def test_faults_come_from_a_file_beside_those_of_the_settings(tmp_path: Path) -> None:
