@@ -635,7 +635,7 @@ class RosVehicle:
             self._executor.spin()
         except ExternalShutdownException:
             return
-        except Exception as error:  # whatever it is: `observe` must tell it
+        except Exception as error:  # boundary: `observe` tells it, and the process ends
             log.exception("ros_thread_died")
             self._broken = error
 
