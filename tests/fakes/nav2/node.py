@@ -68,6 +68,7 @@ class FakeRobot(Node):  # type: ignore[misc] # rclpy publishes no types
         self.speed = float(settings.get("speed", 1.0))
         self.x, self.y, self.theta = (float(v) for v in settings.get("pose", (0.0, 0.0, 0.0)))
         self.v = 0.0
+        self.origin = (-1.0, 2.0)
         self.lock = threading.RLock()
         self.goal: Goal | None = None
         self.goals: list[Goal] = []
@@ -149,7 +150,10 @@ class FakeRobot(Node):  # type: ignore[misc] # rclpy publishes no types
 
     def placed(self, said: PoseWithCovarianceStamped) -> None:
         with self.lock:
-            self.x, self.y = said.pose.pose.position.x, said.pose.pose.position.y
+            x, y = said.pose.pose.position.x, said.pose.pose.position.y
+            # The robot is elsewhere on the map, but its wheels have not turned.
+            self.origin = (self.origin[0] + x - self.x, self.origin[1] + y - self.y)
+            self.x, self.y = x, y
             turn = said.pose.pose.orientation
             self.theta = 2 * math.atan2(turn.z, turn.w)
             self.lost = False
@@ -266,11 +270,11 @@ class FakeRobot(Node):  # type: ignore[misc] # rclpy publishes no types
             self.publish_odom()
 
     def publish_odom(self) -> None:
-        """The odometry's origin lies at (-1, 2), turned by 0.5 rad: not where the map's is."""
+        """The odometry's origin is turned by 0.5 rad, and not where the map's is."""
         said = Odometry()
         said.header.frame_id, said.child_frame_id = "odom", "base_footprint"
         said.header.stamp = self.get_clock().now().to_msg()
-        dx, dy = self.x + 1.0, self.y - 2.0
+        dx, dy = self.x - self.origin[0], self.y - self.origin[1]
         cos, sin = math.cos(-0.5), math.sin(-0.5)
         said.pose.pose.position.x = cos * dx - sin * dy
         said.pose.pose.position.y = sin * dx + cos * dy

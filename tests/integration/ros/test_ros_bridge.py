@@ -1,24 +1,17 @@
 """The bridge on real rclpy drives a faked robot in another process, by both ways of Nav2."""
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from contracts.vda5050.topics import VdaKind
-from tests.fakes.nav2.site import RosSite, ros_site
+from tests.fakes.nav2.site import RosSite
 from tests.fakes.waiting import elapsed_s, until
 from tests.unit.robot_bridge.scenes import order
 
 pytestmark = pytest.mark.system
 
 CANCEL_WITHIN_MS = 200
-
-
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[RosSite]:
-    async with ros_site(tmp_path, "topic", {}) as made:
-        yield made
 
 
 async def test_an_order_becomes_goals_and_arrival_and_cancel_stops_it(
@@ -46,3 +39,70 @@ async def test_an_order_becomes_goals_and_arrival_and_cancel_stops_it(
     assert cancel_ms <= CANCEL_WITHIN_MS
     assert not site.state.driving
     assert site.state.node_states == ()
+
+
+async def test_an_aborted_goal_is_given_again_then_told_and_nav2_may_die(site: RosSite) -> None:
+    await site.start_robot(speed=2.0)
+    await site.start_bridge(goal_retries=1, goal_retry_ms=100)
+    await site.ready()
+    await site.fake.do(abort=1)
+    await site.say(VdaKind.ORDER, order(("home", "a"), order_id="o1"))
+    await site.at("a")
+    assert len(site.fake.of("goal")) == 2
+    assert not site.errors()
+    await site.fake.do(abort=2)
+    await site.say(VdaKind.ORDER, order(("a", "b"), order_id="o2"))
+    await until(lambda: "driveFailed" in site.errors(), within_s=5, what="driveFailed")
+    told = next(row for row in site.state.errors if row.error_type == "driveFailed")
+    assert told.error_description is not None
+    assert "aborted" in told.error_description
+    await until(lambda: site.state.driving, within_s=10, what="it is begun again")
+    await site.kill(site.fake.process)
+    await until(lambda: "navigationDown" in site.errors(), within_s=10, what="Nav2 is missed")
+    x = site.state.agv_position.x if site.state.agv_position else 4.0
+    await site.start_robot(speed=2.0, pose=[x, 0.0, 0.0])
+    await site.at("b", within_s=30)
+    await until(lambda: not site.errors(), within_s=5, what="all is well again")
+    assert site.state.node_states == ()
+
+
+async def test_what_the_robot_finds_wrong_is_told_and_holds_it(plain_site: RosSite) -> None:
+    site = plain_site
+    await site.start_robot(speed=2.0)
+    await site.start_bridge()
+    await site.ready()
+    await site.fake.do(battery=0.1)
+    await until(lambda: "batteryLow" in site.errors(), within_s=5, what="battery low")
+    await until(lambda: site.state.battery_state.battery_charge == 10, within_s=5, what="10 %")
+    await site.fake.do(battery=0.8, error="no scan")
+    await until(lambda: site.errors() == {"diagnostics"}, within_s=5, what="diagnostics")
+    await site.fake.do(error="", deviation=2.0)
+    await until(lambda: "localizationLost" in site.errors(), within_s=5, what="lost")
+    await site.say(VdaKind.ORDER, order(("home", "a"), order_id="o1"))
+    await until(lambda: "noRouteError" in site.errors(), within_s=5, what="no order while lost")
+    await site.fake.do(deviation=0.1)
+    await until(lambda: "localizationLost" not in site.errors(), within_s=5, what="found again")
+    await site.say(VdaKind.ORDER, order(("home", "a"), order_id="o2"))
+    await until(lambda: site.state.driving, within_s=5, what="driving")
+    await site.fake.do(stop=True)
+    await until(lambda: "emergencyStop" in site.errors(), within_s=5, what="stop is told")
+    await until(lambda: not site.state.driving, within_s=5, what="the robot stands")
+    await until(lambda: site.fake.of("cancel"), within_s=2, what="its goal is cancelled")
+    await site.fake.do(stop=False)
+    await site.at("a")
+
+
+async def test_a_pose_on_another_floor_switches_the_map(plain_site: RosSite) -> None:
+    site = plain_site
+    await site.start_robot()
+    maps = {"floor-1": {}, "floor-2": {"x_m": 10.0, "ros_map": "second"}}
+    await site.start_bridge(maps=maps)
+    await site.ready()
+    await site.act("initPosition", "i1", x=4.0, y=0.0, theta=0.0, mapId="floor-2", lastNodeId="a-2")
+    await until(lambda: site.finished("i1"), within_s=10, what="the pose is taken")
+    assert [row["name"] for row in site.fake.of("map")][:1] == ["second"]
+    placed = site.fake.of("placed")[0]
+    assert (placed["x"], placed["y"]) == (14.0, 0.0)
+    where = site.state.agv_position
+    assert where is not None
+    assert (where.map_id, round(where.x, 1)) == ("floor-2", 4.0)
