@@ -18,6 +18,7 @@ has git || missing="$missing git"
     missing="$missing libatomic1"
 # PyAudio is built from source against PortAudio; pickups are tested on a real PulseAudio.
 has gcc || missing="$missing gcc"
+has g++ || missing="$missing g++" # what ROS's generators write is C and C++
 [ -f /usr/include/portaudio.h ] || missing="$missing portaudio19-dev"
 python3 -c 'import os, sysconfig, sys
 sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
