@@ -47,7 +47,7 @@ class Lane(StrEnum):
     """Beside what a suite runs, on a machine of two cores: the first lane computes.
 
     The second waits for browsers and cameras, the third for robots that drive in real time, for
-    brokers and for killed processes to come back: it takes hardly any of the processor.
+    brokers and for killed processes to come back: it takes little of the processor.
     """
 
     COMPUTES = "computes"
@@ -121,20 +121,21 @@ SUITES: Final = (
     whole("types", 80, "mypy", lane=Lane.WAITS),
     whole("imports", 20, "lint-imports"),
     pytests("unit", 390, "tests/unit", "tests/test_house_rules.py"),
-    pytests("simulation", 90, "tests/simulation", "--ignore=tests/simulation/dispatch"),
+    pytests("simulation", 130, "tests/simulation", "--ignore=tests/simulation/dispatch"),
     pytests("dispatch", 260, "tests/simulation/dispatch"),
     pytests(
         "integration",
         220,
         "tests/integration",
         *(f"--ignore={path}" for path in (*RECORDING, *DRIVING, ROS)),
+        lane=Lane.DRIVES,
     ),
     pytests("recording", 300, *RECORDING, lane=Lane.WAITS),
-    pytests("browser", 520, "tests/browser", lane=Lane.WAITS),
+    pytests("browser", 540, "tests/browser", lane=Lane.WAITS),
     pytests("ros", 90, ROS, lane=Lane.DRIVES),
     pytests("driving", 260, *DRIVING, lane=Lane.DRIVES),
     # The day with kills holds every step of the day without (`zeroentry demo --check` alone).
-    whole("demo-chaos", 120, *DEMO_CHECK, "build/demo-chaos.json", "--chaos", lane=Lane.ALONE),
+    whole("demo-chaos", 130, *DEMO_CHECK, "build/demo-chaos.json", "--chaos", lane=Lane.ALONE),
 )
 
 LIMIT_S: Final = 1_200.0
