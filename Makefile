@@ -1,13 +1,13 @@
 # Zero Entry. `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench soak clean help lock
+.PHONY: demo test test-ros check bench soak clean help lock
 
 export CAMERA PORT UPGRADE SEEDS JOBS
 
 help: ## what there is (this page)
 	@echo "Zero Entry: guards closed bid-evaluation rooms"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  make demo CAMERA=rtsp://HOST/PATH    your own camera in a room of the demo;"
 	@echo "                                       a video file or /dev/video0 works as well"
@@ -18,7 +18,10 @@ demo: ## install into .venv and run a whole site in your browser, until Ctrl-C
 	@deploy/setup/demo-system.sh && deploy/setup/bootstrap.sh demo && exec .venv/bin/zeroentry demo $${CAMERA:+--camera "$$CAMERA"} $${PORT:+--port "$$PORT"}
 
 test: ## everything that CI runs, in under 20 minutes; installs a browser and a broker by apt-get
-	@deploy/setup/test-system.sh && deploy/setup/bootstrap.sh dev && deploy/setup/bootstrap.sh robot && exec .venv/bin/python tests/run.py $(SUITES)
+	@deploy/setup/test-system.sh && deploy/setup/bootstrap.sh dev && exec .venv/bin/python tests/run.py $(SUITES)
+
+test-ros: ## the bridge on real ROS 2, in .venv-robot; not part of `make test` yet
+	@deploy/setup/test-system.sh && deploy/setup/bootstrap.sh dev && deploy/setup/bootstrap.sh robot && exec .venv/bin/python tests/run.py ros
 
 check: ## format, lint, types, import rules and unit tests: what to run before a commit
 	@deploy/setup/bootstrap.sh dev && exec .venv/bin/python tests/run.py format lint types imports unit
