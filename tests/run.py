@@ -139,8 +139,8 @@ SUITES: Final = (
 )
 
 ASKED_FOR: Final = frozenset({"ros"})
-# Once in some twenty starts the bridge on ROS does not become ready, and why is not known yet: until
-# then `make test-ros` runs it, and nothing else waits for it.
+# Once in some twenty starts the bridge on ROS does not become ready, and why is not known yet:
+# until it is, `make test-ros` runs them, and nothing else waits for them.
 
 LIMIT_S: Final = 1_200.0
 
