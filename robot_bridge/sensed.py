@@ -52,6 +52,8 @@ class _Place:
     deviation_m: float = 0.0
     history: deque[tuple[int, Planar]] = field(default_factory=lambda: deque(maxlen=100))
     """Odometry by the robot's own time in ns: a localisation speaks of some 100 ms ago."""
+    unjoined: tuple[int, Planar, MonoMs] | None = None
+    """A localisation heard before any odometry: one who stands still says it once and no more."""
     links: dict[str, tuple[str, Planar]] = field(default_factory=dict)
 
 
@@ -114,17 +116,26 @@ class Sensed:
         if _finite(odom):
             self._place.odom, self._place.odom_at = odom, now
             self._place.history.append((stamp_ns, odom))
+            if self._place.unjoined is not None:
+                self._join(*self._place.unjoined)
             self._settle(now)
 
     def localised(self, stamp_ns: int, place: Planar, deviation_m: float, now: MonoMs) -> None:
         """Where a localisation saw the robot in the map's frame, at an instant some time ago."""
-        history = self._place.history
-        if not (history and _finite(place) and isfinite(deviation_m)):
+        if not (_finite(place) and isfinite(deviation_m)):
             return
-        _, odom = min(history, key=lambda row: abs(row[0] - stamp_ns))
-        self._place.map_from_odom, self._place.map_at = place.then(odom.back), now
         self._place.deviation_m = deviation_m
+        if not self._place.history:
+            self._place.unjoined = (stamp_ns, place, now)
+            return
+        self._join(stamp_ns, place, now)
         self._settle(now)
+
+    def _join(self, stamp_ns: int, place: Planar, heard: MonoMs) -> None:
+        """How odometry lies in the map, by the odometry of the instant nearest to ``stamp_ns``."""
+        _, odom = min(self._place.history, key=lambda row: abs(row[0] - stamp_ns))
+        self._place.map_from_odom, self._place.map_at = place.then(odom.back), heard
+        self._place.unjoined = None
 
     def linked(self, child: str, parent: str, link: Planar, now: MonoMs) -> None:
         """One transform of tf; those between map, odometry and base are used."""

@@ -33,6 +33,7 @@ ROBOT_PYTHON = ROOT / ".venv-robot" / "bin" / "python"
 R1 = VehicleAddress("uagv", "v2", "maker", "r1")
 STARTS_S = 60.0  # rclpy's start and DDS's discovery, beside other suites
 DOMAINS = range(1, 100)
+TOLD_CHARS = 6_000  # of each process's words, when a test fails
 
 
 @dataclass
@@ -72,6 +73,7 @@ class RosSite:
     arrived_ns: list[int] = field(default_factory=list)
     connections: list[ConnectionState] = field(default_factory=list)
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+    logs: list[Path] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -83,20 +85,40 @@ class RosSite:
         assert self.robot is not None, "no robot was started"
         return self.robot
 
+    def log(self, name: str) -> Path:
+        """A new file for all that one process says."""
+        file = self.folder / f"{len(self.logs)}-{name}.log"
+        self.logs.append(file)
+        return file
+
+    def story(self) -> str:
+        """What a failed test is to be understood by: the last state, and all that was said."""
+        rows = [f"domain {self.domain_id}, {self.way}, {len(self.states)} states"]
+        if self.states:
+            rows.append(self.state.model_dump_json(exclude_none=True))
+        rows += [f"process {row.pid}: exit code {row.returncode}" for row in self.processes]
+        if self.robot is not None:
+            rows += [json.dumps(row) for row in self.robot.events[-20:]]
+        for file in self.logs:
+            rows += [f"--- {file.name}", file.read_text(errors="replace")[-TOLD_CHARS:]]
+        return "\n".join(rows)
+
     def errors(self) -> set[str]:
         return {row.error_type for row in self.state.errors} if self.states else set()
 
     async def start_robot(self, **settings: object) -> Robot:
         wish = {"way": self.way, "domain_id": self.domain_id, **settings}
         program = str(ROOT / "tests" / "fakes" / "nav2" / "node.py")
-        process = await asyncio.create_subprocess_exec(
-            str(ROBOT_PYTHON),
-            program,
-            json.dumps(wish),
-            env=self.environ,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
+        with self.log("robot").open("wb") as said:
+            process = await asyncio.create_subprocess_exec(
+                str(ROBOT_PYTHON),
+                program,
+                json.dumps(wish),
+                env=self.environ,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=said,
+            )
         self.processes.append(process)
         self.robot = Robot(process)
         self.tasks.append(asyncio.create_task(self.robot.read()))
@@ -104,15 +126,18 @@ class RosSite:
 
     async def start_bridge(self, **ros: object) -> asyncio.subprocess.Process:
         config = settings_file(self, ros)
-        process = await asyncio.create_subprocess_exec(
-            str(ROBOT_PYTHON),
-            "-m",
-            "robot_bridge",
-            "--config",
-            str(config),
-            cwd=ROOT,
-            env=self.environ,
-        )
+        with self.log("bridge").open("wb") as said:
+            process = await asyncio.create_subprocess_exec(
+                str(ROBOT_PYTHON),
+                "-m",
+                "robot_bridge",
+                "--config",
+                str(config),
+                cwd=ROOT,
+                env=self.environ,
+                stdout=said,
+                stderr=said,
+            )
         self.processes.append(process)
         return process
 
@@ -144,13 +169,24 @@ class RosSite:
         found = self.state.action(action_id) if self.states else None
         return found is not None and found.action_status is ActionStatus.FINISHED
 
-    async def ready(self) -> None:
+    async def ready(self, within_s: float = STARTS_S) -> None:
         """The robot knows where it is, and nothing is wrong."""
-        await until(
-            lambda: bool(self.states) and not self.state.errors,
-            within_s=STARTS_S,
-            what="a state without errors",
-        )
+        try:
+            await until(
+                lambda: bool(self.states) and not self.state.errors,
+                within_s=within_s,
+                what="a state without errors",
+            )
+        except AssertionError as late:
+            await self.abort()
+            raise AssertionError(f"{late}\n{self.story()}") from late
+
+    async def abort(self) -> None:
+        """End ROS's processes so that they say where each of their threads stands."""
+        for process in self.processes:
+            if process.returncode is None:
+                process.send_signal(signal.SIGABRT)
+                await process.wait()
 
     async def at(self, node_id: str, within_s: float = 15.0) -> None:
         await until(
@@ -197,7 +233,7 @@ def settings_file(site: RosSite, ros: Mapping[str, object]) -> Path:
         "compartments": 2,
         "vehicle": "ros",
         "ros": {"domain_id": site.domain_id, "navigation": site.way, **ros},
-        "log_level": "WARNING",
+        "log_level": "INFO",
     }
     file = site.folder / "bridge.yaml"
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -210,6 +246,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def domain_of_its_own() -> tuple[int, socket.socket]:
+    """A domain that no other site on this machine has while the socket is open."""
+    for domain_id in random.SystemRandom().sample(DOMAINS, len(DOMAINS)):
+        held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            held.bind(f"\0zero-entry-ros-domain-{domain_id}")
+        except OSError:
+            held.close()
+        else:
+            return domain_id, held
+    raise AssertionError("every ROS domain of this machine is taken by a test")
+
+
 @asynccontextmanager
 async def ros_site(folder: Path, way: str, more: Mapping[str, str]) -> AsyncIterator[RosSite]:
     """A broker and a master; the test starts the rest. ``more`` adds to ROS's environment."""
@@ -219,6 +268,7 @@ async def ros_site(folder: Path, way: str, more: Mapping[str, str]) -> AsyncIter
     environ = {**kept, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **more}
     # Not through shared memory: what a killed process leaves locked there holds up the next one.
     environ["FASTDDS_BUILTIN_TRANSPORTS"] = "UDPv4"
+    environ["PYTHONFAULTHANDLER"] = "1"
     environ["ROS_LOG_DIR"] = str(folder / "ros-log")
     environ["PYTHONPATH"] = os.pathsep.join((str(ROOT), *filter(None, [more.get("PYTHONPATH")])))
     broker = await asyncio.create_subprocess_exec(
@@ -230,9 +280,10 @@ async def ros_site(folder: Path, way: str, more: Mapping[str, str]) -> AsyncIter
         master.subscribe(R1.topic(kind), qos=SPECS[kind].qos, limit=10_000)
         for kind in (VdaKind.STATE, VdaKind.CONNECTION)
     )
-    domain_id = random.SystemRandom().choice(DOMAINS)
+    domain_id, held = domain_of_its_own()
     site = RosSite(folder, port, domain_id, way, environ, master, inboxes)
     async with AsyncExitStack() as after:
+        after.callback(held.close)
         after.push_async_callback(_end, site, broker)
         site.tasks.append(asyncio.create_task(master.run()))
         site.tasks += [asyncio.create_task(site.listen(inbox)) for inbox in inboxes]
@@ -245,6 +296,7 @@ async def _end(site: RosSite, broker: asyncio.subprocess.Process) -> None:
     for task in site.tasks:
         task.cancel()
     await asyncio.gather(*site.tasks, return_exceptions=True)
+    sys.stdout.write(site.story())  # pytest shows it where a test failed
     for process in (*site.processes, broker):
         if process.returncode is None:
             process.kill()
