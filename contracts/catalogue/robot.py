@@ -130,6 +130,22 @@ FAULT: Final = RuleSpec(
     parameters=(dwell(0, 0, 60_000), clear(0)),
 )
 
+IGNORES_PAUSE: Final = RuleSpec(
+    code="robot.ignores_pause",
+    title=Bilingual("机器人不服从暂停", "Robot does not obey a pause"),
+    text=Bilingual(
+        "要求机器人暂停后，它既不报告已暂停又继续行驶时告警；停下后解除。",
+        "A robot was told to pause, does not say that it is paused, and drives on; clears when it "
+        "stands or says so.",
+    ),
+    severity=Severity.ALARM,
+    subject=Subject.ROBOT,
+    evidence=(),
+    judged_by=JudgedBy.CONTROLLER,
+    # From 1.8 m/s at 0.6 m/s2 a robot stands after three seconds: until then it may be braking.
+    parameters=(dwell(3_000, 1_000, 60_000), clear(0)),
+)
+
 RULES: Final = (
     PERSON_IN_ZONE,
     PERSON_FOLLOWS,
@@ -139,4 +155,5 @@ RULES: Final = (
     IMPLAUSIBLE,
     UNFIT,
     FAULT,
+    IGNORES_PAUSE,
 )

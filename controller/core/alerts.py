@@ -18,6 +18,7 @@ from contracts.catalogue import RECORDING_GAP as NODE_RECORDING_GAP
 from contracts.catalogue.robot import (
     COMPARTMENT_OPEN,
     FAULT,
+    IGNORES_PAUSE,
     IMPLAUSIBLE,
     OVERDUE,
     PERSON_FOLLOWS,
@@ -44,12 +45,14 @@ ROBOT_ERROR: Final = "robot.error"
 CHAIN_BROKEN: Final = "node.chain_broken"
 RECORDING_GAP: Final = NODE_RECORDING_GAP.code
 LINK_LOST: Final = SITE_LINK_LOST.code
+IN_HAND: Final = "delivery.in_hand"
+BLOCKS_WAY: Final = "robot.blocks_way"
 CALL_UNANSWERED: Final = "call.unanswered"
 ROSTER_CHANGED: Final = "session.roster_changed"
 ENTRY_OVERDUE: Final = "entry.overdue"
 
 ROBOT_RULES: Final = (COMPARTMENT_OPEN, STOPPED_OFF_STOP, OVERDUE, PERSON_FOLLOWS)
-"""What ``core.robot_watch`` judges; append only, as the table of titles below."""
+"""Of what ``core.robot_watch`` judges, those that stand in the middle of the titles below."""
 
 OF_TRACK: Final = frozenset({RECORDING_GAP, CAMERA_OFFLINE.code, CAMERA_FROZEN.code})
 """Rules that tell of one track that it is not recorded, or why."""
@@ -80,6 +83,12 @@ OWN_TITLES: Final[Mapping[RuleCode, Named]] = {
     BATTERY_LOW: Named(zh="机器人电量不足", en="Robot's battery is low"),
     FOREIGN_LOAD: Named(zh="返回箱格内有其他物品", en="Something came back that nobody sent"),
     FAULT.code: Named(zh=FAULT.title.zh, en=FAULT.title.en),
+    IGNORES_PAUSE.code: Named(zh=IGNORES_PAUSE.title.zh, en=IGNORES_PAUSE.title.en),
+    IN_HAND: Named(
+        zh="机器人已移离，箱内物品在人员手中",
+        en="A robot was taken off the floor with something in it",
+    ),
+    BLOCKS_WAY: Named(zh="机器人堵住通道", en="A robot blocks the way of others"),
 }
 """Titles of the alerts that the controller itself makes; the edge's are in the catalogue.
 

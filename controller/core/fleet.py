@@ -56,11 +56,15 @@ class Tour:
 
 
 class HoldVerb(StrEnum):
-    """What a person may want of a robot, whatever its tour."""
+    """What a person may want of a robot, or says of it, whatever its tour."""
 
     HOLD = "hold"
     RESUME = "resume"
     RECALL = "recall"
+    REMOVED = "removed"
+    """A person has taken it off the floor by hand: it is nowhere, whatever it reports."""
+    RETURNED = "returned"
+    """A person has put it back: it stands where it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,19 @@ class RobotHold:
     reason: str
     by: str
     utc_ms: UtcMs
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A person has taken a robot off the floor; until a person says that it is back.
+
+    ``node``: where it was known to be last.
+    """
+
+    reason: str
+    by: str
+    utc_ms: UtcMs
+    node: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +199,8 @@ class ActionDuty:
     valid_until_utc_ms: UtcMs | None = None
     status: ActionStatus | None = None
     result: str = ""
+    asked_utc_ms: UtcMs = UtcMs(0)
+    """When a pause or its end was first sent; UTC, for it is kept over a restart."""
 
     @property
     def ended(self) -> bool:
@@ -219,6 +238,8 @@ class Duty:
     out: tuple[str, ...] = ()
     """The way from where its way ends to its refuge; empty where that is one place."""
     unemptied: tuple[int, ...] = ()
+    removed: Removal | None = None
+    """It is off the floor: it has no place, and none of its words changes that."""
 
     @property
     def delivery_id(self) -> str | None:
@@ -277,10 +298,11 @@ def fresh(live: RobotLive, header_id: int) -> bool:
 def heard(duty: Duty, report: RobotReport) -> Duty:
     """Move a duty on by what its robot reports.
 
-    A robot in doubt frees nothing: it keeps the places that it had when it was last believed.
+    A robot in doubt frees nothing: it keeps the places that it had when it was last believed. One
+    that a person has taken off the floor is nowhere, and takes nothing.
     """
     duty = replace(duty, actions=tuple(_answered(row, report) for row in duty.actions))
-    if duty.doubted is not None:
+    if duty.doubted is not None or duty.removed is not None:
         return duty
     duty = replace(duty, at_node=report.last_node or duty.at_node)
     mission = duty.mission
@@ -430,7 +452,8 @@ def with_action(duty: Duty, action: ActionDuty) -> Duty:
 
 def with_pause(duty: Duty, utc_ms: UtcMs) -> Duty:
     """A pause, whose id tells when it was made (``_forgotten``)."""
-    action = ActionDuty(f"{duty.robot_id}-p{duty.made + 1}-{utc_ms}", ActionKind.PAUSE)
+    action_id = f"{duty.robot_id}-p{duty.made + 1}-{utc_ms}"
+    action = ActionDuty(action_id, ActionKind.PAUSE, asked_utc_ms=utc_ms)
     return with_action(replace(duty, paused_utc_ms=utc_ms), action)
 
 

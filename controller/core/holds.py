@@ -7,9 +7,10 @@ lift's car or in a doorway. It goes on when a person resumes it, and for no othe
 import itertools
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from contracts.observations import Alert, Condition, Mode
-from contracts.units import RoomId, ZoneId
+from contracts.units import RoomId, UtcMs, ZoneId
 from controller.core import alerts, fleet, interlock
 from controller.core.fleet import ActionDuty, Duty, HoldVerb, RobotLive
 from controller.core.handover import new_id
@@ -17,6 +18,7 @@ from controller.core.interlock import Clearance
 from controller.core.outputs import ActionKind, FetchSnapshot, Output
 from controller.core.own_alerts import lower, raise_alert
 from controller.core.plan import SitePlan
+from controller.core.sending import PAUSE_RESEND_MS
 from controller.core.state import Now, SiteState, mark_of, own_alert_id
 from controller.core.tours import with_duty
 
@@ -27,6 +29,8 @@ def settle(site: SiteState, states: Mapping[ZoneId, Clearance], now: Now) -> Res
     """Bring every robot's pause to where zones and people want it."""
     persons: set[RoomId] = set()
     for robot_id in site.duties:
+        if site.duties[robot_id].removed is not None:
+            continue  # off the floor it may be switched off, pushed or repaired: we tell it nothing
         duty = _without_passed(site, site.duties[robot_id], now)
         live = site.robots.get(robot_id, RobotLive())
         held = interlock.hold(site.plan, duty, live, states, now.mono_ms)
@@ -40,7 +44,10 @@ def settle(site: SiteState, states: Mapping[ZoneId, Clearance], now: Now) -> Res
         if held.zones:
             zones = [site.plan.zones[row] for row in held.zones if states[row] is Clearance.PERSON]
             persons |= {zone.seen_by for zone in zones if zone.seen_by is not None}
-        site = with_duty(site, _pausing(duty, live, now))
+        duty = _pausing(duty, live, now)
+        if interlock.hurries(site.plan, duty, states) and _may_stop(site.plan, duty):
+            duty = fleet.called_back(duty)
+        site = with_duty(site, duty)
     return _zone_alerts(site, states, persons, now)
 
 
@@ -115,11 +122,31 @@ def _pausing(duty: Duty, live: RobotLive, now: Now) -> Duty:
     if report.paused is duty.pause_wanted:
         duty = fleet.without_open(duty, kind)
         return duty if duty.pause_wanted else replace(duty, pause_wanted=None)
-    if fleet.pending(duty, kind) is not None:
+    if _has_time(duty, kind, now.utc_ms):
         return duty
     if kind is ActionKind.PAUSE:
-        return fleet.with_pause(duty, now.utc_ms)
-    return fleet.with_action(duty, ActionDuty(new_id(duty, now.utc_ms), kind))
+        return fleet.with_pause(fleet.pause_given_up(duty), now.utc_ms)
+    duty = fleet.without_open(duty, kind)
+    action_id = new_id(duty, now.utc_ms)
+    return fleet.with_action(duty, ActionDuty(action_id, kind, asked_utc_ms=now.utc_ms))
+
+
+HEEDED_MS: Final = 1_000
+"""A pause that a robot has shown, and that has not taken effect after this, is asked for anew."""
+REFUSED_MS: Final = PAUSE_RESEND_MS
+"""So long after one that it refused: who refuses at once is not asked at the speed of the bus."""
+
+
+def _has_time(duty: Duty, kind: ActionKind, utc_ms: UtcMs) -> bool:
+    """Whether what was asked last may still take effect; one not yet shown is sent again."""
+    ours = [row for row in duty.actions if row.action in (ActionKind.PAUSE, ActionKind.RESUME)]
+    last = max(reversed(ours), key=lambda row: row.asked_utc_ms, default=None)
+    if last is None or last.action is not kind:
+        return False
+    if last.status is None:
+        return True
+    # A clock that was set back makes it ask at once, never wait.
+    return 0 <= utc_ms - last.asked_utc_ms < (REFUSED_MS if last.ended else HEEDED_MS)
 
 
 def _raise_in_area(site: SiteState, area: RoomId, now: Now) -> Result:

@@ -51,6 +51,8 @@ class ZoneSight:
     boot_id: str
     index: int
     clear_since_mono_ms: MonoMs | None = None
+    people_mono_ms: MonoMs | None = None
+    """When somebody was last seen there: experts who walk are missed in single pictures."""
 
 
 class Clearance(StrEnum):
@@ -84,6 +86,7 @@ def look(zone: Zone, before: ZoneSight | None, seen: RoomObservation, mono_ms: M
         unbroken = before is not None and mono_ms - before.received_mono_ms <= LEASE_MS
         earlier = before.clear_since_mono_ms if before is not None and unbroken else None
         since = mono_ms if earlier is None else earlier
+    earlier_people = before.people_mono_ms if before is not None else None
     return ZoneSight(
         seen=whole,
         people=people,
@@ -93,6 +96,7 @@ def look(zone: Zone, before: ZoneSight | None, seen: RoomObservation, mono_ms: M
         boot_id=seen.boot_id,
         index=seen.index,
         clear_since_mono_ms=since,
+        people_mono_ms=mono_ms if people > 0 else earlier_people,
     )
 
 
@@ -121,7 +125,8 @@ def clearance(zone: Zone, sight: ZoneSight | None, mono_ms: MonoMs) -> Clearance
     since = sight.clear_since_mono_ms
     if since is None or mono_ms - since < zone.clear_for_ms:
         return Clearance.WAITING
-    return Clearance.SLOW if sight.people > 0 else Clearance.CLEAR
+    lately = sight.people_mono_ms is not None and mono_ms - sight.people_mono_ms <= LEASE_MS
+    return Clearance.SLOW if lately else Clearance.CLEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +218,21 @@ def slowed(plan: SitePlan, before: Duty, after: Duty, states: Mapping[ZoneId, Cl
     return replace(after, mission=replace(mission, slow=(*kept, *slow)))
 
 
-def unpassed_lease(sight: ZoneSight | None, mono_ms: MonoMs) -> ZoneSight | None:
-    """Forget how long a zone was clear once its lease has lapsed: it must be seen clear anew."""
-    if sight is None or sight.clear_since_mono_ms is None:
-        return sight
-    if mono_ms - sight.received_mono_ms <= LEASE_MS:
-        return sight
-    return replace(sight, clear_since_mono_ms=None)
+def hurries(plan: SitePlan, duty: Duty, states: Mapping[ZoneId, Clearance]) -> bool:
+    """Whether a robot has base before it, at full speed, that is to be driven slowly now.
+
+    It was released before the expert came. Base is never changed, so the order must be called off
+    and given anew from the next node on.
+    """
+    mission = duty.mission
+    if mission is None or mission.cancelling or not mission.taken or duty.pause_wanted is not None:
+        return False
+    states = let_through(duty, states)
+    return any(
+        index not in mission.slow
+        and states.get(_zone_of(plan, mission.route[index]) or "") is Clearance.SLOW
+        for index in range(mission.passed + 1, mission.released)
+    )
 
 
 def _zones_ahead(plan: SitePlan, mission: Mission) -> tuple[list[ZoneId], ZoneId | None]:

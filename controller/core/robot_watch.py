@@ -1,4 +1,4 @@
-"""Decides when a robot does what it should not: open on the way, stuck, late, or followed.
+"""Decides when a robot does what it should not: open, stuck, late, followed, deaf to a pause.
 
 Each condition has a dwell of its own (``contracts.catalogue.robot``). When one began is kept in
 memory alone: after a restart of the controller the dwell begins anew.
@@ -11,6 +11,7 @@ from typing import Final
 from contracts.api import DeliveryState
 from contracts.catalogue.robot import (
     COMPARTMENT_OPEN,
+    IGNORES_PAUSE,
     OVERDUE,
     PERSON_FOLLOWS,
     STOPPED_OFF_STOP,
@@ -23,7 +24,7 @@ from controller.core.fleet import Duty, RobotLive, RobotReport
 from controller.core.interlock import ZoneSight
 from controller.core.plan import SitePlan
 
-RULES: Final = (COMPARTMENT_OPEN, STOPPED_OFF_STOP, OVERDUE, PERSON_FOLLOWS)
+RULES: Final = (COMPARTMENT_OPEN, STOPPED_OFF_STOP, OVERDUE, PERSON_FOLLOWS, IGNORES_PAUSE)
 LEFT_MAX: Final = 4  # zones a robot has left; following is told by the last two
 FOLLOWS_WITHIN_MS: Final = 8_000
 # Who walks behind a robot of 1.2 m/s is in the zone it left within the time it takes to leave one.
@@ -124,6 +125,7 @@ def step(
         _stuck(facts, report),
         _late(facts, plan, now_utc),
         _followed(watch, report, now_mono),
+        _unheeding(facts, report),
     )
     judged: list[Judged] = []
     since = dict(watch.since)
@@ -211,6 +213,22 @@ def _followed(watch: RobotWatch, report: RobotReport, now_mono: MonoMs) -> _Foun
         f"People were seen in {names} right after the robot had left them.",
     )
     return True, saw, (Measured(name="zones_followed", value=len(recent)),)
+
+
+def _unheeding(facts: Facts, report: RobotReport) -> _Found:
+    """It is to stand, and drives on without a word that it is paused.
+
+    One that says so and drives all the same contradicts itself: ``plausible`` judges that.
+    """
+    if facts.duty.pause_wanted is not True or report.paused or not report.driving:
+        return _NOTHING
+    saw = Bilingual(
+        f"已要求暂停，机器人仍在 {report.last_node} 附近行驶。",
+        f"It was told to pause and drives on past {report.last_node}.",
+    )
+    speed = report.speed_m_s
+    measured = () if speed is None else (Measured(name="speed", value=round(speed, 2), unit="m/s"),)
+    return True, saw, measured
 
 
 def _moved(

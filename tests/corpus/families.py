@@ -112,6 +112,7 @@ EXEMPT: Final[Mapping[RuleCode, str]] = {
     "delivery.foreign_load": ROBOTS,
     "delivery.stranded": ROBOTS,
     "robot.fault": ROBOTS,
+    "robot.ignores_pause": ROBOTS,
     "robot.implausible": ROBOTS,
     "robot.unfit": ROBOTS,
 }

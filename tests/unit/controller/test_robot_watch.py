@@ -5,7 +5,13 @@ from dataclasses import replace
 import pytest
 
 from contracts.api import DeliveryKind, DeliveryState
-from contracts.catalogue.robot import COMPARTMENT_OPEN, OVERDUE, PERSON_FOLLOWS, STOPPED_OFF_STOP
+from contracts.catalogue.robot import (
+    COMPARTMENT_OPEN,
+    IGNORES_PAUSE,
+    OVERDUE,
+    PERSON_FOLLOWS,
+    STOPPED_OFF_STOP,
+)
 from contracts.units import MonoMs, UtcMs
 from contracts.vda5050.profile import CompartmentState, LidState, LockState
 from contracts.vda5050.state import ConnectionState
@@ -227,3 +233,14 @@ def test_an_alert_on_a_robot_stands_once_and_clears() -> None:
     site = robot_alerts.watch_robots(site, Now(MonoMs(63_000), UtcMs(63_000)))
     (record,) = site.alerts.values()
     assert record.alert.cleared_utc_ms == 63_000
+
+
+def test_a_robot_that_drives_on_though_it_was_told_to_pause_is_told_after_three_seconds(
+    robot: Watched,
+) -> None:
+    wanted = {"pause_wanted": True}
+    assert robot.raised(report(), 3, **wanted) == set()
+    assert robot.raised(report(), 1, **wanted) == {IGNORES_PAUSE.code}
+    assert robot.look(report(driving=False), pause_wanted=True)[IGNORES_PAUSE.code].cleared
+    assert robot.raised(report(paused=True), 9, **wanted) == set()  # a contradiction: ``plausible``
+    assert robot.raised(report(), 9) == set()
