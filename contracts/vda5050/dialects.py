@@ -9,6 +9,7 @@ from contracts.vda5050.versions import (
     CAUSE,
     CAUSES,
     FACTSHEET_NAMES,
+    FIELD_NAMES,
     LEVELS,
     LOAD_SET_NAMES,
     ONE_WAY,
@@ -88,6 +89,9 @@ def _to_2_0(kind: VdaKind, content: Content) -> Content:
         battery = _part(content, "batteryState")
         if "batteryHealth" in battery:
             battery["batteryHealth"] = round(battery["batteryHealth"])  # an integer in 2.0
+        for edge in _rows(content, "edgeStates"):
+            for point in _rows(_part(edge, "trajectory"), "controlPoints"):
+                point.setdefault("weight", 1.0)  # required in a state of 2.0, and only there
     if kind is VdaKind.ORDER:
         for edge in _rows(content, "edges"):
             edge.pop("corridor", None)
@@ -177,6 +181,7 @@ def _order_to_3(content: Content) -> Content:
         if reach is not None:
             place["allowedDeviationXY"] = {"a": reach, "b": reach, "theta": 0.0}
     for edge in _rows(content, "edges"):
+        _weighed(edge)
         edge.pop("startNodeId", None)
         edge.pop("endNodeId", None)
         rotates = edge.pop("rotationAllowed", None)
@@ -201,6 +206,7 @@ def _order_from_3(content: Content) -> Content:
             numbers = [row for row in axes if isinstance(row, int | float)]
             place["allowedDeviationXY"] = min(numbers) if len(numbers) == len(axes) else reach
     for edge in _rows(content, "edges"):
+        _whole_curve(edge)
         before = edge.pop("reachOrientationBeforeEntering", None)
         if isinstance(before, bool):
             edge["rotationAllowed"] = not before
@@ -209,6 +215,30 @@ def _order_from_3(content: Content) -> Content:
             edge["startNodeId"] = names.get(at - 1)
             edge["endNodeId"] = names.get(at + 1)
     return content
+
+
+WEIGHT_MIN: Final = 1e-9
+"""A weight that 3.0 can say, where 2.x says 0: the curve is the same to a nanometre."""
+
+
+def _weighed(edge: Content) -> None:
+    for point in _rows(_part(edge, "trajectory"), "controlPoints"):
+        if point.get("weight") == 0:
+            point["weight"] = WEIGHT_MIN
+
+
+def _whole_curve(edge: Content) -> None:
+    """Write down what a trajectory of 3.0 leaves to its defaults: degree 1 and uniform knots."""
+    curve = _part(edge, "trajectory")
+    points = curve.get("controlPoints")
+    if not isinstance(points, list):
+        return
+    degree = curve.setdefault("degree", 1)
+    if "knotVector" in curve or not isinstance(degree, int) or not 1 <= degree < len(points):
+        return
+    inner = len(points) - degree
+    between = [step / inner for step in range(1, inner)]
+    curve["knotVector"] = [0.0] * (degree + 1) + between + [1.0] * (degree + 1)
 
 
 def _actions_to_3(content: Content) -> Content:
@@ -227,6 +257,12 @@ def _actions_from_3(content: Content) -> Content:
 def _state_to_3(content: Content) -> Content:
     content.pop("zoneSetId", None)
     _part(content, "agvPosition").pop("mapDescription", None)
+    for edge in _rows(content, "edgeStates"):
+        _weighed(edge)
+    battery = _part(content, "batteryState")
+    for name in ("batteryHealth", "reach"):
+        if name in battery:
+            battery[name] = round(battery[name])  # whole numbers by the text of 3.0
     for row in _rows(content, "errors"):
         references = _rows(row, "errorReferences")
         cause = next((r["referenceValue"] for r in references if r["referenceKey"] == CAUSE), None)
@@ -248,6 +284,8 @@ def _state_to_3(content: Content) -> Content:
 
 def _state_from_3(content: Content) -> Content:
     content = _from_names(content, STATE_NAMES)
+    for edge in _rows(content, "edgeStates"):
+        _whole_curve(edge)
     instant = _rows(content, "instantActionStates")
     content.pop("instantActionStates", None)
     if isinstance(content.get("actionStates"), list):
@@ -300,10 +338,23 @@ def _factsheet_to_3(content: Content) -> Content:
         row.pop("description", None)  # an integer in 2.1, a text in 3.0: neither is the other
     loads = _part(content, "loadSpecification")
     sets = [_renamed(row, LOAD_SET_NAMES) for row in _rows(loads, "loadSets")]
+    for row in sets:
+        for name in ("minimumLoadhandlingHeight", "maximumLoadhandlingHeight"):
+            if row.get(name, 0.0) < 0:
+                row.pop(name)  # 3.0 knows no height below the floor
     renamed = _to_factsheet(content)
     if sets:
         renamed["loadSpecification"]["loadSets"] = sets
+    _rename_parameters(renamed, FIELD_NAMES)
     return renamed
+
+
+def _rename_parameters(content: Content, names: Mapping[str, str]) -> None:
+    """Optional parameters are declared by their path: each part of it has the version's name."""
+    for row in _rows(_part(content, "protocolFeatures"), "optionalParameters"):
+        path = row.get("parameter")
+        if isinstance(path, str):
+            row["parameter"] = ".".join(names.get(part, part) for part in path.split("."))
 
 
 def _to_factsheet(content: Content) -> Content:
@@ -317,7 +368,11 @@ def _to_factsheet(content: Content) -> Content:
 def _factsheet_from_3(content: Content) -> Content:
     back = {theirs: ours for ours, theirs in LOAD_SET_NAMES.items()}
     sets = [_renamed(row, back) for row in _rows(_part(content, "loadSpecification"), "loadSets")]
+    kind = _part(content, "typeSpecification")
+    if "mobileRobotKinematic" in kind:  # as the list of required fields of the 3.0.0 schema says
+        kind.setdefault("mobileRobotKinematics", kind.pop("mobileRobotKinematic"))
     content = _from_names(content, FACTSHEET_NAMES)
+    _rename_parameters(content, {theirs: ours for ours, theirs in FIELD_NAMES.items()})
     if sets:
         content["loadSpecification"]["loadSets"] = sets
     geometry = _part(content, "agvGeometry")

@@ -1,7 +1,7 @@
 """Holds what a robot is and can do: its dimensions, limits, and the actions it knows."""
 
 from enum import StrEnum
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, JsonValue
 
@@ -66,6 +66,10 @@ class NavigationType(StrEnum):
         return cls(cls.PHYSICAL_LINE_GUIDED) if value == MISSPELT_2_0 else None
 
 
+_KNOWN_FIRST: Final = Field(union_mode="left_to_right")
+# A word that we know is read as such; any other stays a text.
+
+
 class Support(StrEnum):
     """Whether an optional field may or must be sent to the robot."""
 
@@ -103,15 +107,19 @@ class WheelType(StrEnum):
 
 
 class TypeSpecification(Vda):
-    """Make and class; load in kg."""
+    """Make and class; load in kg. Since 3.0 makers may add words of their own: kept as they are."""
 
     series_name: Id
     series_description: Text | None = None
-    agv_kinematic: AgvKinematic
-    agv_class: AgvClass
+    agv_kinematic: Annotated[AgvKinematic | Id, _KNOWN_FIRST]
+    agv_class: Annotated[AgvClass | Id, _KNOWN_FIRST]
     max_load_mass: NonNegative
-    localization_types: tuple[LocalizationType, ...] = Field(max_length=LIST_MAX_ITEMS)
-    navigation_types: tuple[NavigationType, ...] = Field(max_length=LIST_MAX_ITEMS)
+    localization_types: tuple[Annotated[LocalizationType | Id, _KNOWN_FIRST], ...] = Field(
+        max_length=LIST_MAX_ITEMS
+    )
+    navigation_types: tuple[Annotated[NavigationType | Id, _KNOWN_FIRST], ...] = Field(
+        max_length=LIST_MAX_ITEMS
+    )
 
 
 class PhysicalParameters(Vda):
@@ -228,7 +236,7 @@ class Position(Vda):
 class WheelDefinition(Vda):
     """A wheel, metres."""
 
-    type: WheelType
+    type: Annotated[WheelType | Id, _KNOWN_FIRST]
     is_active_driven: Bool
     is_active_steered: Bool
     position: Position

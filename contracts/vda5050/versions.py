@@ -90,6 +90,13 @@ STATE_NAMES: Final[Mapping[str, str]] = {
     "eStop": "activeEmergencyStop",
 }
 
+FIELD_NAMES: Final[Mapping[str, str]] = {
+    **STATE_NAMES,
+    **ORDER_NAMES,
+    "rotationAllowed": "reachOrientationBeforeEntering",
+}
+"""Parts of the paths by which a factsheet declares its optional parameters."""
+
 FACTSHEET_NAMES: Final[Mapping[str, str]] = {
     "agvKinematic": "mobileRobotKinematics",
     "agvClass": "mobileRobotClass",
@@ -140,6 +147,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "navigationTypes": {"AUTONOMOUS": "FREELY_NAVIGATING"},
     "valueDataType": {"FLOAT": "NUMBER"},
+    "actionType": {"initPosition": "initializePosition"},
 }
 """Values by the field of 2.1.0 that holds them: the word of 2.1.0 and that of 3.0.
 
@@ -152,6 +160,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "UNSUPPORTED_PARAMETER": "orderError",
     "NO_ORDER_TO_CANCEL": "noOrderToCancel",
     "VALIDATION_FAILURE": "validationError",
+    "INVALID_ORDER": "orderError",
     "INVALID_ORDER_ACTION": "orderError",
     "INVALID_INSTANT_ACTION": "instantActionError",
     "OUTDATED_ORDER_UPDATE": "orderUpdateError",

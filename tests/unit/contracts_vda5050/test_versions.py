@@ -10,6 +10,14 @@ from hypothesis import strategies as st
 
 from contracts.envelope import Rejected, RejectReason
 from contracts.vda5050.codec import MODELS, VdaBody, VdaMessage, decode_vda, encode_vda
+from contracts.vda5050.factsheet import (
+    AgvKinematic,
+    Factsheet,
+    LocalizationType,
+    NavigationType,
+    OptionalParameter,
+    Support,
+)
 from contracts.vda5050.order import Action, BlockingType, InstantActions, Order
 from contracts.vda5050.state import Connection, ConnectionState, ErrorLevel, OperatingMode, State
 from contracts.vda5050.topics import VdaKind
@@ -110,6 +118,70 @@ def test_3_0_calls_things_by_its_own_names() -> None:
     assert sent(will, VdaVersion.V3_0)["connectionState"] == "CONNECTION_BROKEN"
     assert topic(VdaKind.STATE, VdaVersion.V3_0) == "vda5050/v3/maker/r1/state"
     assert topic(VdaKind.STATE, VdaVersion.V2_0) == "uagv/v2/maker/r1/state"
+
+
+def test_actions_and_declared_fields_have_3_0s_names() -> None:
+    order = golden(VdaKind.ORDER)
+    assert isinstance(order, Order)
+    put = Action(action_type="initPosition", action_id="p", blocking_type=BlockingType.HARD)
+    node = order.nodes[0].model_copy(update={"actions": (put,)})
+    wire = sent(order.model_copy(update={"nodes": (node, *order.nodes[1:])}), VdaVersion.V3_0)
+    assert wire["nodes"][0]["actions"][0]["actionType"] == "initializePosition"
+    back = heard(wire, VdaKind.ORDER, VdaVersion.V3_0)
+    assert isinstance(back, Order)
+    assert back.nodes[0].actions == (put,)
+    factsheet = golden(VdaKind.FACTSHEET)
+    assert isinstance(factsheet, Factsheet)
+    paths = ("order.edges.maxSpeed", "order.edges.maxRotationSpeed", "order.nodes.nodeDescription")
+    rows = tuple(OptionalParameter(parameter=name, support=Support.SUPPORTED) for name in paths)
+    features = factsheet.protocol_features.model_copy(update={"optional_parameters": rows})
+    said = sent(factsheet.model_copy(update={"protocol_features": features}), VdaVersion.V3_0)
+    assert [row["parameter"] for row in said["protocolFeatures"]["optionalParameters"]] == [
+        "order.edges.maximumSpeed",
+        "order.edges.maximumRotationSpeed",
+        "order.nodes.nodeDescriptor",
+    ]
+    again = heard(said, VdaKind.FACTSHEET, VdaVersion.V3_0)
+    assert isinstance(again, Factsheet)
+    assert again.protocol_features.optional_parameters == rows
+
+
+def test_a_makers_own_words_in_a_factsheet_of_3_0_are_kept() -> None:
+    wire = sent(golden(VdaKind.FACTSHEET), VdaVersion.V3_0)
+    wire["typeSpecification"] |= {
+        "mobileRobotClass": "HOSPITAL_BED_MOVER",
+        "localizationTypes": ["NATURAL", "UWB"],
+        "navigationTypes": ["FREELY_NAVIGATING", "FOLLOWS_A_PERSON"],
+    }
+    # The 3.0.0 schema requires this name, its text and its own list of fields have the other.
+    kind = wire["typeSpecification"]
+    kind["mobileRobotKinematic"] = kind.pop("mobileRobotKinematics")
+    back = heard(wire, VdaKind.FACTSHEET, VdaVersion.V3_0)
+    assert isinstance(back, Factsheet)
+    found = back.type_specification
+    assert found.agv_class == "HOSPITAL_BED_MOVER"
+    assert found.localization_types == (LocalizationType.NATURAL, "UWB")
+    assert found.navigation_types == (NavigationType.AUTONOMOUS, "FOLLOWS_A_PERSON")
+    assert isinstance(found.agv_kinematic, AgvKinematic)
+
+
+def test_a_curve_of_3_0_may_leave_degree_and_knots_to_their_defaults() -> None:
+    state = sent(golden(VdaKind.STATE), VdaVersion.V3_0)
+    points = [{"x": 0.0, "y": 0.0}, {"x": 1.0, "y": 0.0}, {"x": 2.0, "y": 1.0}]
+    edge = {"edgeId": "e", "sequenceId": 1, "released": True}
+    state["edgeStates"] = [edge | {"trajectory": {"controlPoints": points}}]
+    validate(VdaKind.STATE, state, VdaVersion.V3_0)
+    back = heard(state, VdaKind.STATE, VdaVersion.V3_0)
+    assert isinstance(back, State)
+    curve = back.edge_states[0].trajectory
+    assert curve is not None
+    assert (curve.degree, curve.knot_vector) == (1, (0.0, 0.0, 0.5, 1.0, 1.0))
+    plain = sent(back, VdaVersion.V2_0)
+    assert [row["weight"] for row in plain["edgeStates"][0]["trajectory"]["controlPoints"]] == [
+        1.0,
+        1.0,
+        1.0,
+    ]
 
 
 def test_parameters_of_actions_are_the_senders_own() -> None:
