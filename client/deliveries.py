@@ -124,7 +124,7 @@ class DeliveryCalls(Asking):
     # --- robots ---------------------------------------------------------------------------------
 
     async def command_robot(self, robot_id: str, verb: RobotVerb, reason: str) -> RobotView:
-        """Hold a robot, let it go on, or call it back."""
+        """Hold a robot, let it go on, call it back, or say that it was taken off or put back."""
         body = RobotVerbBody(verb=verb, reason=reason)
         return await self.ask(RobotView, "POST", f"/robots/{part(robot_id)}/commands", body)
 

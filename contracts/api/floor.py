@@ -19,6 +19,8 @@ class RobotCondition(StrEnum):
     PAUSED = "paused"
     HELD = "held"
     ERROR = "error"
+    REMOVED = "removed"
+    """A person has taken it off the floor."""
 
 
 class Pose(Strict):
@@ -48,6 +50,15 @@ class HoldView(Strict):
     utc_ms: UtcMs
 
 
+class RemovalView(Strict):
+    """Who took a robot off the floor, why, when, and where it stood last."""
+
+    reason: str
+    by: str
+    utc_ms: UtcMs
+    node: str | None = None
+
+
 class RobotView(Strict):
     """One robot now. ``route`` is what lies before it, ``base_nodes`` of them released."""
 
@@ -68,6 +79,8 @@ class RobotView(Strict):
     """The deliveries that it carries or fetches, in the order of their doors."""
     hold: HoldView | None = None
     """A person holds it, or has called it back."""
+    removed: RemovalView | None = None
+    """A person has taken it off the floor: it is nowhere, whatever it says."""
     doubt: Sentence | None = None
     """It told what cannot be true; a person has to look at it."""
     unfit: Sentence | None = None
@@ -113,10 +126,14 @@ class RobotVerb(StrEnum):
     RESUME = "resume"
     RECALL = "recall"
     """Come back; what it carries goes to the kitchen first."""
+    REMOVED = "removed"
+    """A person has taken it off the floor by hand: its places are free, it is nowhere."""
+    RETURNED = "returned"
+    """It stands on the floor again, where it says."""
 
 
 class RobotVerbBody(Strict):
-    """Hold a robot, let it go on, or call it back; the reason stands in the record."""
+    """What is wanted or said of a robot; the reason stands in the record."""
 
     verb: RobotVerb
     reason: Note = Field(min_length=3)

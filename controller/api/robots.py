@@ -1,4 +1,4 @@
-"""Routes of what a supervisor does to robots: hold, resume, recall, let through, clear a doubt."""
+"""Routes of what a supervisor does to robots: hold, recall, remove, let through, clear a doubt."""
 
 from typing import Annotated
 
@@ -40,7 +40,7 @@ async def _done(
 async def command(
     robot_id: RobotPath, body: RobotVerbBody, context: ContextNeeded, caller: Acting
 ) -> RobotView:
-    """Hold a robot where it is safe, let it go on, or call it back, with the reason."""
+    """Hold a robot, let it go on, call it back, or say that it was taken off or put back."""
     verb = HoldVerb(body.verb.value)
     given = RobotCommanded(robot_id, verb, body.reason, caller.user.username)
     return await _done(context, robot_id, given)

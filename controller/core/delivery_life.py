@@ -168,7 +168,7 @@ def recalled(delivery: Delivery, why: Sentence, at: At) -> Delivery:
     """A person calls its robot back: what is not yet loaded goes to another robot."""
     match delivery.state:
         case DeliveryState.TO_KITCHEN | DeliveryState.LOADING | DeliveryState.LOCKING:
-            return _again_from_start(delivery, why, at)
+            return again_from_start(delivery, why, at)
         case DeliveryState.TRAVELLING | DeliveryState.ARRIVED | DeliveryState.UNLOCKING:
             return back(delivery, DeliveryState.FAILED, why, at)
         case _:
@@ -200,9 +200,9 @@ def _requested(delivery: Delivery, _: Facts, at: At) -> Step:
 
 def _to_kitchen(delivery: Delivery, facts: Facts, at: At) -> Step:
     if facts.lost_ms > LOST_MAX_MS:
-        return _again_from_start(delivery, _ROBOT_LOST, at), ()
+        return again_from_start(delivery, _ROBOT_LOST, at), ()
     if facts.unfit_ms > UNFIT_MAX_MS or at.waited_ms > TO_KITCHEN_MAX_MS:
-        return _again_from_start(delivery, _ROBOT_UNFIT, at), ()
+        return again_from_start(delivery, _ROBOT_UNFIT, at), ()
     if facts.standing_at != at.kitchen or not facts.turn:
         return delivery, ()
     moved = enter(delivery, DeliveryState.LOADING, at.mono_ms, at.utc_ms)
@@ -217,7 +217,7 @@ def _to_kitchen(delivery: Delivery, facts: Facts, at: At) -> Step:
 
 def _loading(delivery: Delivery, facts: Facts, at: At) -> Step:
     if facts.lost_ms > LOST_MAX_MS:
-        return _again_from_start(delivery, _ROBOT_LOST, at), ()
+        return again_from_start(delivery, _ROBOT_LOST, at), ()
     if facts.answered is Answered.FAILED:
         if delivery.tries + 1 >= TRIES_MAX:
             return _failed(delivery, _STUCK_LOCK, at, Warn(alerts.LOCK_FAILED))
@@ -310,7 +310,7 @@ def _stranded(delivery: Delivery, facts: Facts, at: At) -> Step | None:
         zh=f"{why.zh}已改派，重新备餐。"[:400], en=f"{why.en} Another robot brings it again."[:400]
     )
     events = custody.recorded(told.custody, "ordered_again", "controller", at.utc_ms)
-    return _again_from_start(replace(told, custody=events), why, at), (Warn(alerts.STRANDED),)
+    return again_from_start(replace(told, custody=events), why, at), (Warn(alerts.STRANDED),)
 
 
 def _arrived(delivery: Delivery, facts: Facts, at: At) -> Step:
@@ -449,7 +449,7 @@ def _over(delivery: Delivery, at: At) -> Delivery:
     return replace(enter(delivery, delivery.returns_as, at.mono_ms, at.utc_ms), explanation=why)
 
 
-def _again_from_start(delivery: Delivery, why: Sentence, at: At) -> Delivery:
+def again_from_start(delivery: Delivery, why: Sentence, at: At) -> Delivery:
     """Another robot takes it; what this one may hold is taken out when it is back."""
     moved = enter(delivery, DeliveryState.REQUESTED, at.mono_ms, at.utc_ms)
     return replace(

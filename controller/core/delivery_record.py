@@ -29,6 +29,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "release_asked": ("申请免码开箱", "asked to open it without the PIN"),
     "release_refused": ("未批准免码开箱", "refused to open it without the PIN"),
     "released": ("两人批准免码开箱", "released it, two persons"),
+    "in_hand": ("移离机器人，取出箱内物品", "took the robot off the floor, and what was in it"),
     "stranded": ("机器人中途停止", "the robot stopped on its way"),
     "ordered_again": ("由另一机器人重送", "sent again with another robot"),
     "emptied": ("已清空", "emptied"),

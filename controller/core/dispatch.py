@@ -23,6 +23,7 @@ from controller.core import (
     handover,
     holds,
     interlock,
+    removals,
     sending,
     tours,
 )
@@ -140,6 +141,7 @@ def _known(site: SiteState, now: Now) -> SiteState:
 
 
 def _directed(site: SiteState, robot_id: RobotId, now: Now) -> SiteState:
+    site = removals.settle(site, site.duties[robot_id], now)
     duty = tours.directed(site, site.duties[robot_id])
     goal = duty.goal
     if goal is not None and goal.kind is GoalKind.HOME and duty.mission is None:
@@ -196,6 +198,8 @@ def _robot_alerts(site: SiteState, now: Now) -> SiteState:
         live = site.robots.get(duty.robot_id, RobotLive())
         report = live.report
         if report is None or report.charging or not live.online(now.mono_ms):
+            continue
+        if duty.removed is not None:
             continue
         if report.battery_percent < LOW_BATTERY_PERCENT:
             site = warn(site, alerts.BATTERY_LOW, duty.robot_id, anywhere(site), now)

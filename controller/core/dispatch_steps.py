@@ -1,4 +1,4 @@
-"""Decides what a supervisor's word to a robot does: hold, resume, recall, go through a zone.
+"""Decides what a supervisor's word on a robot does: hold, resume, recall, let through, removed.
 
 Each stands in the record with its reason, for the room that the robot serves; the audit has the
 request itself.
@@ -9,10 +9,11 @@ from typing import Final, assert_never
 
 from contracts.api import Sentence
 from contracts.api.record import RecordKind
-from controller.core import delivery_life, fleet, handover, tours
+from contracts.devices import Zone
+from controller.core import delivery_life, fleet, handover, removals, tours
 from controller.core.dispatch import clearances, settle
 from controller.core.dispatch_inputs import DispatchInput, RobotCommanded, ZoneLetThrough
-from controller.core.fleet import Duty, HoldVerb, LetThrough, RobotHold
+from controller.core.fleet import Duty, HoldVerb, LetThrough, Removal, RobotHold
 from controller.core.interlock import Clearance
 from controller.core.outputs import Accepted, FileRecord, Output, Refusal, Refused
 from controller.core.own_alerts import anywhere
@@ -26,6 +27,8 @@ _VERBS: Final = {
     HoldVerb.HOLD: ("暂停了", "held"),
     HoldVerb.RESUME: ("恢复了", "resumed"),
     HoldVerb.RECALL: ("召回了", "called back"),
+    HoldVerb.REMOVED: ("移离了", "took off the floor"),
+    HoldVerb.RETURNED: ("放回了", "put back on the floor"),
 }
 
 
@@ -50,6 +53,12 @@ def step(site: SiteState, given: DispatchInput, now: Now) -> Result:
 
 
 def _commanded(site: SiteState, duty: Duty, given: RobotCommanded, now: Now) -> Result:
+    if given.verb is HoldVerb.REMOVED:
+        return _removed(site, duty, given, now)
+    if given.verb is HoldVerb.RETURNED:
+        return _returned(site, duty, given, now)
+    if duty.removed is not None:
+        return site, (_off_floor(duty, duty.removed),)
     wanted = RobotHold(given.verb, given.reason[:REASON_MAX], given.by, now.utc_ms)
     if duty.hold is not None and duty.hold.verb is given.verb:
         return site, (Accepted(given.robot_id),)  # said twice
@@ -84,6 +93,57 @@ def _commanded(site: SiteState, duty: Duty, given: RobotCommanded, now: Now) -> 
     return site, (Accepted(given.robot_id), line, *outputs)
 
 
+def _removed(site: SiteState, duty: Duty, given: RobotCommanded, now: Now) -> Result:
+    """What it stood on is free, its deliveries lose it; whoever fetched it was in that zone."""
+    refusal = removals.not_removable(site, duty, now)
+    if refusal is not None:
+        return site, (refusal,)
+    reason, zones = given.reason[:REASON_MAX], removals.zones_entered(site, duty)
+    line = _statement(site, duty, replace(given, reason=reason), zones, now)
+    site = removals.removed(site, duty, reason, given.by, now)
+    site, outputs = settle(site, now)
+    return site, (Accepted(given.robot_id), line, *outputs)
+
+
+def _returned(site: SiteState, duty: Duty, given: RobotCommanded, now: Now) -> Result:
+    reason = given.reason[:REASON_MAX]
+    after = removals.returned(site, duty, reason, given.by, now)
+    if isinstance(after, Refused):
+        return site, (after,)
+    back = after.duties[duty.robot_id]
+    zones = removals.zones_entered(after, back)
+    line = _statement(after, back, replace(given, reason=reason), zones, now)
+    site, outputs = settle(after, now)
+    return site, (Accepted(given.robot_id), line, *outputs)
+
+
+def _statement(
+    site: SiteState, duty: Duty, given: RobotCommanded, zones: tuple[Zone, ...], now: Now
+) -> FileRecord:
+    """The line of a removal or return: where, by whom, why, and in which zones people were."""
+    zh, en = _VERBS[given.verb]
+    node = duty.at_node or "?"
+    text_zh = f"{given.by} 在 {node} {zh} {given.robot_id}：{given.reason}"
+    text_en = f"{given.by} {en} {given.robot_id} at {node}: {given.reason}"
+    if zones:
+        text_zh += f"（有人进入：{'、'.join(zone.name.zh for zone in zones)}）"
+        text_en += f" (a person was in {', '.join(zone.name.en for zone in zones)})"
+    data = {"verb": given.verb.value, "reason": given.reason, "node": node}
+    if zones:
+        data["entered"] = ", ".join(zone.id for zone in zones)[:REASON_MAX]
+    text = Sentence(zh=text_zh[:400], en=text_en[:400])
+    return _line(site, duty, given.by, text, data, now)
+
+
+def _off_floor(duty: Duty, said: Removal) -> Refused:
+    text = Sentence(
+        zh=f"{duty.robot_id} 已由 {said.by} 移离通道；放回后请先按“已放回”。"[:400],
+        en=f"{said.by} took {duty.robot_id} off the floor; when it stands there again, say that "
+        "it is back first."[:400],
+    )
+    return Refused(Refusal.CONFLICT, text)
+
+
 def _recalled(site: SiteState, duty: Duty, hold: RobotHold, now: Now) -> SiteState:
     """It finishes its edge; what it carries goes back, what it was to fetch another robot does."""
     why = Sentence(
@@ -97,6 +157,8 @@ def _recalled(site: SiteState, duty: Duty, hold: RobotHold, now: Now) -> SiteSta
 
 
 def _let_through(site: SiteState, duty: Duty, given: ZoneLetThrough, now: Now) -> Result:
+    if duty.removed is not None:
+        return site, (_off_floor(duty, duty.removed),)
     zone = site.plan.zones.get(given.zone_id)
     if zone is None:
         text = Sentence(

@@ -159,7 +159,7 @@ def _with_refuge(site: SiteState, duty: Duty) -> Duty:
         return duty
     if duty.refuge is not None and duty.at_node in site.plan.lanes.dead_ends:
         return duty  # a door at the end of a spur
-    out = _way_out(site, duty, duty.at_node, frozenset())
+    out = way_out(site, duty, duty.at_node, frozenset())
     if out is None:
         return duty
     return replace(duty, refuge=out[-1], out=out if len(out) > 1 else ())
@@ -173,7 +173,7 @@ def _others(site: SiteState, duty: Duty) -> frozenset[str]:
     )
 
 
-def _way_out(
+def way_out(
     site: SiteState, duty: Duty, start: str, avoid: frozenset[str], shut: Edges = frozenset()
 ) -> tuple[str, ...] | None:
     """The way to its own refuge, else to its home, else to the nearest that is nobody's."""
@@ -307,7 +307,7 @@ def _out_of(
         return (end,)
     if kind is GoalKind.DOOR and end in site.plan.lanes.dead_ends:
         return (end,)  # a door at the end of a spur: nobody need be able to pass it
-    return _way_out(site, duty, end, dead, shut)
+    return way_out(site, duty, end, dead, shut)
 
 
 def _without_lifts(site: SiteState) -> Edges:

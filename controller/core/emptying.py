@@ -28,6 +28,8 @@ OPEN_AGAIN_MS: Final = 30_000  # as long as an unlock is valid
 
 def settle(site: SiteState, duty: Duty, now: Now) -> SiteState:
     """Open what holds something left, once the robot stands in the kitchen for it."""
+    if duty.removed is not None:
+        return site
     live = site.robots.get(duty.robot_id, RobotLive())
     report = live.report
     left = tours.strays(site, duty, report)

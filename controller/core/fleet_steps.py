@@ -57,6 +57,8 @@ def step(site: SiteState, given: FleetInput, now: Now) -> Result:
 def judged(site: SiteState, robot_id: RobotId, report: RobotReport, now: Now) -> SiteState:
     """The state after a report was judged; before the duty is moved on by it."""
     duty = site.duties[robot_id]
+    if duty.removed is not None:
+        return site  # people carry it, push it, charge it: nothing of that can be judged
     before = _trail(site, robot_id)
     trail, doubts = plausible.check(site.plan, duty, before, report, now.mono_ms, now.utc_ms)
     return _flagged(_with_trail(site, robot_id, trail), robot_id, doubts, now)
@@ -89,6 +91,8 @@ def watch(site: SiteState, now: Now) -> SiteState:
     for robot_id in site.duties:
         live = site.robots.get(robot_id, RobotLive())
         if not live.online(now.mono_ms):
+            continue
+        if site.duties[robot_id].removed is not None:
             continue
         site = _asked(site, robot_id, now)
         site = _told_unfit(site, robot_id, now)
@@ -188,7 +192,8 @@ def _cleared(site: SiteState, duty: Duty | None, given: RobotCleared, now: Now) 
 
 def _flagged(site: SiteState, robot_id: RobotId, doubts: tuple[Doubt, ...], now: Now) -> SiteState:
     duty = site.duties[robot_id]
-    if not doubts or site.plan.rules[IMPLAUSIBLE.code].mode is Mode.OFF:
+    off = duty.removed is not None or site.plan.rules[IMPLAUSIBLE.code].mode is Mode.OFF
+    if not doubts or off:
         return site
     known = duty.doubted.kinds if duty.doubted is not None else ()
     kinds = tuple(dict.fromkeys((*known, *(one.kind for one in doubts))))

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from contracts.api import Sentence
 from contracts.api.alerts import HandlingVerb
-from contracts.observations import Alert, Condition, Severity
-from contracts.units import RoomId
+from contracts.observations import Alert, Condition, Said, Severity
+from contracts.units import Bilingual, RoomId
 from controller.core import alerts
 from controller.core.handling import Act, with_step
 from controller.core.state import Now, SiteState, changed, mark_of, own_alert_id
@@ -47,20 +48,30 @@ def lower(site: SiteState, rule: str, subject: str, now: Now) -> SiteState:
     return replace(site, alerts=changed(site.alerts, alert_id, alerts.clear(record, now.utc_ms)))
 
 
-def warn(site: SiteState, rule: str, subject: str, room_id: RoomId, now: Now) -> SiteState:
-    """Tell people of a robot, once while it stands."""
+def warn(
+    site: SiteState,
+    rule: str,
+    subject: str,
+    room_id: RoomId,
+    now: Now,
+    *,
+    saw: Sentence | None = None,
+    severity: Severity = Severity.WARNING,
+) -> SiteState:
+    """Tell people of a robot, once while it stands; ``saw`` says what exactly it is."""
     if mark_of(rule, subject) in site.marks:
         return site
     alert = Alert(
         alert_id=own_alert_id(rule, subject, now.utc_ms),
         rule=rule,
         condition=Condition.ACTIVE,
-        severity=Severity.WARNING,
+        severity=severity,
         room_id=room_id,
         node_id=site.plan.watcher.get(room_id, "controller"),
         since_utc_ms=now.utc_ms,
         raised_utc_ms=now.utc_ms,
         dwell_ms=0,
+        saw=None if saw is None else Said.of(Bilingual(saw.zh, saw.en)),
     )
     return raise_alert(site, alert, subject, now)
 

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from contracts.api import ZonePassage, ZoneVerdict
+from contracts.devices import Zone
 from contracts.units import UtcMs, ZoneId
 from controller.core.fleet import LetThrough
 from controller.core.interlock import Clearance
 from controller.core.plan import SitePlan
 
 PASSAGES_MAX: Final = 100  # a tour passes a handful of zones twice; more goes in circles
+
+DETAIL_MAX: Final = 400
 
 _RANK: Final[Mapping[ZoneVerdict, int]] = {
     ZoneVerdict.NO_UNADMITTED_PERSON: 0,
@@ -59,6 +62,30 @@ def passed(
     worst = max(verdict, current.verdict, key=_RANK.__getitem__)
     changes = {"verdict": worst, "detail": current.detail or detail}
     return (*passages[:-1], current.model_copy(update=changes))
+
+
+def entered(
+    passages: tuple[ZonePassage, ...], zone: Zone, utc_ms: UtcMs, detail: str
+) -> tuple[ZonePassage, ...]:
+    """The passages after a person has said that they were in a zone where nobody may be.
+
+    Whatever cameras saw of it: no verdict is worse than what a person says of themselves.
+    """
+    changes = {"verdict": ZoneVerdict.PERSON_SEEN, "detail": detail[:DETAIL_MAX]}
+    current = passages[-1] if passages and passages[-1].left_utc_ms is None else None
+    if current is not None and current.zone_id == zone.id:
+        return (*passages[:-1], current.model_copy(update=changes))
+    opened = ZonePassage(
+        zone_id=zone.id,
+        name=zone.name,
+        seen_by=zone.seen_by,
+        entered_utc_ms=utc_ms,
+        left_utc_ms=utc_ms,
+        verdict=ZoneVerdict.PERSON_SEEN,
+        detail=detail[:DETAIL_MAX],
+    )
+    # What says that a person was there is never left out, however long the list is.
+    return (*closed(passages, utc_ms), opened)
 
 
 def closed(passages: tuple[ZonePassage, ...], utc_ms: UtcMs) -> tuple[ZonePassage, ...]:

@@ -18,6 +18,8 @@ NO_NODE: Final = "controller"  # an alert of ours where no edge node watches the
 def watch_robots(site: SiteState, now: Now) -> SiteState:
     """Judge every robot of the site; alerts begin after their dwell and clear at once."""
     for robot_id, duty in site.duties.items():
+        if duty.removed is not None:
+            continue
         delivery = site.deliveries.get(duty.delivery_id or "")
         facts = Facts(
             duty=duty,

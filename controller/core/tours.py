@@ -79,6 +79,8 @@ def strays(site: SiteState, duty: Duty, report: RobotReport | None) -> tuple[int
 
 def directed(site: SiteState, duty: Duty) -> Duty:
     """The duty with the goal that its deliveries ask for now, and the one that it serves."""
+    if duty.removed is not None:
+        return duty
     tour = _left(site, duty)
     rows = [site.deliveries[name] for name in tour.deliveries] if tour is not None else []
     goal, serving = _goal(site, duty, rows)
@@ -205,6 +207,9 @@ def unfit(site: SiteState, now: Now) -> Mapping[RobotId, Sentence]:
 def _offer(  # one reason each
     site: SiteState, duty: Duty, now: Now
 ) -> Offer | Sentence:
+    said = _said_by_person(duty)
+    if said is not None:
+        return said
     live = site.robots.get(duty.robot_id, RobotLive())
     report = live.report
     if report is None or not live.online(now.mono_ms):
@@ -212,10 +217,6 @@ def _offer(  # one reason each
     why = fleet.unfit(duty, report)
     if why is not None:
         return why
-    if duty.hold is not None:
-        called = duty.hold.verb is HoldVerb.RECALL
-        zh, en = ("已召回", "called back") if called else ("已被人员暂停", "held by a person")
-        return Sentence(zh=zh, en=en)
     lacking = capability.lacks(site.plan, site.plan.robots[duty.robot_id], duty.declared)
     if lacking:
         return lacking[0]
@@ -239,6 +240,17 @@ def _offer(  # one reason each
         accepted=accepted if in_s == 0 else (),
         locks=not capability.carries_tray(site.plan.robots[duty.robot_id], duty.declared),
     )
+
+
+def _said_by_person(duty: Duty) -> Sentence | None:
+    """What a person said of a robot that keeps it from work."""
+    if duty.removed is not None:
+        return Sentence(zh="已移离通道", en="taken off the floor by a person")
+    if duty.hold is None:
+        return None
+    called = duty.hold.verb is HoldVerb.RECALL
+    zh, en = ("已召回", "called back") if called else ("已被人员暂停", "held by a person")
+    return Sentence(zh=zh, en=en)
 
 
 def _free(site: SiteState, duty: Duty, rows: tuple[Delivery, ...]) -> tuple[float, str]:

@@ -121,6 +121,16 @@ def accepts(
     return not gate.keeps(wish.robot_id, after.needs[wished.index(wish)])
 
 
+def joins(plan: SitePlan, claims: Iterable[Claim], newcomer: Claim) -> bool:
+    """Whether a robot that was not there may stand there: it can finish, and all that could."""
+    rows = tuple(claims)
+    before = _Table(plan.lanes, rows)
+    before.find_order()
+    after = _Table(plan.lanes, (*rows, newcomer))
+    after.find_order()
+    return before.finishing | {newcomer.robot_id} <= after.finishing
+
+
 def finishing(plan: SitePlan, claims: Iterable[Claim]) -> frozenset[RobotId]:
     """The robots that can finish; the others wait for a person or for another way."""
     table = _Table(plan.lanes, tuple(claims))

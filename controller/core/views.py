@@ -27,7 +27,7 @@ from contracts.api import (
     ZoneView,
 )
 from contracts.api.alerts import AlertHistory, HandlingStep
-from contracts.api.floor import HoldView
+from contracts.api.floor import HoldView, RemovalView
 from contracts.devices import Area, CameraConfig, Named
 from contracts.observations import CameraState, CameraView, Condition, NodeState, SoundState
 from contracts.units import MonoMs, RobotId, RoomId, UtcMs, ZoneId
@@ -300,7 +300,7 @@ def robot_view(site: SiteState, robot_id: RobotId, mono_ms: MonoMs) -> RobotView
         id=robot_id,
         name=config.name,
         condition=_condition(duty, live, mono_ms),
-        pose=live.pose,
+        pose=live.pose if duty.removed is None else None,
         battery_percent=report.battery_percent if report else None,
         last_node=duty.at_node,
         route=mission.route[mission.passed :] if mission else (),
@@ -317,6 +317,7 @@ def robot_view(site: SiteState, robot_id: RobotId, mono_ms: MonoMs) -> RobotView
         seen_utc_ms=live.seen_utc_ms,
         tour=duty.tour.deliveries if duty.tour is not None else (),
         hold=_hold_view(duty),
+        removed=_removal_view(duty),
         doubt=duty.doubted.text if duty.doubted is not None else None,
         unfit=capability.unfit(site.plan, config, duty.declared, duty.doubted),
     )
@@ -329,8 +330,17 @@ def _hold_view(duty: Duty) -> HoldView | None:
     return HoldView(verb=hold.verb.value, reason=hold.reason, by=hold.by, utc_ms=hold.utc_ms)
 
 
+def _removal_view(duty: Duty) -> RemovalView | None:
+    said = duty.removed
+    if said is None:
+        return None
+    return RemovalView(reason=said.reason, by=said.by, utc_ms=said.utc_ms, node=said.node)
+
+
 def _condition(duty: Duty, live: RobotLive, mono_ms: MonoMs) -> RobotCondition:
     report = live.report
+    if duty.removed is not None:
+        return RobotCondition.REMOVED
     if report is None or not live.online(mono_ms):
         return RobotCondition.OFFLINE
     if any(row.fatal for row in report.problems):

@@ -335,6 +335,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "robot.paused": ("暂停", "Paused"),
     "robot.held": ("等待", "Held"),
     "robot.error": ("故障", "Error"),
+    "robot.removed": ("已移离", "Off the floor"),
     "robot.battery": ("电量", "Battery"),
     # deliveries
     "delivery.heading": ("送餐", "Deliveries"),

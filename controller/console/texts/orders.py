@@ -172,6 +172,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "custody.collected": ("取走", "collected"),
     "custody.cancelled": ("取消", "called off"),
     "custody.gap": ("无传感器记录", "no word of the sensors"),
+    "custody.in_hand": ("移离机器人，物品由此人保管", "has it: took the robot off the floor"),
     "custody.stranded": ("机器人中途停止", "the robot stopped on its way"),
     "custody.ordered_again": ("由另一机器人重送", "sent again with another robot"),
     "custody.emptied": ("已清空", "emptied"),
