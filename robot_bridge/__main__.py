@@ -7,6 +7,7 @@ import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -206,9 +207,11 @@ def restore(
 
 def mission_of(settings: BridgeSettings, start: Pose, kept: Kept | None) -> Mission:
     """The robot's work: as it was kept, or none yet."""
+    version = settings.identity.vda5050_version
     if kept is not None:
-        return resume(kept.mission)
-    return Mission(Progress(last_node_id=settings.start_node, last_node_pose=start))
+        return replace(resume(kept.mission), version=version)
+    progress = Progress(last_node_id=settings.start_node, last_node_pose=start)
+    return Mission(progress, version=version)
 
 
 def ros_vehicle(

@@ -30,13 +30,22 @@ STOP_PAUSE: Final = "stopPause"
 STATE_REQUEST: Final = "stateRequest"
 FACTSHEET_REQUEST: Final = "factsheetRequest"
 LOG_REPORT: Final = "logReport"
+CLEAR_INSTANT_ACTIONS: Final = "clearInstantActions"
 INIT_POSITION: Final = "initPosition"
 START_CHARGING: Final = "startCharging"
 STOP_CHARGING: Final = "stopCharging"
 SIGNAL: Final = "zeSignal"
 
 CONTROL: Final = frozenset(
-    {CANCEL_ORDER, START_PAUSE, STOP_PAUSE, STATE_REQUEST, FACTSHEET_REQUEST, LOG_REPORT}
+    {
+        CANCEL_ORDER,
+        CLEAR_INSTANT_ACTIONS,
+        FACTSHEET_REQUEST,
+        LOG_REPORT,
+        START_PAUSE,
+        STATE_REQUEST,
+        STOP_PAUSE,
+    }
 )
 """Instant actions that take effect at once and wait for no other action."""
 
@@ -120,7 +129,13 @@ def _parameter(key: str, kind: ValueDataType, *, optional: bool = False) -> AgvA
 
 
 DECLARED: Final[tuple[AgvAction, ...]] = (
-    _declare(CANCEL_ORDER, "Brakes where it is, then drops the order.", ActionScope.INSTANT),
+    _declare(
+        CANCEL_ORDER,
+        "Brakes where it is, then drops the order; with an orderId only that one.",
+        ActionScope.INSTANT,
+        parameters=(_parameter("orderId", ValueDataType.STRING, optional=True),),
+    ),
+    _declare(CLEAR_INSTANT_ACTIONS, "Forgets instant actions that ended.", ActionScope.INSTANT),
     _declare(START_PAUSE, "Brakes and keeps the order.", ActionScope.INSTANT),
     _declare(STOP_PAUSE, "Goes on with the order.", ActionScope.INSTANT),
     _declare(STATE_REQUEST, "Sends the state.", ActionScope.INSTANT),

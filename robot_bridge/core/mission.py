@@ -16,6 +16,7 @@ from contracts.vda5050.state import ActionStatus, VehicleError
 from robot_bridge.core import compartments, orders
 from robot_bridge.core.actions import (
     CANCEL_ORDER,
+    CLEAR_INSTANT_ACTIONS,
     CONTROL,
     FACTSHEET_REQUEST,
     INIT_POSITION,
@@ -129,6 +130,7 @@ def _order(turn: Turn, order: Order) -> Turn:
         cancelling=mission.cancelling,
         obeys=reading is None or reading.obeys,
         maps=() if reading is None else reading.maps,
+        version=mission.version,
     )
     match verdict:
         case orders.Ignored():
@@ -151,6 +153,9 @@ def _complain(turn: Turn, error: VehicleError) -> Turn:
 
 def _observed(turn: Turn, observation: Observation) -> Turn:
     turn = replace(turn, reading=observation.reading)
+    if observation.reading is not None and observation.reading.obeys:
+        errors = orders.without_unavailable(turn.mission.errors)
+        turn = replace(turn, mission=replace(turn.mission, errors=errors))
     for event in observation.events:
         match event:
             case Passed(order_id, sequence_id):
@@ -306,6 +311,11 @@ def _control(turn: Turn, entry: ActionEntry) -> Turn:
         return _set(turn, entry, _FINISHED).also(SendState())
     if kind == FACTSHEET_REQUEST:
         return _set(turn, entry, _FINISHED).also(SendFactsheet())
+    if kind == CLEAR_INSTANT_ACTIONS:
+        kept = tuple(
+            row for row in mission.actions if row.source is not Source.INSTANT or not row.ended
+        )
+        return _set(replace(turn, mission=replace(mission, actions=kept)), entry, _FINISHED)
     reason = entry.action.parameter("reason")
     wanted = WriteLog(entry.action.action_id, reason if isinstance(reason, str) else "")
     return _set(turn, entry, _RUNNING).also(wanted)
@@ -325,8 +335,13 @@ def _cancel(turn: Turn, entry: ActionEntry) -> Turn:
         row.action.action_type == CANCEL_ORDER and not row.ended and row != entry
         for row in mission.actions
     )
-    if not others_cancel and not orders.is_busy(mission.progress, mission.actions):
-        text = "there is no order to cancel"
+    busy = orders.is_busy(mission.progress, mission.actions)
+    named = entry.action.parameter("orderId")
+    text = "there is no order to cancel"
+    if isinstance(named, str) and named != mission.progress.order_id:
+        busy = others_cancel = False
+        text = f"order {named:.40} is not the one that the robot has"
+    if not others_cancel and not busy:
         turn = _set(turn, entry, _FAILED, text)
         return _complain(
             turn, orders.warning(NO_ORDER_TO_CANCEL, text, actionId=entry.action.action_id)

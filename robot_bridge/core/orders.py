@@ -6,6 +6,7 @@ from typing import Final
 
 from contracts.vda5050.order import Edge, Node, Order, OrientationType
 from contracts.vda5050.state import ErrorLevel, Reference, VehicleError
+from contracts.vda5050.versions import CAUSE, VdaVersion
 from robot_bridge.core.actions import (
     COORDINATE_MAX_M,
     ActionEntry,
@@ -28,6 +29,8 @@ ORDER_ERROR: Final = "orderError"
 ORDER_UPDATE_ERROR: Final = "orderUpdateError"
 NO_ROUTE_ERROR: Final = "noRouteError"
 VALIDATION_ERROR: Final = "validationError"
+
+NOT_AVAILABLE: Final = "MOBILE_ROBOT_NOT_AVAILABLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,14 @@ def consider(
     cancelling: bool,
     obeys: bool = True,
     maps: tuple[str, ...] = (),
+    version: VdaVersion = VdaVersion.V2_1,
 ) -> Taken | Ignored | Refusal:
     """Judge an order by the rules of chapter 6.6.2, in their order.
 
     ``pose`` is None while the robot does not know where it is. ``cancelling``: still braking for
     a cancelOrder. ``obeys``: the master is in control. ``maps``: those that the vehicle
-    holds; empty when it does not say.
+    holds; empty when it does not say. ``version``: 3.0 begins an order with update 0, and keeps
+    ended instant actions in the state.
     """
     fresh = order.order_id != progress.order_id
     if not fresh and order.order_update_id == progress.order_update_id:
@@ -103,7 +108,7 @@ def consider(
         return _refuse(order, ORDER_UPDATE_ERROR, text, cause="SAME_ORDER_UPDATE_ID")
     if not obeys:
         text = "a person is in control of the robot"
-        return _refuse(order, ORDER_ERROR, text, cause="MOBILE_ROBOT_NOT_AVAILABLE")
+        return _refuse(order, ORDER_ERROR, text, cause=NOT_AVAILABLE)
     problem = _content_refusal(order) or _maps_refusal(order, maps)
     if problem is not None:
         return problem
@@ -115,7 +120,10 @@ def consider(
                 f"busy with order {progress.order_id}",
                 cause="OTHER_ORDER_ACTIVE",
             )
-        return _start(order, actions, pose)
+        if version is VdaVersion.V3_0 and order.order_update_id != 0:
+            text = "a new order begins with orderUpdateId 0"
+            return _refuse(order, ORDER_ERROR, text, cause="VALIDATION_FAILURE")
+        return _start(order, actions, pose, version)
     return _continue(order, progress, actions, cancelling=cancelling)
 
 
@@ -126,7 +134,9 @@ def is_busy(progress: Progress, actions: tuple[ActionEntry, ...]) -> bool:
     )
 
 
-def _start(order: Order, actions: tuple[ActionEntry, ...], pose: Pose | None) -> Taken | Refusal:
+def _start(
+    order: Order, actions: tuple[ActionEntry, ...], pose: Pose | None, version: VdaVersion
+) -> Taken | Refusal:
     first = order.nodes[0]
     there = first.node_position
     if pose is None or there is None:
@@ -141,9 +151,16 @@ def _start(order: Order, actions: tuple[ActionEntry, ...], pose: Pose | None) ->
             nodeId=first.node_id,
             cause="START_NODE_OUT_OF_RANGE",
         )
-    # What runs since before stays; ended actions of the past go, as the standard says.
-    kept = tuple(row for row in actions if row.source is Source.INSTANT and not row.ended)
+    # What runs since before stays. Ended actions of the past go, as the standard says; in 3.0
+    # instant ones stay until clearInstantActions, or until their place is needed.
     entries = _entries(order.nodes, order.edges)
+    kept = tuple(row for row in actions if row.source is Source.INSTANT and not row.ended)
+    if version is VdaVersion.V3_0:
+        free = max(0, ACTIONS_MAX - len(kept) - len(entries))
+        used = {row.action.action_id for row in entries}
+        ended = [row for row in actions if row.source is Source.INSTANT and row.ended]
+        old = [row for row in ended if row.action.action_id not in used][-free:] if free else []
+        kept = tuple(row for row in actions if row in kept or row in old)
     crowded = _crowded(order, len(order.nodes), kept, entries)
     if crowded is not None:
         return crowded
@@ -347,6 +364,11 @@ def _maps_refusal(order: Order, maps: tuple[str, ...]) -> Refusal | None:
             text = f"map {place.map_id:.40} is not on the robot; it has {', '.join(maps):.100}"
             return _refuse(order, NO_ROUTE_ERROR, text, nodeId=node.node_id, cause="UNKNOWN_MAP_ID")
     return None
+
+
+def without_unavailable(errors: tuple[VehicleError, ...]) -> tuple[VehicleError, ...]:
+    """What stays when the robot takes orders again: that it took none is over."""
+    return tuple(row for row in errors if row.reference(CAUSE) != NOT_AVAILABLE)
 
 
 def _refuse(order: Order, error_type: str, description: str, **about: str) -> Refusal:

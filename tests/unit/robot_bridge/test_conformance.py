@@ -130,7 +130,7 @@ async def findings(
     bus = TwistedBus(broker.client("bridge"), twist, retain, qos)
     service = BridgeService(
         Robot(address, BODY, Intervals(500, 2_000, 200), None, version, logs),
-        Mission(Progress(last_node_id="home", last_node_pose=HOME)),
+        Mission(Progress(last_node_id="home", last_node_pose=HOME), version=version),
         bus=bus,
         clock=clock,
         vehicle=vehicle,

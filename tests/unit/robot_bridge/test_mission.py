@@ -10,6 +10,7 @@ from contracts.vda5050.base import NodePosition
 from contracts.vda5050.order import BlockingType, Order
 from contracts.vda5050.profile import LidState
 from contracts.vda5050.state import ActionStatus, EStop, OperatingMode
+from contracts.vda5050.versions import VdaVersion
 from robot_bridge.core.mission import step
 from robot_bridge.core.orders import ACTIONS_MAX
 from robot_bridge.core.vehicle import (
@@ -586,3 +587,88 @@ def test_without_a_reading_nothing_moves() -> None:
     world.reading = None  # type: ignore[assignment]  # before the first look
     outputs = world.give(order())
     assert not any(isinstance(row, Drive) for row in outputs)
+
+
+# --- what 3.0 asks for besides --------------------------------------------------------------------
+
+
+def third() -> World:
+    world = World()
+    world.mission = replace(world.mission, version=VdaVersion.V3_0)
+    return world
+
+
+def test_a_cancel_that_names_another_order_fails_and_stops_nothing() -> None:
+    world = World()
+    world.give(order(("home", "a", "b")))
+    world.act(action("cancelOrder", "c1", orderId="another"))
+    assert world.status("c1") is ActionStatus.FAILED
+    assert world.error_types() == ["noOrderToCancel"]
+    assert moved_m(world, 2_000) > 0
+    world.act(action("cancelOrder", "c2", orderId="o1"))
+    world.run(3_000)
+    assert world.status("c2") is ActionStatus.FINISHED
+    assert world.state().node_states == ()
+
+
+def test_clear_instant_actions_forgets_what_has_ended_and_nothing_else() -> None:
+    world = World()
+    hoot = action("zeSignal", "ended", **HOOT)
+    world.give(order(("home",), node_actions={"home": (action("zeSignal", "of-order", **HOOT),)}))
+    world.run(2_500)
+    world.act(hoot)
+    world.run(2_500)
+    world.act(action("zeSignal", "running", **HOOT), action("clearInstantActions", "clear"))
+    said = {row.action_id: row.action_status for row in world.state().action_states}
+    assert said == {
+        "of-order": ActionStatus.FINISHED,
+        "running": ActionStatus.RUNNING,
+        "clear": ActionStatus.FINISHED,
+    }
+
+
+@pytest.mark.parametrize("version", [VdaVersion.V2_1, VdaVersion.V3_0])
+def test_ended_instant_actions_outlive_a_new_order_in_3_0_alone(version: VdaVersion) -> None:
+    world = World()
+    world.mission = replace(world.mission, version=version)
+    world.act(action("stateRequest", "s1"))
+    world.give(order(("home", "a")))
+    kept = "s1" in [row.action_id for row in world.state().action_states]
+    assert kept is (version is VdaVersion.V3_0)
+
+
+def test_kept_instant_actions_give_way_to_the_actions_of_an_order_in_3_0() -> None:
+    world = third()
+    for number in range(ACTIONS_MAX):
+        world.act(action("stateRequest", f"s{number}"))
+    many = tuple(action("zeSignal", f"n{n}", **HOOT) for n in range(ACTIONS_MAX - 1))
+    world.give(order(("home",), node_actions={"home": many}))
+    assert world.error_types() == []
+    ids = [row.action_id for row in world.state().action_states]
+    assert len(ids) == ACTIONS_MAX
+    assert [name for name in ids if name.startswith("s")] == [f"s{ACTIONS_MAX - 1}"]
+
+
+def test_a_new_order_of_3_0_begins_with_update_0() -> None:
+    world = third()
+    world.give(order(("home", "a"), update=1))
+    assert world.error_types() == ["orderError"]
+    assert world.state().errors[0].reference("cause") == "VALIDATION_FAILURE"
+    assert moved_m(world, 2_000) == 0
+    world.give(order(("home", "a")))
+    assert world.error_types() == []
+
+
+def test_that_a_robot_takes_no_orders_is_said_until_it_does() -> None:
+    world = World()
+    manual = replace(world.reading, mode=OperatingMode.MANUAL)
+    world.reading = manual
+    world.take(Observed(Observation(manual)))
+    world.give(order(("home", "a")))
+    assert [row.reference("cause") for row in world.mission.errors] == [
+        "MOBILE_ROBOT_NOT_AVAILABLE"
+    ]
+    world.take(Observed(Observation(manual)))
+    assert len(world.mission.errors) == 1
+    world.run(100)
+    assert world.mission.errors == ()
