@@ -17,7 +17,7 @@ from contracts.layout import LayoutError, Lif, MapNode, from_lif
 from contracts.vda5050.state import ConnectionState
 from contracts.vda5050.topics import VehicleAddress
 from contracts.vda5050.versions import VdaVersion
-from robot_bridge.core.orders import Progress
+from robot_bridge.core.orders import Progress, Terms
 from robot_bridge.core.report import Body
 from robot_bridge.core.vehicle import Pose
 from robot_bridge.core.work import Mission, resume
@@ -207,11 +207,11 @@ def restore(
 
 def mission_of(settings: BridgeSettings, start: Pose, kept: Kept | None) -> Mission:
     """The robot's work: as it was kept, or none yet."""
-    version = settings.identity.vda5050_version
-    if kept is not None:
-        return replace(resume(kept.mission), version=version)
-    progress = Progress(last_node_id=settings.start_node, last_node_pose=start)
-    return Mission(progress, version=version)
+    mission = Mission(Progress(last_node_id=settings.start_node, last_node_pose=start))
+    return replace(
+        mission if kept is None else resume(kept.mission),
+        terms=Terms(settings.identity.vda5050_version, settings.height_m),
+    )
 
 
 def ros_vehicle(

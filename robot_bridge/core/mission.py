@@ -130,7 +130,7 @@ def _order(turn: Turn, order: Order) -> Turn:
         cancelling=mission.cancelling,
         obeys=reading is None or reading.obeys,
         maps=() if reading is None else reading.maps,
-        version=mission.version,
+        terms=mission.terms,
     )
     match verdict:
         case orders.Ignored():

@@ -62,6 +62,17 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What no message changes: whose rules hold, and how high the robot is, load and all.
+
+    ``height_m`` None: unknown, and no edge may limit it.
+    """
+
+    version: VdaVersion = VdaVersion.V2_1
+    height_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """The order is accepted; ``fresh`` when it takes the place of another one."""
 
@@ -91,15 +102,16 @@ def consider(
     cancelling: bool,
     obeys: bool = True,
     maps: tuple[str, ...] = (),
-    version: VdaVersion = VdaVersion.V2_1,
+    terms: Terms | None = None,
 ) -> Taken | Ignored | Refusal:
     """Judge an order by the rules of chapter 6.6.2, in their order.
 
     ``pose`` is None while the robot does not know where it is. ``cancelling``: still braking for
     a cancelOrder. ``obeys``: the master is in control. ``maps``: those that the vehicle
-    holds; empty when it does not say. ``version``: 3.0 begins an order with update 0, and keeps
-    ended instant actions in the state.
+    holds; empty when it does not say. ``terms``: 3.0 begins an order with update 0, and keeps ended
+    instant actions in the state.
     """
+    terms = terms or Terms()
     fresh = order.order_id != progress.order_id
     if not fresh and order.order_update_id == progress.order_update_id:
         if (order.nodes, order.edges) == (progress.said_nodes, progress.said_edges):
@@ -109,7 +121,7 @@ def consider(
     if not obeys:
         text = "a person is in control of the robot"
         return _refuse(order, ORDER_ERROR, text, cause=NOT_AVAILABLE)
-    problem = _content_refusal(order) or _maps_refusal(order, maps)
+    problem = _content_refusal(order, terms.height_m) or _maps_refusal(order, maps)
     if problem is not None:
         return problem
     if fresh:
@@ -120,10 +132,10 @@ def consider(
                 f"busy with order {progress.order_id}",
                 cause="OTHER_ORDER_ACTIVE",
             )
-        if version is VdaVersion.V3_0 and order.order_update_id != 0:
+        if terms.version is VdaVersion.V3_0 and order.order_update_id != 0:
             text = "a new order begins with orderUpdateId 0"
             return _refuse(order, ORDER_ERROR, text, cause="VALIDATION_FAILURE")
-        return _start(order, actions, pose, version)
+        return _start(order, actions, pose, terms.version)
     return _continue(order, progress, actions, cancelling=cancelling)
 
 
@@ -267,7 +279,7 @@ def _crowded(
     return None
 
 
-def _content_refusal(order: Order) -> Refusal | None:
+def _content_refusal(order: Order, height_m: float | None) -> Refusal | None:
     if order.zone_set_id is not None:
         return _refuse(
             order,
@@ -283,7 +295,11 @@ def _content_refusal(order: Order) -> Refusal | None:
         if not fits(name):
             text = f"{key} must be printable and at most {ID_MAX_BYTES} bytes"
             return _refuse(order, ORDER_ERROR, text, **{key: name}, cause="VALIDATION_FAILURE")
-    return _nodes_refusal(order.nodes, order) or _edges_refusal(order) or _actions_refusal(order)
+    return (
+        _nodes_refusal(order.nodes, order)
+        or _edges_refusal(order, height_m)
+        or _actions_refusal(order)
+    )
 
 
 def fits(name: str) -> bool:
@@ -307,9 +323,13 @@ def _nodes_refusal(nodes: tuple[Node, ...], order: Order) -> Refusal | None:
     return None
 
 
-def _edges_refusal(order: Order) -> Refusal | None:
+def _edges_refusal(order: Order, height_m: float | None) -> Refusal | None:
     for start, edge, end in zip(order.nodes, order.edges, order.nodes[1:], strict=False):
-        problem = None
+        problem = _height_problem(edge, height_m)
+        if problem is not None:
+            return _refuse(
+                order, ORDER_ERROR, problem, edgeId=edge.edge_id, cause="NO_ROUTE_TO_TARGET"
+            )
         if edge.trajectory is not None:
             problem = "trajectory is not supported; leave it out"
         elif edge.max_speed == 0:
@@ -320,10 +340,23 @@ def _edges_refusal(order: Order) -> Refusal | None:
             problem = "maxRotationSpeed is not supported; leave it out"
         elif edge.min_height is not None:
             problem = "minHeight is not supported; this robot lifts nothing"
+        elif edge.direction is not None:
+            problem = "direction is not supported; this robot follows no line"
         if problem is not None:
             return _refuse(
                 order, ORDER_ERROR, problem, edgeId=edge.edge_id, cause="UNSUPPORTED_PARAMETER"
             )
+    return None
+
+
+def _height_problem(edge: Edge, height_m: float | None) -> str | None:
+    """Whether the robot fits below what hangs over the edge."""
+    if edge.max_height is None:
+        return None
+    if height_m is None:
+        return "maxHeight: the robot's own height is not known"
+    if height_m > edge.max_height:
+        return f"maxHeight is {edge.max_height:g} m and the robot is {height_m:g} m high"
     return None
 
 

@@ -59,6 +59,7 @@ OPTIONAL: Final = (
     ("order.nodes.nodePosition.theta", Support.SUPPORTED),
     ("order.nodes.nodePosition.allowedDeviationXY", Support.SUPPORTED),
     ("order.edges.maxSpeed", Support.SUPPORTED),
+    ("order.edges.maxHeight", Support.SUPPORTED),
     ("order.nodes.actions.actionParameters", Support.SUPPORTED),
     ("order.edges.actions.actionParameters", Support.SUPPORTED),
     ("instantActions.actions.actionParameters", Support.SUPPORTED),

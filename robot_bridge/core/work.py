@@ -5,9 +5,8 @@ from dataclasses import dataclass, field, replace
 from contracts.units import MonoMs
 from contracts.vda5050.order import InstantActions, Order
 from contracts.vda5050.state import VehicleError
-from contracts.vda5050.versions import VdaVersion
 from robot_bridge.core.actions import CANCEL_ORDER, ActionEntry
-from robot_bridge.core.orders import Progress
+from robot_bridge.core.orders import Progress, Terms
 from robot_bridge.core.vehicle import Now, Observation, Reading, VehicleCommand
 
 
@@ -17,7 +16,7 @@ class Mission:
 
     ``told``: the sequence ids of the route that the vehicle was given; None when that is unknown.
     ``performed``: command ids of compartment commands, oldest first. ``riding``: the node of
-    another map whose pose the vehicle was told to take, in a lift. ``version``: whose rules hold.
+    another map whose pose the vehicle was told to take, in a lift.
     """
 
     progress: Progress = field(default_factory=Progress)
@@ -28,7 +27,7 @@ class Mission:
     performed: tuple[str, ...] = ()
     retry_at: MonoMs | None = None
     riding: int | None = None
-    version: VdaVersion = VdaVersion.V2_1
+    terms: Terms = field(default_factory=Terms)
 
     @property
     def cancelling(self) -> bool:

@@ -17,7 +17,7 @@ from robot_bridge.conformance.probe import SAID, Probe
 from robot_bridge.conformance.rules import Finding, Rule
 from robot_bridge.conformance.run import as_json, check_all, failed, rules, summary
 from robot_bridge.conformance.words import Group, NotApplicable, Verdict
-from robot_bridge.core.orders import Progress
+from robot_bridge.core.orders import Progress, Terms
 from robot_bridge.core.report import Body
 from robot_bridge.core.vehicle import Drive, Halt, Observation, VehicleCommand
 from robot_bridge.core.work import Mission
@@ -130,7 +130,7 @@ async def findings(
     bus = TwistedBus(broker.client("bridge"), twist, retain, qos)
     service = BridgeService(
         Robot(address, BODY, Intervals(500, 2_000, 200), None, version, logs),
-        Mission(Progress(last_node_id="home", last_node_pose=HOME), version=version),
+        Mission(Progress(last_node_id="home", last_node_pose=HOME), terms=Terms(version)),
         bus=bus,
         clock=clock,
         vehicle=vehicle,

@@ -12,7 +12,7 @@ from contracts.vda5050.profile import LidState
 from contracts.vda5050.state import ActionStatus, EStop, OperatingMode
 from contracts.vda5050.versions import VdaVersion
 from robot_bridge.core.mission import step
-from robot_bridge.core.orders import ACTIONS_MAX
+from robot_bridge.core.orders import ACTIONS_MAX, Terms
 from robot_bridge.core.vehicle import (
     Drive,
     DriveFailed,
@@ -594,7 +594,7 @@ def test_without_a_reading_nothing_moves() -> None:
 
 def third() -> World:
     world = World()
-    world.mission = replace(world.mission, version=VdaVersion.V3_0)
+    world.mission = replace(world.mission, terms=Terms(VdaVersion.V3_0))
     return world
 
 
@@ -630,7 +630,7 @@ def test_clear_instant_actions_forgets_what_has_ended_and_nothing_else() -> None
 @pytest.mark.parametrize("version", [VdaVersion.V2_1, VdaVersion.V3_0])
 def test_ended_instant_actions_outlive_a_new_order_in_3_0_alone(version: VdaVersion) -> None:
     world = World()
-    world.mission = replace(world.mission, version=version)
+    world.mission = replace(world.mission, terms=Terms(version))
     world.act(action("stateRequest", "s1"))
     world.give(order(("home", "a")))
     kept = "s1" in [row.action_id for row in world.state().action_states]

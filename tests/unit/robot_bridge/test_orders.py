@@ -7,7 +7,7 @@ import pytest
 from contracts.vda5050.base import NodePosition, Trajectory
 from contracts.vda5050.order import Order
 from contracts.vda5050.state import ErrorLevel
-from robot_bridge.core.orders import ACTIONS_MAX, NODES_MAX
+from robot_bridge.core.orders import ACTIONS_MAX, NODES_MAX, Terms
 from robot_bridge.core.vehicle import Drive
 from robot_bridge.sim import FaultKind
 from tests.unit.robot_bridge.scenes import World, action, edge, order
@@ -226,6 +226,9 @@ def test_6_6_4_2_what_the_robot_cannot_do_is_an_order_error(wanted: Order, text:
         ),
         ("max_speed", 0.0, "maxSpeed 0 cannot be driven"),
         ("orientation", 3.14, "forward only"),
+        ("max_height", 1.3, "own height is not known"),
+        ("min_height", 0.2, "lifts nothing"),
+        ("direction", "left", "follows no line"),
     ],
 )
 def test_6_6_4_2_edges_that_cannot_be_driven(field: str, value: object, text: str) -> None:
@@ -234,6 +237,19 @@ def test_6_6_4_2_edges_that_cannot_be_driven(field: str, value: object, text: st
     kind, said = refusal(World(), wanted.model_copy(update={"edges": (changed,)}))
     assert kind == "orderError"
     assert text in said
+
+
+def test_an_edge_that_is_too_low_is_refused_and_one_that_is_not_is_driven() -> None:
+    world = World()
+    world.mission = replace(world.mission, terms=Terms(height_m=1.2))
+    low = edge("home", "a", 1).model_copy(update={"max_height": 1.19})
+    kind, said = refusal(world, order(("home", "a")).model_copy(update={"edges": (low,)}))
+    assert (kind, said) == ("orderError", "maxHeight is 1.19 m and the robot is 1.2 m high")
+    high = edge("home", "a", 1).model_copy(update={"max_height": 1.2})
+    world.give(order(("home", "a")).model_copy(update={"edges": (high,)}))
+    assert world.error_types() == []
+    world.run(10_000)
+    assert world.state().last_node_id == "a"
 
 
 def test_6_6_4_2_a_node_without_a_position_cannot_be_reached() -> None:
