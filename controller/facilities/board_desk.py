@@ -23,7 +23,7 @@ from controller.facilities.boards import (
     WiredDoor,
     WiredFire,
     WiredLift,
-    states_filter,
+    board_filter,
     status_topic,
 )
 from controller.ports import Intake
@@ -34,6 +34,9 @@ from runtime.mqtt import Bus, DropPolicy, Inbox, MqttLost, Outgoing, PublishRefu
 log = structlog.get_logger(__name__)
 
 INBOX_MAX: Final = 512  # a board of 16 channels says a few words a second while a lift moves
+TELL_MS: Final = 20
+# A contact that bounces, or a board that lies, must not take the controller's time from all others:
+# its words are gathered for this long. A door moves for seconds.
 LOOK_MS: Final = 100
 # How often silence and the link are looked at: less than the shortest time until a new connection,
 # on which what is retained comes again before the session counts as connected.
@@ -59,13 +62,15 @@ class BoardDesk:
         self._orders: dict[FacilityId, CommandFacility] = {}
         self._ordered = asyncio.Event()
         self.counts: Counter[str] = Counter()
-        """heard; written; lost, refused: not written."""
+        """heard, dropped; written; lost, refused: not written."""
         self.boards = boards_of(facilities)
         self._board_of = {name: board for board in self.boards for name in board.wired}
         self._inboxes: list[tuple[Board, Inbox]] = [
-            (board, bus.subscribe(topic, limit=INBOX_MAX, drop=DropPolicy.OLDEST))
+            (
+                board,
+                bus.subscribe(board_filter(board.prefix), limit=INBOX_MAX, drop=DropPolicy.OLDEST),
+            )
             for board in self.boards
-            for topic in (status_topic(board.prefix), states_filter(board.prefix))
         ]
 
     async def run(self, service: Intake) -> None:
@@ -121,11 +126,23 @@ class BoardDesk:
         self._was_connected = connected
 
     async def _read(self, board: Board, inbox: Inbox, service: Intake) -> None:
-        async for inbound in inbox:
-            now = self._clock.mono_ms()
-            board.take(inbound.topic, inbound.payload, now, retained=inbound.retain)
-            self.counts["heard"] += 1
-            await self._tell(board, service)
+        dropped = 0
+        while True:
+            for inbound in await inbox.get_batch(INBOX_MAX):
+                now = self._clock.mono_ms()
+                board.take(inbound.topic, inbound.payload, now, retained=inbound.retain)
+                self.counts["heard"] += 1
+                if inbound.topic == status_topic(board.prefix):
+                    await self._tell(board, service)  # that it was away counts, be it for a moment
+            if inbox.dropped > dropped:
+                # It says more than can be read, and words of it are lost: which, nobody knows.
+                self.counts["dropped"] += inbox.dropped - dropped
+                dropped = inbox.dropped
+                board.doubt()
+                if times := self._repeats.due(board.prefix):
+                    log.error("facility_board_floods", board=board.name, times=times)
+            if await self._tell(board, service):
+                await self._clock.sleep_ms(TELL_MS)
 
     async def _watch(self, service: Intake) -> None:
         while True:
@@ -134,11 +151,14 @@ class BoardDesk:
             for board in self.boards:
                 await self._tell(board, service)
 
-    async def _tell(self, board: Board, service: Intake) -> None:
+    async def _tell(self, board: Board, service: Intake) -> bool:
+        news = False
         for name, said in board.said(self._clock.mono_ms()).items():
             if self._told.get(name) != said:
                 self._told[name] = said
                 await service.offer(said)
+                news = True
+        return news
 
 
 def boards_of(facilities: Iterable[Facility]) -> tuple[Board, ...]:

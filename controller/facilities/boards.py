@@ -43,9 +43,9 @@ def status_topic(prefix: str) -> str:
     return f"{prefix}/{STATUS}"
 
 
-def states_filter(prefix: str) -> str:
-    """Subscription for the states of all components of a board."""
-    return f"{prefix}/+/+/state"
+def board_filter(prefix: str) -> str:
+    """Subscription for all that a board says: one, so that its words stay in their order."""
+    return f"{prefix}/#"
 
 
 def command_topic(prefix: str, component: str, object_id: str) -> str:
@@ -241,29 +241,47 @@ class Board:
     states: dict[str, str] = field(default_factory=dict)
     online: bool = False
     heard_mono_ms: int | None = None
+    kept: set[str] = field(default_factory=set)
+    """States known only as the broker kept them: they may be of yesterday."""
 
     def forget(self) -> None:
         """The link to the broker is lost: what was said on it may soon be past."""
-        self.states.clear()
+        self.doubt()
         self.online = False
         self.heard_mono_ms = None
+
+    def doubt(self) -> None:
+        """What it said on its doors and sensors counts no more until it says it again."""
+        self.states.clear()
+        self.kept.clear()
 
     def take(self, topic: str, payload: bytes, mono_ms: int, *, retained: bool) -> None:
         """One message of the board; one that is none of its own changes nothing."""
         if len(payload) > PAYLOAD_MAX:
             return
         text = payload.decode("utf-8", errors="replace").strip()
-        if not retained:
-            self.heard_mono_ms = mono_ms
         levels = topic.removeprefix(f"{self.prefix}/").split("/")
         if levels == [STATUS]:
-            self.online = text == ONLINE
-            if not self.online:
-                self.states.clear()  # what it said before it lost its power says nothing now
+            self._take_status(online=text == ONLINE, retained=retained)
         elif len(levels) == 3 and levels[2] == "state":
             key = f"{levels[0]}/{levels[1]}"
             if any(key in row.read for row in self.wired.values()):
                 self.states[key] = text
+                (self.kept.add if retained else self.kept.discard)(key)
+        else:
+            return  # our own orders, where the broker echoes them, are no sign of life
+        if not retained:
+            self.heard_mono_ms = mono_ms
+
+    def _take_status(self, *, online: bool, retained: bool) -> None:
+        if not online:
+            self.doubt()  # what it said before it lost its power says nothing now
+        elif not self.online and not retained:
+            # It has just come, and says all anew: what the broker kept is from before.
+            for key in self.kept:
+                del self.states[key]
+            self.kept.clear()
+        self.online = online
 
     def there(self, mono_ms: int) -> bool:
         """Whether its word counts now."""

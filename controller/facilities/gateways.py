@@ -29,12 +29,14 @@ from controller.core.facility_words import (
 from controller.ports import Intake
 from runtime.clock import Clock
 from runtime.logs import Repeats
+from runtime.secrets import CredentialFileError, SecretKeyError, UnknownCredentialError
 
 log = structlog.get_logger(__name__)
 
 ASK_MS: Final = 1_000  # a robot covers one metre meanwhile; the shut edge keeps it back until then
-TIMEOUT_S: Final = 3.0  # a gateway in the house answers in milliseconds
+TIMEOUT_S: Final = 2.0  # for the whole answer; a gateway in the house answers in milliseconds
 MISSES_MAX: Final = 3  # as many questions without an answer, and it counts as away
+STALE_MS: Final = 5_000  # and so long after its last word at the latest: a miss may take seconds
 BODY_MAX: Final = 65_536  # an answer has a hundred bytes
 
 PATHS: Final = {"door": "doors", "lift": "lifts", "fire": "fires"}
@@ -119,13 +121,16 @@ class GatewayDesk:
 
     async def _watch(self, name: FacilityId, service: Intake) -> None:
         misses = 0
+        heard_mono_ms = self._clock.mono_ms()
         told: FacilitySaid | FireSaid | None = None
         while True:
             answer = await self._send("GET", name, None)
             said = None if answer is None else self._said(name, answer)
             misses = misses + 1 if said is None else 0
             self.counts["asked" if said is not None else "missed"] += 1
-            if said is None and misses >= MISSES_MAX:
+            now = self._clock.mono_ms()
+            heard_mono_ms = now if said is not None else heard_mono_ms
+            if said is None and (misses >= MISSES_MAX or now - heard_mono_ms >= STALE_MS):
                 said = _lost(self._rows[name][0])
             if said is not None and said != told:
                 told = said
@@ -134,30 +139,43 @@ class GatewayDesk:
 
     async def _send(self, method: str, name: FacilityId, body: object) -> bytes | None:
         """The answer's body; None when there is none that counts."""
+        try:
+            # The client's own time-outs are for each read: who sends a byte a second never ends.
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._exchange(method, name, body)
+        except TimeoutError:
+            self._complain(name, f"no whole answer within {TIMEOUT_S:g} s")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            self._complain(name, type(error).__name__)
+        except (CredentialFileError, SecretKeyError, UnknownCredentialError, OSError) as error:
+            self._complain(name, f"its stored password: {type(error).__name__}")
+        return None
+
+    async def _exchange(self, method: str, name: FacilityId, body: object) -> bytes | None:
         facility, link, credentials = self._rows[name]
         url = f"{link.url.rstrip('/')}/{PATHS[facility.kind]}/{name}"
-        try:
-            async with self._client.stream(
-                method,
-                url,
-                json=body,
-                auth=credentials(),
-                timeout=TIMEOUT_S,
-                follow_redirects=False,
-            ) as response:
-                if response.status_code not in {200, 202, 204}:
-                    self._complain(name, f"status {response.status_code}")
+        async with self._client.stream(
+            method,
+            url,
+            json=body,
+            auth=credentials(),
+            headers={"Accept-Encoding": "identity"},
+            timeout=TIMEOUT_S,
+            follow_redirects=False,
+        ) as response:
+            if response.status_code not in {200, 202, 204}:
+                self._complain(name, f"status {response.status_code}")
+                return None
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                self._complain(name, "packed answer")  # a small one may unpack to a huge one
+                return None
+            found = b""
+            async for chunk in response.aiter_bytes():
+                found += chunk
+                if len(found) > BODY_MAX:
+                    self._complain(name, f"answer longer than {BODY_MAX} bytes")
                     return None
-                found = b""
-                async for chunk in response.aiter_bytes():
-                    found += chunk
-                    if len(found) > BODY_MAX:
-                        self._complain(name, f"answer longer than {BODY_MAX} bytes")
-                        return None
-                return found
-        except httpx.HTTPError as error:
-            self._complain(name, type(error).__name__)
-            return None
+            return found
 
     def _said(self, name: FacilityId, answer: bytes) -> FacilitySaid | FireSaid | None:
         facility = self._rows[name][0]

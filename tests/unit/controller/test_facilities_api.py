@@ -114,6 +114,7 @@ async def test_a_fire_lasts_until_a_person_releases_it_over_a_restart_too(tmp_pa
         assert "still rings" in refused["detail"]
         assert [row.alert.rule for row in house.states().alerts.values()] == ["facility.fire"]
         await house.says(binary_sensor__fire="OFF")
+        await house.made.clock.run_ms(100)  # a board's words are gathered for a moment
         await until(lambda: not house.states().facilities.alarm.burning, what="it is over")
         assert house.states().facilities.fire
     async with running(tmp_path, broker) as house:
