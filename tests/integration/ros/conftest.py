@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,18 @@ async def nav2_interfaces() -> dict[str, str]:
     return {"PYTHONPATH": str(out / "python"), "LD_LIBRARY_PATH": str(out / "lib")}
 
 
+@asynccontextmanager
+async def ros_way(folder: Path, way: str) -> AsyncIterator[RosSite]:
+    """``topic``: a bridge without nav2_msgs; ``action``: one with them."""
+    more = await nav2_interfaces() if way == "action" else {}
+    async with ros_site(folder, way, more) as made:
+        yield made
+
+
 @pytest.fixture(params=["topic", "action"])
 async def site(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[RosSite]:
-    """``topic``: a bridge without nav2_msgs; ``action``: one with them."""
-    more = await nav2_interfaces() if request.param == "action" else {}
-    async with ros_site(tmp_path, request.param, more) as made:
+    """A site by each of the ways."""
+    async with ros_way(tmp_path, request.param) as made:
         yield made
 
 

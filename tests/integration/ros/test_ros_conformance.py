@@ -1,0 +1,72 @@
+"""The bridge on real rclpy keeps to VDA 5050, rule by rule, as `bridge conformance` asks it."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.nav2.site import ROOT, RosSite
+from tests.integration.ros.conftest import ros_way
+
+pytestmark = pytest.mark.system
+
+DONE_S = 150.0  # 35 s on two cores with a load of 11
+RULES_MIN = 40
+ONLY_ACTION = "cancel"  # what the two ways of Nav2 do differently; the rest is the first test's
+CANCEL_RULES_MIN = 5
+
+
+async def conformance(site: RosSite, *arguments: str) -> tuple[int, str, dict[str, str]]:
+    """Exit code and words of the command, and what each rule came to."""
+    report = site.folder / "report.json"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "zeroentry",
+        "bridge",
+        "conformance",
+        "--serial",
+        "r1",
+        "--manufacturer",
+        "maker",
+        "--json",
+        str(report),
+        *arguments,
+        "--target",
+        f"mqtt://127.0.0.1:{site.port}",
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    site.processes.append(process)
+    async with asyncio.timeout(DONE_S):
+        out, _ = await process.communicate()
+    assert process.returncode is not None
+    rows = json.loads(report.read_text(encoding="utf-8"))["rules"]
+    found = {f"{row['clause']} {row['rule']}": row["result"] for row in rows}
+    return process.returncode, out.decode(), found
+
+
+async def test_the_bridge_on_ros_meets_every_rule(plain_site: RosSite) -> None:
+    site = plain_site
+    await site.start_robot(speed=2.5)
+    bridge = await site.start_bridge()
+    await site.ready()
+    cut = ("--cut", f"kill -9 {bridge.pid}", "--step", "0.6")
+    code, said, found = await conformance(site, *cut)
+    assert {rule: result for rule, result in found.items() if result != "pass"} == {}, said
+    assert len(found) > RULES_MIN
+    assert code == 0
+
+
+async def test_the_bridge_on_navs_action_cancels_by_the_rules(tmp_path: Path) -> None:
+    async with ros_way(tmp_path, "action") as site:
+        await site.start_robot(speed=2.5)
+        await site.start_bridge()
+        await site.ready()
+        code, said, found = await conformance(site, "--only", ONLY_ACTION, "--step", "0.6")
+    assert {rule: result for rule, result in found.items() if result != "pass"} == {}, said
+    assert len(found) >= CANCEL_RULES_MIN
+    assert code == 0
