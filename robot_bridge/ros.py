@@ -1,4 +1,4 @@
-"""Drives a robot that runs ROS 2: the one module that knows rclpy and its messages.
+"""Drives a robot that runs ROS 2. With ``ros_ways`` the one place that knows rclpy.
 
 rclpy spins in a thread of its own. Whatever it hears goes into one place under one lock; the bridge
 tells and looks there and never waits for ROS.
@@ -6,8 +6,9 @@ tells and looks there and never waits for ROS.
 
 import os
 import threading
-from collections.abc import Callable, Mapping
-from math import cos, sin, sqrt
+from collections.abc import Callable
+from itertools import takewhile
+from math import sqrt
 from typing import Final, assert_never
 
 import rclpy
@@ -17,20 +18,20 @@ from action_msgs.srv import CancelGoal
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import Pose as RosPose
-from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
-from lifecycle_msgs.msg import State as LifecycleState
-from lifecycle_msgs.srv import GetState
+from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
-from rclpy.action import ActionClient
+from rclpy.callback_groups import CallbackGroup, ReentrantCallbackGroup
 from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import BatteryState
 from std_msgs.msg import Bool, Float64, String
 from std_srvs.srv import SetBool
@@ -38,7 +39,7 @@ from std_srvs.srv import SetBool
 from contracts.units import MonoMs
 from robot_bridge.core import goals
 from robot_bridge.core.frames import Planar, heading
-from robot_bridge.core.goals import CancelGoals, Outcome, Pilot, Retrying, SendGoal
+from robot_bridge.core.goals import CancelGoals, Outcome, Phase, Pilot, Retrying, SendGoal
 from robot_bridge.core.vehicle import (
     Charge,
     Drive,
@@ -55,16 +56,13 @@ from robot_bridge.core.vehicle import (
     VehicleEvent,
 )
 from robot_bridge.ros_settings import RosSettings
+from robot_bridge.ros_ways import ORDERED, Lifecycle, has_action, ros_pose, way_of
 from robot_bridge.sensed import Placing, Sensed
 from runtime.clock import Clock
 
 try:
-    from nav2_msgs.action import NavigateToPose
-except ImportError:  # it is a part of the robot's own ROS and on no package index
-    NavigateToPose = None
-try:
     from nav2_msgs.msg import SpeedLimit
-except ImportError:
+except ImportError:  # it is a part of the robot's own ROS and on no package index
     SpeedLimit = None
 try:
     from tf2_msgs.msg import TFMessage
@@ -74,213 +72,47 @@ except ImportError:
 log = structlog.get_logger(__name__)
 
 TICK_S: Final = 0.1
-LIFECYCLE_EVERY_MS: Final = 500
-LIFECYCLE_SILENT_MS: Final = 1_500  # a killed process answers no more; DDS itself needs 20 s
+DRIVING_TICK_S: Final = 0.05  # a passed node must be in a state within 200 ms
 SERVERS_EVERY_MS: Final = 1_000
 POSE_AGAIN_MS: Final = 1_000
 PLACED_M: Final = 0.25  # how sure whoever tells a pose is of it
 PLACED_RAD: Final = 0.2
 ADOPT_MS: Final = 2_000
 CLOSE_S: Final = 2.0
-KNOWN_GOALS_MAX: Final = 200
+TAKEN_MAX: Final = 200  # of one stream in a turn: more than its queue holds, and no endless turn
 
 # Every matching publisher is heard by a subscription that asks for little: best effort and
 # volatile. What is latched must be asked for as such, or nothing comes until it changes.
 STREAM: Final = QoSProfile(
-    depth=5, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE
+    depth=10, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE
 )
 LATCHED: Final = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
-ORDERED: Final = QoSProfile(
-    depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
-)
 TF: Final = QoSProfile(
-    depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
+    depth=100, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE
 )
 TF_STATIC: Final = QoSProfile(
     depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
 
 ACTIVE: Final = (GoalStatus.STATUS_ACCEPTED, GoalStatus.STATUS_EXECUTING)
-_OUTCOMES: Final[Mapping[int, Outcome]] = {
-    GoalStatus.STATUS_SUCCEEDED: Outcome.SUCCEEDED,
-    GoalStatus.STATUS_CANCELED: Outcome.CANCELED,
-    GoalStatus.STATUS_ABORTED: Outcome.ABORTED,
-}
 
 
 class RosUnusable(Exception):
     """The settings ask for what this ROS does not have; says what and what to do."""
 
 
-class Lifecycle:
-    """Knows whether the nodes of Nav2 are active, by asking them again and again."""
+class ByHand(CallbackGroup):  # type: ignore[misc] # rclpy publishes no types
+    """Subscriptions that wake nobody: the tick takes what has come.
 
-    def __init__(self, node: Node, clock: Clock, names: tuple[str, ...]) -> None:
-        self._clock = clock
-        self._node = node
-        self._clients = {name: node.create_client(GetState, f"{name}/get_state") for name in names}
-        self._asked: dict[str, tuple[Future, MonoMs]] = {}
-        self._due = MonoMs(0)
-        self.active_at: dict[str, MonoMs] = {}
-        self.said: dict[str, str] = {}
-
-    def ask(self, now: MonoMs) -> None:
-        """Ask who is due; who did not answer is asked anew."""
-        if now < self._due:
-            return
-        self._due = MonoMs(now + LIFECYCLE_EVERY_MS)
-        for name, client in self._clients.items():
-            asked = self._asked.get(name)
-            if asked is not None and now - asked[1] < LIFECYCLE_SILENT_MS:
-                continue
-            if asked is not None:
-                client.remove_pending_request(asked[0])
-                del self._asked[name]
-                self.said[name] = "does not answer"
-            if client.service_is_ready():
-                future = client.call_async(GetState.Request())
-                self._asked[name] = (future, now)
-                future.add_done_callback(self._listener(name))
-            else:
-                self.said[name] = "is not there"
-
-    def _listener(self, name: str) -> Callable[[Future], None]:
-        def answered(future: Future) -> None:
-            self._asked.pop(name, None)
-            if future.cancelled() or future.exception() is not None:
-                return
-            state = future.result().current_state
-            self.said[name] = f"is {state.label}"
-            if state.id == LifecycleState.PRIMARY_STATE_ACTIVE:
-                self.active_at[name] = self._clock.mono_ms()
-            else:
-                self.active_at.pop(name, None)
-
-        return answered
-
-    def down(self, now: MonoMs) -> str | None:
-        """Which node is not active, in words; None when all are."""
-        for name in self._clients:
-            if now - self.active_at.get(name, -LIFECYCLE_SILENT_MS) >= LIFECYCLE_SILENT_MS:
-                return f"{name} {self.said.get(name, 'has not answered yet')}"
-        return None
-
-
-class TopicWay:
-    """Navigates by standard messages: a pose on a topic, and the action's status beside it.
-
-    Nav2 gives itself a goal for each pose, under an id that shows in the status only. So one pose
-    at a time is on its way, and the first new id is its goal.
+    The executor builds all that it waits for anew for each message, which at the 50 a second of an
+    odometry is most of what a bridge would cost.
     """
 
-    def __init__(self, node: Node, settings: RosSettings, heard: "RosVehicle") -> None:
-        self._node = node
-        self._frame = settings.frames.map
-        self._answer_ms = settings.goal_answer_ms
-        self._heard = heard
-        self._goals = node.create_publisher(PoseStamped, settings.topics.goal_pose, ORDERED)
-        self._known: dict[bytes, int] = {}
-        self._pending: tuple[int, MonoMs] | None = None
-        self._queued: tuple[int, Planar] | None = None
-        self._ended = 0
-
-    def go(self, number: int, place: Planar, now: MonoMs) -> None:
-        """Give a goal, or keep it until it is known which id the one before it has."""
-        if self._pending is not None and now - self._pending[1] < self._answer_ms:
-            self._queued = (number, place)
-            return
-        self._queued = None
-        self._pending = (number, now)
-        self._goals.publish(stamped(self._node, self._frame, place))
-
-    def drop(self) -> None:
-        """Give no goal that is still kept back."""
-        self._queued = None
-
-    def gone(self) -> None:
-        """The navigation has died; a pose that was on its way is lost."""
-        self._pending = None
-        self._queued = None
-
-    def there(self) -> bool:
-        """Somebody listens for poses and shows how they fare."""
-        return bool(self._goals.get_subscription_count())
-
-    def status(self, array: GoalStatusArray, now: MonoMs) -> None:
-        """Tell the pilot what has become of its goals."""
-        for row in array.status_list:
-            key = bytes(row.goal_info.goal_id.uuid)
-            if key not in self._known:
-                self._known[key] = self._attributed()
-                self._heard.goal_taken(self._known[key])
-            number, outcome = self._known[key], _OUTCOMES.get(row.status)
-            if outcome is not None and number > self._ended:
-                self._ended = number
-                self._heard.goal_ended(number, outcome, "")
-        while len(self._known) > KNOWN_GOALS_MAX:
-            del self._known[next(iter(self._known))]
-        if self._pending is None and self._queued is not None:
-            self.go(*self._queued, now)
-
-    def _attributed(self) -> int:
-        """The number of the goal that has just shown up; 0 for somebody else's."""
-        number = self._pending[0] if self._pending is not None else 0
-        self._pending = None
-        return number
-
-
-class ActionWay:
-    """Navigates by Nav2's action NavigateToPose."""
-
-    def __init__(self, node: Node, settings: RosSettings, heard: "RosVehicle") -> None:
-        self._node = node
-        self._frame = settings.frames.map
-        self._heard = heard
-        self._client = ActionClient(node, NavigateToPose, settings.topics.navigate)
-
-    def go(self, number: int, place: Planar, now: MonoMs) -> None:
-        """Give a goal; Nav2 drops the one before."""
-        wanted = NavigateToPose.Goal()
-        wanted.pose = stamped(self._node, self._frame, place)
-        future = self._client.send_goal_async(wanted)
-        future.add_done_callback(lambda done: self._answered(number, done))
-
-    def drop(self) -> None:
-        """Nothing is kept back here."""
-
-    def gone(self) -> None:
-        """Nothing is kept back here."""
-
-    def there(self) -> bool:
-        """The action server is there."""
-        return bool(self._client.server_is_ready())
-
-    def status(self, array: GoalStatusArray, now: MonoMs) -> None:
-        """Results come by the action itself."""
-
-    def _answered(self, number: int, future: Future) -> None:
-        if future.cancelled() or future.exception() is not None:
-            return
-        handle = future.result()
-        if not handle.accepted:
-            self._heard.goal_ended(number, Outcome.REJECTED, "")
-            return
-        self._heard.goal_taken(number)
-        result = handle.get_result_async()
-        result.add_done_callback(lambda done: self._finished(number, done))
-
-    def _finished(self, number: int, future: Future) -> None:
-        if future.cancelled() or future.exception() is not None:
-            return
-        answer = future.result()
-        outcome = _OUTCOMES.get(answer.status)
-        if outcome is None:
-            return
-        code = getattr(answer.result, "error_code", 0)  # since Jazzy; before, a result is empty
-        words = getattr(answer.result, "error_msg", "") or (f"error {code}" if code else "")
-        self._heard.goal_ended(number, outcome, str(words)[:100])
+    def can_execute(self, entity: object) -> bool:
+        """Never by the executor."""
+        return False
 
 
 class RosVehicle:
@@ -323,11 +155,23 @@ class RosVehicle:
             domain_id=settings.domain_id,
             signal_handler_options=SignalHandlerOptions.NO,
         )
-        self._node = Node("zero_entry_bridge", context=self._context, namespace=settings.namespace)
+        # Nobody sets this node's parameters, and our log has a place of its own; each of these
+        # services and topics would be waited for and told to every other node.
+        self._node = Node(
+            "zero_entry_bridge",
+            context=self._context,
+            namespace=settings.namespace,
+            enable_rosout=False,
+            start_parameter_services=False,
+            parameter_overrides=[Parameter("start_type_description_service", value=False)],
+        )
+        self._at_once = ReentrantCallbackGroup()  # one thread: nothing to keep apart
+        self._by_hand = ByHand()
+        self._streams: list[tuple[Subscription, Callable[..., None]]] = []
         self._listen()
         self._speak()
         self._lifecycle = Lifecycle(self._node, clock, settings.lifecycle_nodes)
-        self._way = _way(self._node, settings, self)
+        self._way = way_of(self._node, settings, self)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, name="rclpy", daemon=True)
@@ -460,15 +304,15 @@ class RosVehicle:
         topics, by_tf = self._settings.topics, self._settings.pose_from == "tf"
         status = f"{topics.navigate}/_action/status"
         self._hear(GoalStatusArray, status, self._on_status, LATCHED)
-        self._hear(Odometry, topics.odometry, self._on_odometry, STREAM)
+        self._stream(Odometry, topics.odometry, self._on_odometry, STREAM)
         if by_tf:
-            self._hear(TFMessage, topics.tf, self._on_tf, TF)
+            self._stream(TFMessage, topics.tf, self._on_tf, TF)
             self._hear(TFMessage, f"{topics.tf}_static", self._on_tf, TF_STATIC)
         else:
             self._hear(PoseWithCovarianceStamped, topics.amcl_pose, self._on_pose, LATCHED)
-        self._hear(BatteryState, topics.battery, self._on_battery, STREAM)
+        self._stream(BatteryState, topics.battery, self._on_battery, STREAM)
         if topics.diagnostics is not None:
-            self._hear(DiagnosticArray, topics.diagnostics, self._on_diagnostics, STREAM)
+            self._stream(DiagnosticArray, topics.diagnostics, self._on_diagnostics, STREAM)
         if topics.map_loaded is not None:
             self._hear(String, topics.map_loaded, self._on_map, LATCHED)
         for name in (topics.safety_stop, topics.protective_field, topics.automatic):
@@ -476,7 +320,27 @@ class RosVehicle:
         for number in range(1, self._sensed.compartments + 1):
             for name in ("lid_open", "locked", "occupied"):
                 self._hear_bool(f"{topics.compartment}{number}/{name}")
-        self._node.create_timer(TICK_S, self._tick)
+        self._timer = self._node.create_timer(TICK_S, self._tick, self._at_once)
+
+    def _stream(
+        self, kind: object, topic: str, heard: Callable[..., None], qos: QoSProfile
+    ) -> None:
+        """Hear what comes often and may wait for the tick. Every publisher's QoS fits this."""
+        events = SubscriptionEventCallbacks(use_default_callbacks=False)
+        made = self._node.create_subscription(
+            kind, topic, heard, qos, event_callbacks=events, callback_group=self._by_hand, raw=True
+        )
+        self._streams.append((made, heard))
+
+    def _take(self) -> None:
+        """Take what the streams have brought; of the odometry of one who stands the newest."""
+        standing = not self._sensed.moving
+        for stream, heard in self._streams:
+            with stream.handle:
+                taken = [*takewhile(bool, (_next(stream) for _ in range(TAKEN_MAX)))]
+            newest = standing and stream.msg_type is Odometry
+            for raw in taken[-1:] if newest else taken:
+                heard(deserialize_message(raw, stream.msg_type))
 
     def _hear(self, kind: object, topic: str, heard: Callable[..., None], qos: QoSProfile) -> None:
         def mismatched(event: object) -> None:
@@ -485,8 +349,12 @@ class RosVehicle:
                     topic, "published with a QoS that cannot be heard; see the guide"
                 )
 
-        events = SubscriptionEventCallbacks(incompatible_qos=mismatched)
-        self._node.create_subscription(kind, topic, heard, qos, event_callbacks=events)
+        events = SubscriptionEventCallbacks(
+            incompatible_qos=mismatched, use_default_callbacks=False
+        )
+        self._node.create_subscription(
+            kind, topic, heard, qos, event_callbacks=events, callback_group=self._at_once
+        )
 
     def _hear_bool(self, topic: str | None) -> None:
         if topic is None:
@@ -520,6 +388,7 @@ class RosVehicle:
 
     def _on_pose(self, said: PoseWithCovarianceStamped) -> None:
         with self._lock:
+            self._take()  # a pose is joined with the odometry of its instant
             now, frame = self._clock.mono_ms(), self._settings.frames.map
             if self._framed(self._settings.topics.amcl_pose, said.header.frame_id, frame):
                 spread = max(said.pose.covariance[0], said.pose.covariance[7], 0.0)
@@ -585,11 +454,20 @@ class RosVehicle:
 
     def _tick(self) -> None:
         with self._lock:
+            self._take()
             now = self._clock.mono_ms()
             self._lifecycle.ask(now)
             self._watch(now)
             self._place(now)
             self._turn(now)
+            self._pace()
+
+    def _pace(self) -> None:
+        """Look more often at a robot that is under way."""
+        under_way = self._pilot.phase is not Phase.NONE or self._sensed.moving
+        period_ns = int((DRIVING_TICK_S if under_way else TICK_S) * 1e9)
+        if self._timer.timer_period_ns != period_ns:
+            self._timer.timer_period_ns = period_ns
 
     def _turn(self, now: MonoMs) -> None:
         pose = self._sensed.pose
@@ -635,7 +513,7 @@ class RosVehicle:
             self._executor.spin()
         except ExternalShutdownException:
             return
-        except Exception as error:  # boundary: `observe` tells it, and the process ends
+        except Exception as error:  # boundary: a dead thread tells nobody; `observe` raises it
             log.exception("ros_thread_died")
             self._broken = error
 
@@ -646,15 +524,15 @@ def check_messages(settings: RosSettings) -> None:
     Raises:
         RosUnusable: it is not.
     """
-    if settings.navigation == "action" and NavigateToPose is None:
+    if settings.navigation == "action" and not has_action():
         raise RosUnusable("navigation: action needs nav2_msgs: source the robot's ROS, or `topic`")
     if settings.pose_from == "tf" and TFMessage is None:
         raise RosUnusable("pose_from: tf needs tf2_msgs: source the robot's ROS, or `amcl_pose`")
 
 
-def _way(node: Node, settings: RosSettings, heard: RosVehicle) -> TopicWay | ActionWay:
-    by_topic = settings.navigation == "topic" or NavigateToPose is None
-    return TopicWay(node, settings, heard) if by_topic else ActionWay(node, settings, heard)
+def _next(stream: Subscription) -> bytes | None:
+    taken = stream.handle.take_message(stream.msg_type, stream.raw)
+    return None if taken is None else taken[0]
 
 
 def stamp_ns(stamp: Time) -> int:
@@ -666,20 +544,3 @@ def planar(pose: RosPose) -> Planar:
     """A pose of ROS, seen from above."""
     turn = pose.orientation
     return Planar(pose.position.x, pose.position.y, heading(turn.x, turn.y, turn.z, turn.w))
-
-
-def ros_pose(place: Planar) -> RosPose:
-    """A pose on the floor as ROS has it."""
-    pose = RosPose()
-    pose.position.x, pose.position.y = place.x_m, place.y_m
-    pose.orientation.z, pose.orientation.w = sin(place.theta_rad / 2), cos(place.theta_rad / 2)
-    return pose
-
-
-def stamped(node: Node, frame: str, place: Planar) -> PoseStamped:
-    """A goal as ROS has it, in the navigation's map frame."""
-    goal = PoseStamped()
-    goal.header.frame_id = frame
-    goal.header.stamp = node.get_clock().now().to_msg()
-    goal.pose = ros_pose(place)
-    return goal

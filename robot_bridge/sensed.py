@@ -201,6 +201,11 @@ class Sensed:
         """Where the robot was seen last."""
         return self._pose
 
+    @property
+    def moving(self) -> bool:
+        """Its odometry says so."""
+        return bool(self._speed_mps or self._turn_radps)
+
     def sure(self, now: MonoMs) -> bool:
         """The robot knows where it is: its words are fresh, near one another, of the right map."""
         place, silent_ms = self._place, self._settings.silent_ms

@@ -169,7 +169,7 @@ OWNERS: Final = {
     "paho": ("runtime/mqtt.py",),
     "sqlalchemy": ("controller/store/",),
     "alembic": ("controller/store/",),
-    "rclpy": ("robot_bridge/ros.py",),
+    "rclpy": ("robot_bridge/ros.py", "robot_bridge/ros_ways.py"),
 }
 
 

@@ -31,7 +31,7 @@ from std_srvs.srv import SetBool
 LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
-PERIOD_S = 0.05
+ODOM_HZ = 20.0
 ARRIVED_M = 0.05
 ENDED = (
     GoalStatus.STATUS_SUCCEEDED,
@@ -68,6 +68,7 @@ class FakeRobot(Node):  # type: ignore[misc] # rclpy publishes no types
         self.speed = float(settings.get("speed", 1.0))
         self.x, self.y, self.theta = (float(v) for v in settings.get("pose", (0.0, 0.0, 0.0)))
         self.v = 0.0
+        self.period_s = 1.0 / float(settings.get("odom_hz", ODOM_HZ))
         self.origin = (-1.0, 2.0)
         self.lock = threading.RLock()
         self.goal: Goal | None = None
@@ -98,7 +99,7 @@ class FakeRobot(Node):  # type: ignore[misc] # rclpy publishes no types
             self.serve_topic()
         self.stop.publish(Bool(data=False))
         self.place()
-        self.create_timer(PERIOD_S, self.step)
+        self.create_timer(self.period_s, self.step)
         self.create_timer(0.5, self.slowly)
 
     # --- compartments, limits, life ---------------------------------------------------------------
@@ -259,7 +260,7 @@ class FakeRobot(Node):  # type: ignore[misc] # rclpy publishes no types
                     self.place()
                     self.tell()
                 else:
-                    way = min(left, self.speed * PERIOD_S)
+                    way = min(left, self.speed * self.period_s)
                     self.theta = math.atan2(goal.y - self.y, goal.x - self.x)
                     self.x += math.cos(self.theta) * way
                     self.y += math.sin(self.theta) * way
