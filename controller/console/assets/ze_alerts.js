@@ -52,7 +52,7 @@ export default {
             <td class="is-wide"><a :href="r.href" :data-testid="'open-' + r.id">{{ r.title }}</a> <small class="ze-faint">{{ r.active ? t['alerts.lasting'] : t['alerts.over'] }}</small></td>
             <td>{{ r.room }}</td><td class="ze-number">{{ r.at }}</td>
             <td><span class="ze-chip" :class="{ 'is-warning': r.handling === 'new' }">{{ r.handling_label }}</span> <span v-if="r.disposition" class="ze-chip">{{ r.disposition }}</span>
-              <span v-if="r.urged" class="ze-chip is-warning"><ze-sign name="bell"/>{{ t['handling.do_urge'] }}</span><span v-else-if="late(r)" class="ze-chip is-warning"><ze-sign name="clock"/>{{ t['handling.overdue'] }}</span></td>
+              <span v-if="r.urged" class="ze-chip is-warning"><ze-sign name="bell"/>{{ t['handling.do_urge'] }}</span><span v-else-if="late(r)" class="ze-chip is-warning"><ze-sign name="clock"/>{{ t['handling.late'] }}</span></td>
             <td>{{ r.owner || '–' }}</td></tr></tbody></table></div>
         <footer class="ze-pages"><button v-if="!first" class="ze-button is-small" data-testid="page-newest" @click="$emit('newest')">{{ t['alerts.newest'] }}</button><button v-if="older" class="ze-button is-small" data-testid="page-older" @click="$emit('older')">{{ t['alerts.more'] }}</button></footer>
       </template>

@@ -8,6 +8,7 @@ _DESK: Final[dict[str, tuple[str, str]]] = {
     "handling.nobody": ("未分办", "Nobody yet"),
     "handling.due": ("期限", "Due"),
     "handling.overdue": ("已超时", "Overdue by"),
+    "handling.late": ("已超时", "Overdue"),
     "handling.left": ("剩余", "Left"),
     "handling.urged": ("督办中，待反馈", "Urged: a reply is wanted"),
     "handling.urged_since": ("督办于", "Urged at"),
