@@ -10,8 +10,7 @@ from robot_bridge.conformance.words import Group, NotApplicable, demand
 @rule("6.8.1", "startPause stops the vehicle; the order is kept", Group.ACTIONS, drives=True)
 async def paused(probe: Probe) -> None:
     """FINISHED, paused true, driving false, nodes still there."""
-    await probe.idle()
-    order = probe.order(probe.way(4))
+    order = await probe.fresh(4)
     await probe.under_way(order)
     row = await probe.ended(await probe.act("startPause"), DRIVE_MS)
     demand(row.action_status == "FINISHED", "startPause FINISHED", row.action_status)
@@ -24,8 +23,7 @@ async def paused(probe: Probe) -> None:
 @rule("6.8.1", "stopPause lets the vehicle go on to its goal", Group.ACTIONS, drives=True)
 async def resumed(probe: Probe) -> None:
     """From a pause in mid-way."""
-    await probe.idle()
-    order = probe.order(probe.way(4))
+    order = await probe.fresh(4)
     await probe.under_way(order)
     await probe.ended(await probe.act("startPause"), DRIVE_MS)
     row = await probe.ended(await probe.act("stopPause"))
@@ -63,9 +61,7 @@ async def unknown(probe: Probe) -> None:
 @rule("6.11", "actionStates of an order are kept until the next order", Group.ACTIONS, drives=True)
 async def kept(probe: Probe) -> None:
     """And are FINISHED or FAILED after it; the action is done at its node, not before."""
-    found = probe.declared(ActionScope.NODE)
-    if found is None:
-        raise NotApplicable("no harmless action with scope NODE is declared")
+    found = probe.harmless()
     await probe.idle()
     way = probe.way(2)
     action = probe.action(found.action_type, BlockingType.HARD)
@@ -91,9 +87,7 @@ async def kept(probe: Probe) -> None:
 @rule("6.12", "the vehicle does not drive while a HARD action runs", Group.ACTIONS, drives=True)
 async def hard(probe: Probe) -> None:
     """At a node in mid-way: driving is false in every state that shows it RUNNING."""
-    found = probe.declared(ActionScope.NODE)
-    if found is None:
-        raise NotApplicable("no harmless action with scope NODE is declared")
+    found = probe.harmless()
     await probe.idle()
     way = probe.way(3)
     action = probe.action(found.action_type, BlockingType.HARD)

@@ -110,8 +110,7 @@ async def visualization(probe: Probe) -> None:
     factsheet = probe.factsheet()
     if factsheet is None or not factsheet.protocol_limits.timing.visualization_interval:
         raise NotApplicable("the factsheet declares no visualizationInterval")
-    await probe.idle()
-    order = probe.order(probe.way(3))
+    order = await probe.fresh(3)
     since = len(probe.of(VdaKind.VISUALIZATION))
     await probe.under_way(order)
     await probe.until(

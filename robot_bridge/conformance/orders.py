@@ -1,13 +1,12 @@
 """Checks how orders and updates are taken, driven and refused (6.6), by driving some metres."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from contracts.vda5050.base import ControlPoint, Trajectory
 from contracts.vda5050.codec import encode_vda
-from contracts.vda5050.factsheet import ActionScope
 from contracts.vda5050.order import Action, BlockingType, Order
 from contracts.vda5050.state import ErrorLevel
-from contracts.vda5050.topics import VdaKind
 from robot_bridge.conformance.probe import DRIVE_MS, Probe, busy, taken
 from robot_bridge.conformance.rules import rule
 from robot_bridge.conformance.words import Group, NotApplicable, Unmet, demand
@@ -37,8 +36,7 @@ async def one_node(probe: Probe) -> None:
 )
 async def accepted(probe: Probe) -> None:
     """NodeStates and edgeStates are the order without what was passed."""
-    await probe.idle()
-    order = probe.order(probe.way(3), base=2)
+    order = await probe.fresh(3, base=2)
     state = await probe.start(order)
     want = [(n.node_id, n.sequence_id, n.released) for n in order.nodes if n.sequence_id]
     said = [(n.node_id, n.sequence_id, n.released) for n in state.node_states]
@@ -56,8 +54,7 @@ async def accepted(probe: Probe) -> None:
 )
 async def base_end(probe: Probe) -> None:
     """Nothing that is not released is driven."""
-    await probe.idle()
-    order = probe.order(probe.way(3), base=2)
+    order = await probe.fresh(3, base=2)
     await probe.start(order)
     await probe.arrived(order)
     await probe.settled()
@@ -104,6 +101,14 @@ async def traversal(probe: Probe) -> None:
     demand(seen == sorted(seen), "sequence ids that rise", seen)
 
 
+async def _joined(probe: Probe, order: Order, numbers: Sequence[int], *, base: int = 99) -> Order:
+    """Update 1 of an order, from its second node on, once it is on the vehicle."""
+    update = probe.order(numbers, order_id=order.order_id, update=1, first=2, base=base)
+    await probe.send(update)
+    await probe.until(lambda: taken(probe.state, update), "orderUpdateId 1")
+    return update
+
+
 @rule(
     "6.6.2",
     "an update that joins at the end of the base is taken and driven",
@@ -116,9 +121,7 @@ async def stitching(probe: Probe) -> None:
     way = probe.way(3)
     order = probe.order(way, base=2)
     await probe.under_way(order)
-    update = probe.order(way[1:], order_id=order.order_id, update=1, first=2)
-    await probe.send(update)
-    await probe.until(lambda: taken(probe.state, update), "orderUpdateId 1")
+    update = await _joined(probe, order, way[1:])
     state = await probe.arrived(update)
     demand(not state.node_states, "nothing left", probe.short())
 
@@ -133,17 +136,14 @@ async def continued(probe: Probe) -> None:
     order = probe.order(way[:2])
     await probe.start(order)
     await probe.arrived(order)
-    update = probe.order(way[1:], order_id=order.order_id, update=1, first=2)
-    await probe.send(update)
-    await probe.until(lambda: taken(probe.state, update), "orderUpdateId 1")
+    update = await _joined(probe, order, way[1:])
     await probe.arrived(update)
 
 
 @rule("6.6.4.3", "the same order again is ignored: no error, no change", Group.ORDERS, drives=True)
 async def repeated(probe: Probe) -> None:
     """The master's retry on QoS 0."""
-    await probe.idle()
-    order = probe.order(probe.way(2))
+    order = await probe.fresh(2)
     await probe.start(order)
     state = await probe.arrived(order)
     await probe.send(order)
@@ -157,8 +157,7 @@ async def repeated(probe: Probe) -> None:
 
 async def _driven(probe: Probe) -> Order:
     """An order that is under way with a horizon, so that it stays on the vehicle."""
-    await probe.idle()
-    order = probe.order(probe.way(3), base=2)
+    order = await probe.fresh(3, base=2)
     await probe.start(order)
     return order
 
@@ -173,88 +172,72 @@ async def older(probe: Probe) -> None:
     """The vehicle goes on with what it has."""
     await probe.idle()
     way = probe.way(3)
-    order = probe.order(way, base=2, update=4)
-    before = await probe.start(order)
-    since = probe.mark
-    await probe.send(probe.order(way[1:], order_id=order.order_id, update=3, first=2))
-    await probe.refused(["orderUpdateError"], before, since)
+    order = probe.order(way, base=2)
+    await probe.start(order)
+    await _joined(probe, order, way[1:], base=1)
+    await probe.refuses(probe.order(way[1:], order_id=order.order_id, first=2), "orderUpdateError")
 
 
 @rule("6.6.2", "an update that does not join is an orderUpdateError", Group.REFUSALS, drives=True)
 async def unjoined(probe: Probe) -> None:
     """It begins two nodes behind the end of the base."""
     order = await _driven(probe)
-    before, since = probe.state, probe.mark
-    await probe.send(probe.order([0, 1], order_id=order.order_id, update=1, first=40))
-    await probe.refused(["orderUpdateError"], before, since)
+    update = probe.order([0, 1], order_id=order.order_id, update=1, first=40)
+    await probe.refuses(update, "orderUpdateError")
 
 
 @rule("6.6.2", "a new order while one is under way is refused", Group.REFUSALS, drives=True)
 async def while_busy(probe: Probe) -> None:
     """A horizon alone keeps a vehicle busy."""
     await _driven(probe)
-    before, since = probe.state, probe.mark
-    await probe.send(probe.order([probe.at()]))
-    await probe.refused(["orderUpdateError", "orderError"], before, since)
+    await probe.refuses(probe.order([probe.at()]), "orderUpdateError", "orderError")
 
 
 @rule("6.6.2", "an order that begins far away is a noRouteError", Group.REFUSALS)
 async def far_away(probe: Probe) -> None:
     """Half a kilometre off, with no deviation allowed."""
-    before = await probe.idle()
+    await probe.idle()
     order = probe.order([0])
     place = order.nodes[0].node_position
     if place is None:
         raise NotApplicable("no position")
     there = place.model_copy(update={"x": place.x + FAR_M, "allowed_deviation_xy": 0.0})
     node = order.nodes[0].model_copy(update={"node_position": there})
-    since = probe.mark
-    await probe.send(order.model_copy(update={"nodes": (node,)}))
-    await probe.refused(["noRouteError"], before, since)
+    await probe.refuses(order.model_copy(update={"nodes": (node,)}), "noRouteError")
 
 
 @rule("6.6.4.1", "a payload that is no JSON is a validationError", Group.REFUSALS)
 async def no_json(probe: Probe) -> None:
     """It is not taken over, and nothing moves."""
-    before = await probe.idle()
-    since = probe.mark
-    await probe.say(VdaKind.ORDER, b'{"headerId": 1, "orderId": ')
-    error = await probe.refused(["validationError"], before, since)
+    await probe.idle()
+    error = await probe.refuses(b'{"headerId": 1, "orderId": ', "validationError")
     demand(error.error_level is ErrorLevel.WARNING, "errorLevel WARNING", error.error_level)
 
 
 @rule("6.6.4.1", "an order without nodes is a validationError", Group.REFUSALS)
 async def no_nodes(probe: Probe) -> None:
     """A field that the schema requires is missing."""
-    before = await probe.idle()
-    since = probe.mark
-    order = probe.order([probe.at()])
-    payload = encode_vda(order).replace(b'"nodes"', b'"knots"')
-    await probe.say(VdaKind.ORDER, payload)
-    await probe.refused(["validationError"], before, since)
+    await probe.idle()
+    order = encode_vda(probe.order([probe.at()]))
+    await probe.refuses(order.replace(b'"nodes"', b'"knots"'), "validationError")
 
 
 @rule("6.6.1", "a base behind a horizon is refused", Group.REFUSALS)
 async def base_behind_horizon(probe: Probe) -> None:
     """After an edge that is not released nothing may be."""
-    before = await probe.idle()
-    order = probe.order(probe.way(3))
-    payload = encode_vda(order).replace(b'"released":true', b'"released":false', 2)
-    since = probe.mark
-    await probe.say(VdaKind.ORDER, payload)
-    await probe.refused(["validationError", "orderError"], before, since)
+    order = encode_vda(await probe.fresh(3))
+    payload = order.replace(b'"released":true', b'"released":false', 2)
+    await probe.refuses(payload, "validationError", "orderError")
     demand(not probe.state.driving, "no movement", probe.short())
 
 
 @rule("6.6.4.2", "an order with an unknown action is an orderError", Group.REFUSALS)
 async def unknown_action(probe: Probe) -> None:
     """The action is referred to, and nothing of the order is done."""
-    before = await probe.idle()
+    await probe.idle()
     action = probe.action(UNKNOWN, BlockingType.HARD)
     at = probe.at()
-    since = probe.mark
-    await probe.send(probe.order([at], actions={at: (action,)}))
-    error = await probe.refused(["orderError"], before, since)
+    error = await probe.refuses(probe.order([at], actions={at: (action,)}), "orderError")
     demand(error.error_references, "errorReferences", error)
 
 
@@ -267,8 +250,7 @@ async def unusable_field(probe: Probe) -> None:
     declared = [row.parameter for row in factsheet.protocol_features.optional_parameters]
     if any("trajectory" in row for row in declared):
         raise NotApplicable("the vehicle declares that it drives trajectories")
-    before = await probe.idle()
-    order = probe.order(probe.way(2))
+    order = await probe.fresh(2)
     ends = [row.node_position for row in order.nodes if row.node_position is not None]
     curve = Trajectory(
         degree=1,
@@ -276,18 +258,14 @@ async def unusable_field(probe: Probe) -> None:
         control_points=tuple(ControlPoint(x=row.x, y=row.y) for row in ends),
     )
     edge = order.edges[0].model_copy(update={"trajectory": curve})
-    since = probe.mark
-    await probe.send(order.model_copy(update={"edges": (edge,)}))
-    await probe.refused(["orderError"], before, since)
+    await probe.refuses(order.model_copy(update={"edges": (edge,)}), "orderError")
 
 
 @rule("6.6.4.1", "the error of a refusal stays until an order is taken, then goes", Group.REFUSALS)
 async def until_accepted(probe: Probe) -> None:
     """Checked with a payload that is no JSON."""
-    before = await probe.idle()
-    since = probe.mark
-    await probe.say(VdaKind.ORDER, b"[")
-    error = await probe.refused(["validationError"], before, since)
+    await probe.idle()
+    error = await probe.refuses(b"[", "validationError")
     again = await probe.settled()
     demand(error in again.errors, "the error still in the state", probe.short())
     order = probe.order([probe.at()])
@@ -307,8 +285,7 @@ async def until_accepted(probe: Probe) -> None:
 )
 async def cancelled(probe: Probe) -> None:
     """Looked at in every state since: FINISHED with driving true breaks the rule."""
-    await probe.idle()
-    order = probe.order(probe.way(4))
+    order = await probe.fresh(4)
     await probe.under_way(order)
     before, since = probe.state, probe.mark
     action_id = await probe.act("cancelOrder")
@@ -335,9 +312,7 @@ async def cancelled_actions(probe: Probe) -> None:
 
 
 async def _harmless_at_end(probe: Probe) -> Action:
-    found = probe.declared(ActionScope.NODE)
-    if found is None:
-        raise NotApplicable("no harmless action with scope NODE is declared")
+    found = probe.harmless()
     await probe.idle()
     way = probe.way(4)
     action = probe.action(found.action_type, BlockingType.HARD)
@@ -356,8 +331,7 @@ async def _harmless_at_end(probe: Probe) -> Action:
 )
 async def after_cancel(probe: Probe) -> None:
     """Its first node is a temporary one at the vehicle's own position."""
-    await probe.idle()
-    order = probe.order(probe.way(4))
+    order = await probe.fresh(4)
     await probe.under_way(order)
     await probe.ended(await probe.act("cancelOrder"), DRIVE_MS)
     here = probe.position()
@@ -378,9 +352,8 @@ async def update_after_cancel(probe: Probe) -> None:
     order = probe.order(way, base=2)
     await probe.start(order)
     await probe.ended(await probe.act("cancelOrder"), DRIVE_MS)
-    before, since = probe.state, probe.mark
-    await probe.send(probe.order(way[1:], order_id=order.order_id, update=1, first=2))
-    await probe.refused(["orderUpdateError"], before, since)
+    update = probe.order(way[1:], order_id=order.order_id, update=1, first=2)
+    await probe.refuses(update, "orderUpdateError")
     demand(not probe.state.node_states, "nothing to drive", probe.short())
 
 

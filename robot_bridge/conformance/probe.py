@@ -159,6 +159,17 @@ class Probe:
                 return row
         return None
 
+    def harmless(self) -> AgvAction:
+        """An action that may stand at a node and does nothing there.
+
+        Raises:
+            NotApplicable: none is declared.
+        """
+        found = self.declared(ActionScope.NODE)
+        if found is None:
+            raise NotApplicable("no harmless action with scope NODE is declared")
+        return found
+
     async def until(
         self, condition: Callable[[], T | None], expected: str, within_ms: int = ANSWER_MS
     ) -> T:
@@ -349,6 +360,11 @@ class Probe:
 
         return await self.until(stands, "a vehicle without an order that stands", DRIVE_MS)
 
+    async def fresh(self, length: int, *, base: int = 99) -> Order:
+        """An order of the next ``length`` nodes for the vehicle, which stands without one."""
+        await self.idle()
+        return self.order(self.way(length), base=base)
+
     async def start(self, order: Order) -> State:
         """Send an order to an idle vehicle and wait until it is taken."""
         await self.send(order)
@@ -372,8 +388,11 @@ class Probe:
 
         return await self.until(there, f"node with sequenceId {last} reached, standing", DRIVE_MS)
 
-    async def refused(self, kinds: Sequence[str], before: State, since: int) -> VehicleError:
-        """Wait for one of these errors; the order must be as it was."""
+    async def refuses(self, order: Order | bytes, *kinds: str) -> VehicleError:
+        """Send what must be refused with one of these errors; the order must stay as it was."""
+        before, since = self.state, self.mark
+        payload = order if isinstance(order, bytes) else encode_vda(order)
+        await self.say(VdaKind.ORDER, payload)
 
         def said() -> VehicleError | None:
             for state in self.states(since):
