@@ -27,8 +27,8 @@ from contracts.catalogue.robot import (
 )
 from contracts.catalogue.site import LINK_LOST as SITE_LINK_LOST
 from contracts.devices import Named
-from contracts.observations import Alert, Condition, Mode, PictureRef
-from contracts.units import RuleCode, UtcMs
+from contracts.observations import Alert, Condition, Mode, PictureRef, Said
+from contracts.units import Bilingual, RuleCode, UtcMs
 
 PERSON_IN_ZONE: Final = "robot.person_in_zone"
 NODE_OFFLINE: Final = "node.offline"
@@ -252,6 +252,14 @@ def with_detail(record: AlertRecord, more: Sentence) -> AlertRecord:
     if more.en in told.en or max(len(zh), len(en)) > DETAIL_MAX_CHARS:
         return record
     return replace(record, detail=Sentence(zh=zh, en=en))
+
+
+def saw_now(record: AlertRecord, saw: Sentence) -> AlertRecord:
+    """The alert with what is seen now: more rooms may be kept waiting than when it was raised."""
+    said = Said.of(Bilingual(saw.zh, saw.en))
+    if record.alert.saw == said:
+        return record
+    return replace(record, alert=record.alert.model_copy(update={"saw": said}))
 
 
 def with_picture(record: AlertRecord, picture: PictureRef) -> AlertRecord:

@@ -5,10 +5,10 @@ is its own. What it has is given up by a later reported position alone: not by a
 silence, not by an order that was called off.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from contracts.units import MonoMs
+from contracts.units import MonoMs, RobotId
 from controller.core import fleet
 from controller.core.facility_words import FacilityClaim
 from controller.core.fleet import Duty, GoalKind, HoldVerb, RobotLive
@@ -55,7 +55,12 @@ def is_stuck(site: SiteState, duty: Duty, now: Now) -> bool:
 
 def dead_nodes(site: SiteState, now: Now) -> frozenset[str]:
     """Nodes that robots stand on, or near, which will not move for long: others go round them."""
-    held: set[str] = set()
+    return frozenset[str]().union(*dead_by_robot(site, now).values())
+
+
+def dead_by_robot(site: SiteState, now: Now) -> Mapping[RobotId, frozenset[str]]:
+    """The same, by the robot that stands there."""
+    found: dict[RobotId, frozenset[str]] = {}
     for duty in site.duties.values():
         if duty.at_node is None or not is_stuck(site, duty, now):
             continue
@@ -65,17 +70,20 @@ def dead_nodes(site: SiteState, now: Now) -> frozenset[str]:
             since = max(live.report_mono_ms, live.silent_since_mono_ms)
         if duty.hold is None and (since is None or now.mono_ms - since < DEAD_AFTER_MS):
             continue
-        held.add(duty.at_node)
+        held = {duty.at_node}
         if duty.mission is not None:
             held.update(duty.mission.route[duty.mission.passed : duty.mission.released])
         if duty.towards is not None:
             held.add(duty.towards)
-    if not held:
-        return frozenset()
+        found[duty.robot_id] = _near(site, frozenset(held))
+    return found
+
+
+def _near(site: SiteState, held: frozenset[str]) -> frozenset[str]:
+    """Nodes that cannot be had while these are taken."""
     needs = site.plan.needs
     taken = frozenset().union(*(needs.get(node, frozenset((node,))) for node in held))
-    near = {node for node, names in needs.items() if not names.isdisjoint(taken)}
-    return frozenset(near | held)
+    return held | {node for node, names in needs.items() if not names.isdisjoint(taken)}
 
 
 def facility_claims(site: SiteState) -> tuple[FacilityClaim, ...]:

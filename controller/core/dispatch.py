@@ -16,6 +16,7 @@ from contracts.units import MonoMs, RobotId, ZoneId
 from contracts.vda5050.profile import LidState
 from controller.core import (
     alerts,
+    blocking,
     charging,
     driving,
     emptying,
@@ -118,7 +119,7 @@ def _settled(site: SiteState, states: Mapping[ZoneId, Clearance], now: Now) -> R
     for robot_id in site.duties:
         site = with_duty(site, placed(site, site.duties[robot_id]))
         site = charging.settled(site, site.duties[robot_id], now)
-    site = _robot_alerts(site, now)
+    site = _robot_alerts(blocking.settle(site, now), now)
     site, sends = sending.due(site, now)
     return site, (*snapshots, *commands, *sends)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from contracts.api import Sentence
 from contracts.units import MonoMs, RobotId, ZoneId
 from controller.core.deliveries import Delivery
 from controller.core.interlock import Clearance
@@ -31,6 +32,18 @@ class Quiet:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked:
+    """Which robot keeps a delivery waiting, and where it stands.
+
+    ``reason``: why it does not move by itself; None: it will, when it has done what it is at.
+    """
+
+    robot_id: RobotId
+    node: str
+    reason: Sentence | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DispatchLive:
     """``since``: when each robot was last given a node, or took up its way.
 
@@ -39,6 +52,8 @@ class DispatchLive:
     charger or a compartment was asked last, by name. ``zones``: the ways that zones shut.
     ``granted``: what the last grants were made from. ``quiet``: a settling that changed nothing.
     ``carrying``: the deliveries it was made from, and what of them each robot carries.
+    ``blocked``: delivery -> the robot that keeps it waiting, as looked at ``looked_mono_ms``;
+    ``blocking``: since when each robot that will not move keeps any.
     """
 
     since: Mapping[RobotId, MonoMs] = field(default_factory=dict)
@@ -49,3 +64,6 @@ class DispatchLive:
     granted: object = None
     quiet: Quiet | None = None
     carrying: tuple[object, Mapping[RobotId, tuple[Delivery, ...]]] | None = None
+    blocked: Mapping[str, Blocked] = field(default_factory=dict)
+    looked_mono_ms: MonoMs = MonoMs(-(10**12))
+    blocking: Mapping[RobotId, MonoMs] = field(default_factory=dict)

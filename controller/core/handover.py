@@ -12,7 +12,7 @@ from contracts.api import DeliveryState, Sentence
 from contracts.units import RobotId, UtcMs, ZoneId
 from contracts.vda5050.profile import LockCompartment, OpenCompartment
 from contracts.vda5050.state import ActionStatus
-from controller.core import capability, deliveries, delivery_life, fleet, proof, tours
+from controller.core import blocking, capability, deliveries, delivery_life, fleet, proof, tours
 from controller.core.deliveries import ANSWER_MAX_MS, Answered, Delivery, Facts, Wish
 from controller.core.delivery_life import At
 from controller.core.fleet import ActionDuty, Duty, HoldVerb, RobotLive
@@ -103,18 +103,21 @@ def _answer(action: ActionDuty | None, utc_ms: UtcMs) -> Answered:
 
 
 def _told_why(site: SiteState, row: Delivery) -> Delivery:
-    """Say that a fire or a person keeps it, and take that back when it is over."""
+    """Say that a fire, a person or a robot keeps it, and take that back when it is over."""
     duty = site.duties.get(row.robot_id or "")
     why: Sentence | None = None
     if site.facilities.fire:
         why = FIRE
     elif duty is not None and duty.hold is not None and duty.hold.verb is HoldVerb.HOLD:
         why = held_by(duty.hold)
+    else:
+        why = blocking.why(site, row)
     if row.explanation == why or row.state in _EXPLAINED:
         return row
     if why is not None:
         return replace(row, explanation=why)
-    stale = row.explanation is not None and row.explanation.en.startswith((FIRE.en, HELD_EN))
+    said = row.explanation
+    stale = said is not None and (said.en.startswith((FIRE.en, HELD_EN)) or blocking.is_stale(said))
     return replace(row, explanation=None) if stale else row
 
 

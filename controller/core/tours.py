@@ -320,6 +320,8 @@ def _kitchen_s(site: SiteState) -> float:
 def _taken(site: SiteState, found: Plan, now: Now) -> SiteState:
     for name, why in found.waiting.items():
         row = site.deliveries[name]
+        if name in site.dispatch.blocked:
+            continue  # who stands in the way says more than who else is busy
         if row.state is DeliveryState.REQUESTED and row.explanation != why:
             site = with_row(site, replace(row, explanation=why))
     for tour in found.tours:
