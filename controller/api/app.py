@@ -106,10 +106,8 @@ def build(context: Context) -> FastAPI:
         openapi_url=f"{BASE}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        responses={
-            status: {"model": Problem, "content": {problems.CONTENT_TYPE: {}}}
-            for status in (401, 403, 422)
-        },
+        # As they are: include_router() would build each route once more, at the first request.
+        routes=list(declared()),
     )
     app.state.context = context
     app.state.logins = LoginRate(context.clock)
@@ -118,9 +116,6 @@ def build(context: Context) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Audited, routes=declared(), audit=context.security.audit)
     app.add_middleware(RateLimit, policy=context.security.policy, clock=context.clock)
-    app.include_router(router)
-    for part in _PARTS:
-        app.include_router(part.router)
     openapi.install(app)
     return app
 

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from contracts.api import BASE
+from contracts.api import BASE, Problem
 from controller.api.http_rules import problem_responses
 from controller.api.problems import CONTENT_TYPE
 
 VERBS: Final = frozenset({"get", "post", "put", "patch", "delete"})
 WITHOUT_TOKEN: Final = frozenset({f"{BASE}/login"})
+_FASTAPIS_OWN: Final = frozenset({"HTTPValidationError", "ValidationError"})
 DEPTH_MAX: Final = 6  # of an example: none of our bodies nests deeper
 NOW_UTC_MS: Final = 1_795_404_960_000
 
@@ -63,13 +64,20 @@ def install(app: FastAPI) -> None:
 
 def completed(document: Json) -> Json:
     """The same document, each operation with its problems, each body with an example."""
-    schemas = document["components"]["schemas"]
+    document["components"]["schemas"] = schemas = _schemas(document["components"]["schemas"])
     for path, verb, said in operations(document):
         _name_problems(path, verb, said)
         content = said.get("requestBody", {}).get("content", {}).get("application/json")
         if content is not None and not (content.get("example") or content.get("examples")):
             content["example"] = example_of(content["schema"], schemas)
     return document
+
+
+def _schemas(found: Json) -> Json:
+    """FastAPI's own description of a wrong body gives way to ours, which stands for every error."""
+    ours = {key: row for key, row in found.items() if key not in _FASTAPIS_OWN}
+    ours[Problem.__name__] = Problem.model_json_schema()
+    return dict(sorted(ours.items()))
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
@@ -91,6 +99,8 @@ def _name_problems(path: str, verb: str, said: Json) -> None:
     if any(row["name"].lower() == "if-match" for row in said.get("parameters", ())):
         statuses |= {412, 428}
     answers = said["responses"]
+    if path in WITHOUT_TOKEN:  # refused for what the body says, not for the token
+        answers |= {"401": {"description": "Unauthorized"}, "403": {"description": "Forbidden"}}
     for status, given in problem_responses(*sorted(statuses)).items():
         own = answers.get(str(status), {})
         answers[str(status)] = {**given, **{key: own[key] for key in ("headers",) if key in own}}
