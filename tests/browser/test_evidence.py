@@ -66,7 +66,7 @@ async def test_what_was_raised_is_found_in_both_languages(node: Office) -> None:
     async def found() -> bool:
         return any(row.id == alert for row in (await client.search({"kind": ["alert"]})).items)
 
-    await until(found, within_s=10, what="the alert is in the index")
+    await until(found, within_s=30, what="the alert is in the index")
     page = await node.enter(path="/evidence", language="zh")
     await expect(page.get_by_test_id(f"found-alert/{alert}")).to_be_visible()
     title = (await client.alert(alert)).title

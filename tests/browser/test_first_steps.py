@@ -19,8 +19,9 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from controller.auth.first_link import LINK_FILE
 from controller.auth.oidc import CLIENT_SECRET_ENV
 from runtime.clock import SystemClock
-from tests.fakes.office import DEMO_SITE, PHONE, REPO, WIDE, free_port
+from tests.fakes.office import DEMO_SITE, PHONE, REPO, WIDE
 from tests.fakes.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider, provider_on_loopback
+from tests.fakes.ports import free_port
 from tests.fakes.waiting import until
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]

@@ -17,7 +17,7 @@ async def known(office: Office, alert_id: str) -> None:
     async def told() -> bool:
         return alert_id in {row.id for row in (await client.alerts({})).items}
 
-    await until(told, within_s=10, what="the controller has the alert")
+    await until(told, within_s=30, what="the controller has the alert")
 
 
 async def test_an_alert_goes_its_way_and_everybody_sees_who_did_what(office: Office) -> None:

@@ -14,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.fakes.office import PHONE, SEEN_MS, WIDE
+from tests.fakes.ports import free_port
 from tests.fakes.site_pair import (
     OVERRIDES,
     PASSWORD,
@@ -23,7 +24,6 @@ from tests.fakes.site_pair import (
     Centre,
     Two,
     edge_node,
-    free_port,
     joined,
     part_of,
     state_of,

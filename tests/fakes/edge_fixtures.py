@@ -9,7 +9,8 @@ import pytest
 
 from runtime import broker
 from runtime.clock import SystemClock
-from tests.fakes.edge_site import ControllerSide, free_port
+from tests.fakes.edge_site import ControllerSide
+from tests.fakes.ports import free_port
 from tests.fakes.waiting import until
 
 
@@ -17,7 +18,7 @@ from tests.fakes.waiting import until
 async def broker_port() -> AsyncIterator[int]:
     port = free_port()
     task = asyncio.create_task(broker.serve(port, SystemClock()))
-    await until(lambda: broker.listening(port), within_s=15, what="the broker listens")
+    await until(lambda: broker.listening(port), within_s=30, what="the broker listens")
     yield port
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):

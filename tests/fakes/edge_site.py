@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -45,12 +44,6 @@ ENVIRON = {
     "ZEROENTRY_EDGE_TOKENS": f"all:view+ops+metrics:{TOKEN},second:approve:{SECOND_TOKEN}",
 }
 NAME = Named(zh="评标室", en="Room")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

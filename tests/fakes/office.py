@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import random
-import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -31,6 +30,7 @@ from runtime import broker
 from runtime.clock import Clock, SystemClock
 from runtime.site import load_site
 from tests.fakes.office_node import Scene, StandIn
+from tests.fakes.ports import free_port
 from tests.fakes.waiting import until
 
 REPO: Final = Path(__file__).parents[2]
@@ -42,13 +42,6 @@ STOP_S: Final = 30.0
 SEEN_MS: Final = 15_000
 TABLET_ROOM: Final = "room-1"
 OVER: Final = (SessionState.RELEASED, SessionState.CANCELLED, SessionState.ARCHIVED)
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def password_of(role: Role) -> str:
@@ -183,7 +176,7 @@ class Office:
             found = next(row for row in rows if row.id == session.id)
             return found.seal_confirmed
 
-        await until(confirmed, within_s=10, what=f"the seal of {room_id} is confirmed")
+        await until(confirmed, within_s=30, what=f"the seal of {room_id} is confirmed")
         return found
 
     async def seal(self, session_id: str) -> None:
@@ -274,13 +267,13 @@ class Office:
             stack.push_async_callback(_cancelled, serving)
             stack.push_async_callback(self._stop)
             await until(
-                lambda: broker.listening(self.broker_port), within_s=15, what="the broker listens"
+                lambda: broker.listening(self.broker_port), within_s=30, what="the broker listens"
             )
             await self._start()
             for node in self.nodes.values():
                 await stack.enter_async_context(node.run())
             await until(self._answers, within_s=START_S, what=f"all is up; see {self.folder}")
-            await until(self._nodes_known, within_s=10, what="the controller knows its nodes")
+            await until(self._nodes_known, within_s=30, what="the controller knows its nodes")
             yield self
 
     def _furnish(self) -> None:

@@ -73,7 +73,7 @@ class PulseServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        until_blocking(self._answers, within_s=10, what="PulseAudio answers")
+        until_blocking(self._answers, within_s=30, what="PulseAudio answers")
 
     def _answers(self) -> bool:
         command = ("pactl", "info")

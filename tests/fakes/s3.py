@@ -1,6 +1,5 @@
 """Runs an S3-compatible server on loopback, in a process of its own."""
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,22 +8,17 @@ from pathlib import Path
 
 import httpx
 
+from tests.fakes.ports import free_port
 from tests.fakes.waiting import until_blocking
 
 ACCESS_KEY = "test-access-key"
 SECRET_KEY = "test-secret-key"
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @contextmanager
 def s3_server(bucket: str, log: Path) -> Iterator[str]:
     """Serve one bucket; gives the endpoint's address."""
-    port = _free_port()
+    port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     with log.open("wb") as output:
         server = subprocess.Popen(

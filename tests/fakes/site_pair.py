@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
@@ -28,6 +27,7 @@ from runtime.clock import SystemClock
 from runtime.mqtt import MqttSession, MqttSettings
 from runtime.outbox import Outbox, OutboxPump
 from runtime.signing import SigningKey, write_key
+from tests.fakes.ports import free_port
 from tests.fakes.waiting import until
 
 REPO = Path(__file__).parents[2]
@@ -36,12 +36,6 @@ NODE, ROOM = "edge-1", "room-1"
 OVERRIDES = {demand.value: "made-up site without cameras" for demand in SealDemand}
 LINK_LOST_S = 4
 START_S, WAIT_S = 150.0, 40.0  # on a machine that runs nine suites at once; alone: five, one
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -8,30 +8,38 @@ from collections.abc import Awaitable, Callable
 from runtime.clock import SimulatedClock
 
 POLL_S = 0.005  # short beside any deadline, long beside a check
+ASK_S = 0.05  # most between two questions to a process, which has to compute its answer
+WITHIN_S = 30.0  # costs nothing when all is well, and a busy machine holds a process up for seconds
 
 
 async def until(
-    condition: Callable[[], object | Awaitable[object]], *, within_s: float = 5.0, what: str
+    condition: Callable[[], object | Awaitable[object]], *, within_s: float = WITHIN_S, what: str
 ) -> None:
     """Return as soon as ``condition()`` (plain or awaitable) is true.
+
+    An awaitable one asks somebody: it is asked less and less often.
 
     Raises:
         AssertionError: it did not become true within ``within_s`` seconds of real time; says
         ``what``.
     """
     deadline = time.monotonic() + within_s
+    pause_s = POLL_S
     while True:
         held = condition()
         if inspect.isawaitable(held):
             held = await held
+            pause_s = min(pause_s * 1.5, ASK_S)
         if held:
             return
         if time.monotonic() >= deadline:
             raise AssertionError(f"not within {within_s} s: {what}")
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(pause_s)
 
 
-def until_blocking(condition: Callable[[], object], *, within_s: float = 5.0, what: str) -> None:
+def until_blocking(
+    condition: Callable[[], object], *, within_s: float = WITHIN_S, what: str
+) -> None:
     """As ``until``, for tests without an event loop."""
     deadline = time.monotonic() + within_s
     while not condition():

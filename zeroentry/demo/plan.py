@@ -1,7 +1,9 @@
 """Decides how the demo's site lies on this machine: ports, keys, files, processes."""
 
+import contextlib
 import json
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -20,6 +22,7 @@ from zeroentry.composer.model import SceneKind
 from zeroentry.demo.cameras import TOKEN_ENV as CAMERAS_TOKEN_ENV
 
 LOOPBACK: Final = "127.0.0.1"
+PORTS: Final = range(15_000, 30_000)  # systems take the ports of connections from 32768 up
 OWN_CAMERA: Final = "room-2-cam"
 OWN_USER_ENV: Final = "ZEROENTRY_CAMERA_USER"
 OWN_PASSWORD_ENV: Final = "ZEROENTRY_CAMERA_PASSWORD"  # noqa: S105 - its name
@@ -111,15 +114,19 @@ class Plan:
 
 
 def free_ports(count: int) -> list[int]:
-    """So many ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind((LOOPBACK, 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """So many ports that nobody listens on now, and that no connection is given by chance.
+
+    A process of ours may listen seconds after this: from the system's own range, a port would
+    by then now and then be one end of somebody's connection.
+    """
+    found: list[int] = []
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
 def check_port(port: int) -> None:

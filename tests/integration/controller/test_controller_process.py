@@ -41,6 +41,7 @@ from runtime.mqtt import Inbox, MqttSession, MqttSettings, Outgoing
 from runtime.outbox import Outbox, OutboxPump
 from runtime.signing import PublicKeys, SigningKey
 from tests.fakes.node_chain import NodeChain
+from tests.fakes.ports import free_port
 from tests.fakes.sealing import OVERRIDES
 from tests.fakes.waiting import until
 
@@ -49,12 +50,6 @@ SITE, NODE, ROOM, CAMERA = "demo", "edge-1", "room-1", "room-1-cam"
 JPEG = b"\xff\xd8 a picture of the moment \xff\xd9"
 SHA256 = hashlib.sha256(JPEG).hexdigest()
 PASSWORD = "a-password-of-this-test"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -115,7 +110,7 @@ class Machine:
         if self.process is None or self.process.returncode is not None:
             return None
         self.process.send_signal(signum)
-        await asyncio.wait_for(self.process.communicate(), 10)
+        await asyncio.wait_for(self.process.communicate(), 30)
         return self.process.returncode
 
 
@@ -133,7 +128,7 @@ class Edge:
 async def broker_port() -> AsyncIterator[int]:
     port = free_port()
     task = asyncio.create_task(broker.serve(port, SystemClock()))
-    await until(lambda: broker.listening(port), within_s=10, what="the broker listens")
+    await until(lambda: broker.listening(port), within_s=30, what="the broker listens")
     yield port
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -240,7 +235,7 @@ async def seal_is_confirmed(client: httpx.AsyncClient, edge: Edge) -> None:
     await client.post(f"/sessions/{session}/gather")
     sealed = await client.post(f"/sessions/{session}/seal", json=OVERRIDES)
     assert sealed.status_code == 200, sealed.text
-    inbound = await asyncio.wait_for(inbox.get(), 10)
+    inbound = await asyncio.wait_for(inbox.get(), 30)
     envelope = json.loads(inbound.payload)
     assert envelope["signature"]
     command = envelope["body"]
@@ -259,7 +254,7 @@ async def seal_is_confirmed(client: httpx.AsyncClient, edge: Edge) -> None:
     async def confirmed() -> bool:
         return bool((await client.get(f"/sessions/{session}")).json()["seal_confirmed"])
 
-    await until(confirmed, within_s=10, what="the seal is confirmed")
+    await until(confirmed, within_s=30, what="the seal is confirmed")
 
 
 async def test_alert_picture_and_seal_go_through_real_processes(
@@ -270,13 +265,13 @@ async def test_alert_picture_and_seal_go_through_real_processes(
     event_id = (await client.get("/overview")).json()["event_id"]
     stream = events(client, event_id)
     send(edge, "a1")
-    seen = await asyncio.wait_for(next_alert(stream, stored=True), 15)
+    seen = await asyncio.wait_for(next_alert(stream, stored=True), 30)
     assert seen["number"] == 1
     async with httpx.AsyncClient(trust_env=False) as browser:
         picture = await browser.get(str(seen["picture_url"]))
     assert picture.content == JPEG
     assert "Authorization: Bearer edge-token" in edge.fetched[0]
-    await until(lambda: edge.outbox.depth == 0, within_s=10, what="the alert is acknowledged")
+    await until(lambda: edge.outbox.depth == 0, within_s=30, what="the alert is acknowledged")
     with contextlib.suppress(RuntimeError):
         await stream.aclose()  # type: ignore[attr-defined]  # it is an async generator
     await seal_is_confirmed(client, edge)
@@ -360,7 +355,7 @@ async def test_a_chain_is_witnessed_over_a_kill_and_a_forged_line_is_an_alarm(
         rows = (await client.get("/alerts")).json()["items"]
         return [row["rule"] for row in rows] == ["node.chain_broken"]
 
-    await until(told, within_s=10, what="the forged line is an alarm")
+    await until(told, within_s=30, what="the forged line is an alarm")
     await client.aclose()
     assert await machine.stop() == 0
 

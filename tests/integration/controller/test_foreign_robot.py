@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
@@ -23,6 +22,7 @@ import httpx
 import pytest
 
 from runtime import broker
+from tests.fakes.ports import free_port
 from tests.fakes.waiting import until
 
 REPO = Path(__file__).parents[3]
@@ -33,12 +33,6 @@ SPACING_M = 1.0
 WAY = ("kitchen", "c1", "c2", "c3", "c4", "c5", "door-1")
 STARTS_S = 60.0  # two processes begin on a machine that does other things
 DRIVES_S = 40.0  # the whole way takes seven seconds
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def mosquitto() -> str:
@@ -206,7 +200,7 @@ async def house(folder: Path, version: str) -> AsyncIterator[House]:
     )
     made = House(folder, version, port, free_port())
     try:
-        await until(lambda: broker.listening(port), within_s=10, what="the broker listens")
+        await until(lambda: broker.listening(port), within_s=30, what="the broker listens")
         await made.start_controller()
         await made.start_vehicle()
         await made.log_in()

@@ -88,7 +88,7 @@ async def ticking(
         await made.clock.run_ms(step_ms)
         return bool(condition())
 
-    await until(held, within_s=10, what=what)
+    await until(held, within_s=30, what=what)
 
 
 async def alerted(made: Bench, client: httpx.AsyncClient) -> None:

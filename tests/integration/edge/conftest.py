@@ -22,9 +22,9 @@ from tests.fakes.edge_site import (
     Proxy,
     Running,
     StartNode,
-    free_port,
     site,
 )
+from tests.fakes.ports import free_port
 from tests.fakes.waiting import until
 from zeroentry.composer.encode import write_clip
 from zeroentry.composer.model import Intrude, Scene, Script, Seat, TimedCue, Withdraw
@@ -61,7 +61,7 @@ async def rtsp(footage: Path) -> AsyncIterator[int]:
     assert server._server is not None
     server._server.close()
     await until(
-        lambda: server._server._active_count == 0, within_s=10, what="the sessions are over"
+        lambda: server._server._active_count == 0, within_s=30, what="the sessions are over"
     )
 
 
@@ -71,7 +71,7 @@ async def proxy(rtsp: int) -> AsyncIterator[Proxy]:
     task = asyncio.create_task(made.serve())
     await until(lambda: made.port, what="the proxy listens")
     yield made
-    await until(lambda: made.connections == 0, within_s=10, what="the proxy's links are closed")
+    await until(lambda: made.connections == 0, within_s=30, what="the proxy's links are closed")
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task

@@ -144,7 +144,7 @@ async def test_killed_process_comes_back_sealed_and_repeats_nothing(
             lambda: len(controller.of("area.over_admitted")) >= 2, within_s=60, what="it clears"
         )
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.wait(), 30) == 0
     finally:
         if process.returncode is None:
             process.kill()

@@ -22,7 +22,14 @@ from edge.recorder.client import RecorderClient
 from runtime.clock import SystemClock
 from runtime.signing import PublicKeys
 from tests.fakes.edge_fixtures import broker_port, controller
-from tests.fakes.edge_site import CAMERA, ENVIRON, FPS, NODE, free_port, write_site
+from tests.fakes.edge_site import (
+    CAMERA,
+    ENVIRON,
+    FPS,
+    NODE,
+    write_site,
+)
+from tests.fakes.ports import free_port
 from tests.fakes.waiting import until
 from zeroentry.composer.encode import write_clip
 from zeroentry.composer.model import Scene, Script, Seat, TimedCue

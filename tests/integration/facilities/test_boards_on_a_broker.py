@@ -5,7 +5,6 @@ Claims are the test's: it drives the robot, and only over edges that are not shu
 
 import asyncio
 import random
-import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -29,6 +28,7 @@ from runtime.clock import SystemClock
 from runtime.mqtt import MqttSession, MqttSettings, Outgoing
 from runtime.site import load_folder
 from tests.fakes.controller_site import fresh_state
+from tests.fakes.ports import free_port
 from tests.fakes.waiting import until
 
 TOWER = Path(__file__).parents[3] / "firmware_configs" / "tower"
@@ -124,11 +124,9 @@ class Boards:
 
 @pytest.fixture
 async def broker_port() -> AsyncIterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     process = await asyncio.create_subprocess_exec(*broker.command(port))
-    await until(lambda: broker.listening(port), within_s=15, what="the broker listens")
+    await until(lambda: broker.listening(port), within_s=30, what="the broker listens")
     yield port
     process.kill()
     await process.wait()
@@ -152,7 +150,7 @@ async def house(broker_port: int) -> AsyncIterator[House]:
             group.create_task(found.settle())
 
     task = asyncio.create_task(run())
-    await until(lambda: found.bus.connected, within_s=15, what="the house is on the broker")
+    await until(lambda: found.bus.connected, within_s=30, what="the house is on the broker")
     yield found
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -231,7 +229,7 @@ async def test_boards_that_spoke_before_the_controller_came_are_believed(
         runs = [group.create_task(part) for part in (house.bus.run(), house.desk.run(house))]
         await until(
             lambda: not house.state.facilities.doors["kitchen-door"].away,
-            within_s=15,
+            within_s=30,
             what="what the broker kept counts",
         )
         assert house.state.facilities.doors["kitchen-door"].said is not None

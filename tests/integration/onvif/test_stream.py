@@ -17,8 +17,8 @@ from edge.capture.packets import OpenedLink
 from edge.capture.reader import StreamReader, StreamSource
 from edge.core.people import Instant
 from runtime.clock import SystemClock
-from tests.fakes.edge_site import free_port
 from tests.fakes.onvif_device import FakeOnvifDevice
+from tests.fakes.ports import free_port
 from tests.fakes.waiting import until
 from zeroentry.composer.encode import write_clip
 from zeroentry.composer.sound import silence
@@ -52,7 +52,7 @@ async def rtsp_port(tmp_path: Path) -> AsyncIterator[int]:
     assert server._server is not None
     server._server.close()
     await until(
-        lambda: server._server._active_count == 0, within_s=10, what="the sessions are over"
+        lambda: server._server._active_count == 0, within_s=30, what="the sessions are over"
     )
 
 
@@ -78,7 +78,7 @@ async def test_pictures_come_from_where_the_device_says(rtsp_port: int) -> None:
         try:
             await until(
                 lambda: device.asked.count("GetStreamUri") >= 2,
-                within_s=15,
+                within_s=30,
                 what="the device is asked again for an address that leads nowhere",
             )
             assert sink.packets == 0

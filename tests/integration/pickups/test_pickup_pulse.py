@@ -83,7 +83,7 @@ class Ears:
 
     async def hear(self, seconds: float) -> Samples:
         """Everything since the stream was opened, once there are ``seconds`` of it."""
-        await until(lambda: self.sink.seconds >= seconds, within_s=15, what=f"{seconds} s heard")
+        await until(lambda: self.sink.seconds >= seconds, within_s=30, what=f"{seconds} s heard")
         return self.sink.heard[-1].samples()
 
 
@@ -120,7 +120,7 @@ def own_pulse(tmp_path: Path) -> Iterator[PulseServer]:
 
 
 async def played(player: "subprocess.Popen[bytes]") -> None:
-    await until(lambda: player.poll() is not None, within_s=10, what="the signal was played")
+    await until(lambda: player.poll() is not None, within_s=30, what="the signal was played")
 
 
 async def test_no_sample_is_missing_and_no_noise_of_alsa_comes_through(

@@ -19,7 +19,14 @@ from edge.recorder.settings import RecorderSettings
 from runtime import broker, settings
 from runtime.clock import SystemClock
 from runtime.site import load_site
-from tests.fakes.edge_site import CAMERA, ENVIRON, NODE, ControllerSide, Proxy, free_port
+from tests.fakes.edge_site import (
+    CAMERA,
+    ENVIRON,
+    NODE,
+    ControllerSide,
+    Proxy,
+)
+from tests.fakes.ports import free_port
 from tests.fakes.small_disk import SmallDisk
 from tests.fakes.stepping_clock import SteppingClock
 from tests.fakes.waiting import until

@@ -59,7 +59,7 @@ async def test_what_is_sent_is_in_files_that_play(
         rtsp_server(mounts) as server,
         record(server.url(), transport=transport, segment_ms=1_000) as recording,
     ):
-        await until(lambda: pictures(recording) >= 60, within_s=15, what="two seconds of it")
+        await until(lambda: pictures(recording) >= 60, within_s=30, what="two seconds of it")
     seen, heard = whole(recording.queue)
     assert seen == pictures(recording)
     assert (heard > 40) is (sound is not None)
@@ -95,9 +95,9 @@ async def test_a_password_opens_and_a_wrong_one_is_a_gap_that_says_so(
         rtsp_server(mounts, auth=auth) as server,
         record(server.url(), credentials=credentials) as recording,
     ):
-        await until(lambda: recording.queue.gaps, within_s=10, what="the refusal is a gap")
+        await until(lambda: recording.queue.gaps, within_s=30, what="the refusal is a gap")
         passwords[0] = "right pass:word@1"
-        await until(lambda: pictures(recording) > 5, within_s=15, what="pictures")
+        await until(lambda: pictures(recording) > 5, within_s=30, what="pictures")
     assert recording.queue.gaps == [GapReason.CAMERA_REFUSED]
     assert not recording.queue.gap_is_open
     said = str(recording.diary.news) + str(recording.queue.items) + "".join(capfd.readouterr())
@@ -108,12 +108,12 @@ async def test_a_stream_that_ends_and_a_mount_that_is_missing(record: Record, me
     path = media(seconds=2.0)
     async with rtsp_server({"/cam": launch(path, "h264", "aac")}) as server:
         async with record(server.url()) as recording:
-            await until(lambda: recording.reader.connections >= 2, within_s=15, what="it is back")
-            await until(lambda: len(recording.queue.files) >= 2, within_s=15, what="another file")
+            await until(lambda: recording.reader.connections >= 2, within_s=30, what="it is back")
+            await until(lambda: len(recording.queue.files) >= 2, within_s=30, what="another file")
         assert recording.queue.files[0].ending is Ending.STREAM_ENDED
         assert recording.queue.gaps[:2] == [GapReason.STARTING, GapReason.CAMERA_OFFLINE]
         async with record(server.url("/none")) as missing:
-            await until(lambda: missing.queue.gaps, within_s=10, what="a gap")
+            await until(lambda: missing.queue.gaps, within_s=30, what="a gap")
         assert missing.queue.gaps == [GapReason.CAMERA_OFFLINE]
         assert missing.diary.news[0].error == "the camera knows no such stream"
 
@@ -123,10 +123,10 @@ async def test_a_server_that_stands_still_is_a_silent_camera_and_comes_back(
 ) -> None:
     mounts = {"/cam": launch(media(seconds=30.0), "h264", "aac")}
     async with rtsp_server(mounts) as server, record(server.url()) as recording:
-        await until(lambda: pictures(recording) >= 30, within_s=15, what="pictures")
+        await until(lambda: pictures(recording) >= 30, within_s=30, what="pictures")
         server.freeze()
         await until(
-            lambda: recording.reader.state is CameraState.FROZEN, within_s=6, what="it is frozen"
+            lambda: recording.reader.state is CameraState.FROZEN, within_s=30, what="it is frozen"
         )
         assert recording.queue.files[-1].ending is Ending.STREAM_ENDED
         made = recording.queue.files[-1]
@@ -156,7 +156,7 @@ async def test_a_line_that_hangs_up_again_and_again_costs_gaps_and_no_file(
             return len(files) == wanted and files[-1].video_packets >= 12
 
         for wanted in range(1, 4):
-            await until(has_another, within_s=15, what=f"file {wanted}")
+            await until(has_another, within_s=30, what=f"file {wanted}")
             line.hang_up()
     assert whole(recording.queue)[0] == pictures(recording)
     assert recording.queue.gaps[1:3] == [GapReason.CAMERA_OFFLINE] * 2
@@ -173,7 +173,7 @@ async def test_a_line_with_bit_errors_is_recorded_up_to_the_damage_and_goes_on(
         proxy(server, line) as through,
         record(through("/cam"), segment_ms=1_000) as recording,
     ):
-        await until(lambda: pictures(recording) >= 12, within_s=15, what="a good start")
+        await until(lambda: pictures(recording) >= 12, within_s=30, what="a good start")
         line.flips_per_mb = flips_per_mb
         await until(lambda: line.flipped >= 20, within_s=25, what="damage")
         line.flips_per_mb = 0.0
@@ -225,7 +225,7 @@ async def test_a_file_is_played_again_and_again_on_one_line_of_time(
 ) -> None:
     path = media(seconds=2.0)
     async with record(path.as_uri(), segment_ms=1_000) as recording:
-        await until(lambda: pictures(recording) >= 120, within_s=15, what="more than two rounds")
+        await until(lambda: pictures(recording) >= 120, within_s=30, what="more than two rounds")
     assert recording.queue.gaps == [GapReason.STARTING]
     assert not recording.queue.notes
     assert {made.ending for made in recording.queue.files[:-1]} == {Ending.FULL}
@@ -241,7 +241,7 @@ async def test_a_camera_behind_tls_is_recorded(
     async with rtsp_server(mounts, tls=pem) as server:
         url = server.url().replace("rtsp:", "rtsps:")
         async with record(url, transport="udp") as recording:
-            await until(lambda: pictures(recording) >= 12, within_s=15, what="pictures")
+            await until(lambda: pictures(recording) >= 12, within_s=30, what="pictures")
     assert whole(recording.queue)[0] == pictures(recording)
 
 

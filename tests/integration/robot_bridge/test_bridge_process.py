@@ -5,7 +5,6 @@ import json
 import os
 import random
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from contracts.vda5050.state import ActionStatus, Connection, ConnectionState, S
 from contracts.vda5050.topics import SPECS, VdaKind, VehicleAddress
 from runtime.clock import SystemClock
 from runtime.mqtt import Inbox, MqttSession, MqttSettings, Outgoing
+from tests.fakes.ports import free_port
 from tests.fakes.waiting import until
 from tests.unit.robot_bridge.scenes import PLACES, order
 
@@ -30,12 +30,6 @@ ROOT = Path(__file__).parents[3]
 R1 = VehicleAddress("uagv", "v2", "maker", "r1")
 BROKER_STARTS_S = 15.0
 BRIDGE_STARTS_S = 15.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def start(*arguments: str) -> asyncio.subprocess.Process:
@@ -48,7 +42,7 @@ async def start(*arguments: str) -> asyncio.subprocess.Process:
 async def stop(process: asyncio.subprocess.Process, signum: signal.Signals) -> int:
     if process.returncode is None:
         process.send_signal(signum)
-    return await asyncio.wait_for(process.wait(), 10)
+    return await asyncio.wait_for(process.wait(), 30)
 
 
 @dataclass
@@ -93,7 +87,7 @@ class Site:
             found = self.states[-1].action(action.action_id) if self.states else None
             return found is not None and found.action_status.ended
 
-        await until(ended, within_s=10, what=f"{action.action_id} has ended")
+        await until(ended, within_s=30, what=f"{action.action_id} has ended")
         found = self.states[-1].action(action.action_id)
         assert found is not None
         return found.action_status
@@ -182,19 +176,19 @@ async def test_an_order_survives_kill_9_in_mid_way(site: Site) -> None:
     await site.say(VdaKind.ORDER, order(("home", "a", "b")))
     await until(
         lambda: site.states[-1:] and site.states[-1].last_node_id == "a",
-        within_s=15,
+        within_s=30,
         what="robot has passed a",
     )
     assert await stop(process, signal.SIGKILL) == -signal.SIGKILL
     await until(
         lambda: site.connections[-1] is ConnectionState.CONNECTION_BROKEN,
-        within_s=10,
+        within_s=30,
         what="broker says the will",
     )
     there = site.states[-1].agv_position
     seen = len(site.states)
     await site.bridge()
-    await until(lambda: len(site.states) > seen, within_s=5, what="a state after the restart")
+    await until(lambda: len(site.states) > seen, within_s=30, what="a state after the restart")
     back = site.states[seen].agv_position
     assert there is not None
     assert back is not None
@@ -202,7 +196,7 @@ async def test_an_order_survives_kill_9_in_mid_way(site: Site) -> None:
     assert site.states[seen].order_id == "o1"
     await until(
         lambda: site.states[-1].last_node_id == "b" and not site.states[-1].driving,
-        within_s=15,
+        within_s=30,
         what="the order is completed",
     )
     assert site.states[-1].node_states == ()
@@ -211,7 +205,7 @@ async def test_an_order_survives_kill_9_in_mid_way(site: Site) -> None:
 @pytest.mark.system
 async def test_a_compartment_opens_once_at_its_node_in_time_also_after_kill_9(site: Site) -> None:
     process = await site.bridge()
-    await until(lambda: site.states, within_s=5, what="a state")
+    await until(lambda: site.states, within_s=30, what="a state")
     assert await site.open("far", "a", "c0") is ActionStatus.FAILED
     assert await site.open("late", "home", "c0", valid_ms=-1_000) is ActionStatus.FAILED
     assert await site.open("good", "home", "c1") is ActionStatus.FINISHED
@@ -225,14 +219,16 @@ async def test_a_compartment_opens_once_at_its_node_in_time_also_after_kill_9(si
 @pytest.mark.system
 async def test_a_clean_stop_says_offline_and_a_factsheet_comes_on_request(site: Site) -> None:
     process = await site.bridge()
-    await until(lambda: len(site.factsheets) == 1, within_s=5, what="factsheet at the start")
+    await until(lambda: len(site.factsheets) == 1, within_s=30, what="factsheet at the start")
     wish = Action(action_type="factsheetRequest", action_id="f", blocking_type=BlockingType.NONE)
     assert await site.act(wish) is ActionStatus.FINISHED
-    await until(lambda: len(site.factsheets) == 2, within_s=5, what="factsheet on request")
+    await until(lambda: len(site.factsheets) == 2, within_s=30, what="factsheet on request")
     declared = {row.action_type for row in site.factsheets[-1].protocol_features.agv_actions}
     assert OPEN_COMPARTMENT in declared
     assert await stop(process, signal.SIGTERM) == 0
-    await until(lambda: site.connections[-1] is ConnectionState.OFFLINE, within_s=5, what="OFFLINE")
+    await until(
+        lambda: site.connections[-1] is ConnectionState.OFFLINE, within_s=30, what="OFFLINE"
+    )
 
 
 @pytest.mark.system

@@ -16,11 +16,11 @@ from contracts.vda5050.topics import VdaKind, vehicle_filter
 from contracts.vda5050.versions import VdaVersion
 from runtime.clock import SystemClock
 from runtime.mqtt import Inbox, MqttSession, MqttSettings
+from tests.fakes.ports import free_port
 from tests.integration.robot_bridge.test_bridge_process import (
     BRIDGE_STARTS_S,
     BROKER_STARTS_S,
     ROOT,
-    free_port,
     start,
     stop,
     write_settings,

@@ -2,23 +2,20 @@
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from runtime import broker
+from tests.fakes import ports
 from tests.fakes.waiting import until
 
 
 @pytest.fixture
 def free_port() -> int:
     """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return ports.free_port()
 
 
 StartBroker = Callable[[], Awaitable[asyncio.subprocess.Process]]
@@ -33,7 +30,7 @@ async def start_broker(free_port: int) -> AsyncIterator[StartBroker]:
     async def start() -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(*broker.command(free_port))
         started.append(process)
-        await until(lambda: broker.listening(free_port), within_s=15, what="iotcore listens")
+        await until(lambda: broker.listening(free_port), within_s=30, what="iotcore listens")
         return process
 
     yield start
@@ -63,7 +60,7 @@ async def run_mosquitto(tmp_path: Path, free_port: int) -> AsyncIterator[RunMosq
             mosquitto_program(), "-c", str(config), stderr=asyncio.subprocess.DEVNULL
         )
         started.append(process)
-        await until(lambda: broker.listening(free_port), within_s=15, what="mosquitto listens")
+        await until(lambda: broker.listening(free_port), within_s=30, what="mosquitto listens")
 
     yield run
     for process in started:

@@ -67,7 +67,7 @@ async def scene(broker_port: int) -> AsyncIterator[Scene]:
     session = MqttSession(settings, clock, rng=random.Random(1))
     master = FleetMaster(session, clock, fleet.plan, run_key=None)
     tasks = [asyncio.create_task(part) for part in (session.run(), master.run(desk), fleet.run())]
-    await until(lambda: desk.report() is not None, within_s=15, what="a robot reports")
+    await until(lambda: desk.report() is not None, within_s=30, what="a robot reports")
     yield Scene(desk, master)
     for task in tasks:
         task.cancel()
@@ -80,7 +80,7 @@ async def test_a_simulated_robot_connects_declares_itself_and_drives_an_order(sc
     desk = scene.desk
     await until(
         lambda: any(isinstance(row, RobotDeclared) for row in desk.given),
-        within_s=10,
+        within_s=30,
         what="a factsheet",
     )
     assert RobotConnected(ROBOT, ConnectionState.ONLINE) in desk.given
@@ -98,5 +98,5 @@ async def test_a_simulated_robot_connects_declares_itself_and_drives_an_order(sc
             for action in report.actions
         )
 
-    await until(cancelled, within_s=10, what="the order is cancelled")
+    await until(cancelled, within_s=30, what="the order is cancelled")
     assert desk.passed() == ["dock-1", "c1"]

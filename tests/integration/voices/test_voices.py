@@ -53,7 +53,7 @@ async def socket(node: Running, path: str, pass_: str) -> AsyncIterator[ClientCo
 
 async def said(made: ClientConnection, kind: str) -> dict[str, object]:
     """The next message of a kind; binary frames and others pass by."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while True:
             message = await made.recv()
             if isinstance(message, str) and json.loads(message)["kind"] == kind:
@@ -95,7 +95,7 @@ async def ended(controller: ControllerSide, voice_id: str) -> VoiceTold:
         told = [one for one in controller.voices if one.voice_id == voice_id]
         return [one for one in told if one.ended_utc_ms is not None]
 
-    await until(found, within_s=15, what=f"the end of {voice_id} is told")
+    await until(found, within_s=30, what=f"the end of {voice_id} is told")
     return found()[0]
 
 
@@ -116,7 +116,7 @@ async def test_words_arrive_at_the_camera_and_are_kept_as_they_were_sent(
         before = camera.heard().size
         await speak(made, words)
         await until(
-            lambda: camera.heard().size - before >= 11_000, within_s=10, what="it has heard all"
+            lambda: camera.heard().size - before >= 11_000, within_s=30, what="it has heard all"
         )
         await made.send(json.dumps({"kind": "end"}))
         over = await said(made, "ended")

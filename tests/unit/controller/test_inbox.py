@@ -66,7 +66,7 @@ async def test_an_unreadable_message_takes_its_turn_and_the_next_one_arrives() -
     del spoilt["body"]["command_id"]
     for payload in (_applied(1), json.dumps(spoilt).encode(), _applied(3)):
         await node.publish(Outgoing(topic, payload, qos=1))
-    await until(lambda: len(intake.rows) == 3, within_s=5, what="three turns taken")
+    await until(lambda: len(intake.rows) == 3, within_s=30, what="three turns taken")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -126,7 +126,7 @@ async def test_a_held_back_answer_comes_with_the_news(running: Bench) -> None:
         query = f"after=0&wait_ms=20000&rooms_tag={first['rooms_tag']}"
         waiting = asyncio.create_task(west.get(f"/sites/west/feed?{query}"))
         await made_joint(people)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             page = (await waiting).json()
         assert len(page["lines"]) >= 1
         assert page["head"] >= len(page["lines"])

@@ -441,7 +441,7 @@ class Slow:
     def __call__(self, pictures: Array) -> tuple[Array, ...]:
         self.batches.append([int(one) for one in pictures[:, 0]])
         self.began.release()
-        assert self.go.acquire(timeout=10)
+        assert self.go.acquire(timeout=30)
         if self.breaks:
             raise InferenceLost("out of memory")
         return (pictures * 10,)
@@ -461,7 +461,7 @@ def test_who_waits_together_runs_together_one_of_each_in_turn() -> None:
         return thread
 
     threads = [started(1)]
-    assert model.began.acquire(timeout=10)  # an idle model runs at once, alone
+    assert model.began.acquire(timeout=30)  # an idle model runs at once, alone
     for numbers in ((20, 21, 22), (30,), (40, 41)):
         threads.append(started(*numbers))
         for _ in range(10_000):  # ten seconds at most, until this one waits too

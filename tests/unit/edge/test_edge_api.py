@@ -195,11 +195,11 @@ async def test_live_view_is_bounded_and_paced(api: Api) -> None:
     with pytest.raises(TooManyViewersError):
         await anext(api.hub.watch("cam-1", variant))
     api.offer()
-    part = await asyncio.wait_for(anext(one), 2)
+    part = await asyncio.wait_for(anext(one), 30)
     assert b"Content-Type: image/jpeg" in part
     assert b"boxes 320" in part
     assert part.endswith(b"--zeroentry-frame\r\n")
-    await asyncio.wait_for(anext(two), 2)
+    await asyncio.wait_for(anext(two), 30)
     assert api.encoded == 1
     following = asyncio.ensure_future(anext(one))
     api.offer()  # too early: 8 frames a second at most
@@ -207,7 +207,7 @@ async def test_live_view_is_bounded_and_paced(api: Api) -> None:
     assert not following.done()
     api.clock.advance_ms(200)
     api.offer()
-    await asyncio.wait_for(following, 2)
+    await asyncio.wait_for(following, 30)
     await one.aclose()
     await two.aclose()
     assert api.hub.viewers("cam-1") == 0

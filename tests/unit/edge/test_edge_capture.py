@@ -121,7 +121,7 @@ async def test_a_file_loops_at_its_own_rate_with_pictures_and_sound(tmp_path: Pa
     link = await run_link(camera(f"file://{str(path).replace(' ', '%20')}"), events)
     task = asyncio.create_task(link.run())
     try:
-        frames = [await asyncio.wait_for(link.frames.get(), 5) for _ in range(8)]
+        frames = [await asyncio.wait_for(link.frames.get(), 30) for _ in range(8)]
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -149,7 +149,7 @@ async def test_what_cannot_be_opened_is_offline_and_its_reason_holds_no_address(
     )
     task = asyncio.create_task(link.run())
     try:
-        await until(lambda: events, within_s=8, what="the link is offline")
+        await until(lambda: events, within_s=30, what="the link is offline")
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -367,7 +367,7 @@ async def test_a_picture_that_cannot_be_analysed_is_counted_and_passed_over(
 
 async def test_health_is_retained_and_tells_the_camera(start: StartHouse) -> None:
     house = await start()
-    await until(lambda: house.sent(Kind.HEALTH), within_s=4, what="health is published")
+    await until(lambda: house.sent(Kind.HEALTH), within_s=30, what="health is published")
     health = house.sent(Kind.HEALTH)[-1]
     assert isinstance(health, NodeHealth)
     assert health.cameras[0].camera_id == "cam-1"

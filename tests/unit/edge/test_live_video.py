@@ -375,7 +375,7 @@ async def node() -> AsyncIterator[Node]:
 
 async def refused(socket: ClientConnection) -> int:
     with pytest.raises(websockets.ConnectionClosed) as caught:
-        await asyncio.wait_for(socket.recv(), 5)
+        await asyncio.wait_for(socket.recv(), 30)
     assert caught.value.rcvd is not None
     return int(caught.value.rcvd.code)
 
@@ -402,7 +402,7 @@ async def test_a_viewer_is_sent_the_movie(node: Node) -> None:
 
 
 async def refused_after_hello(socket: ClientConnection) -> int:
-    hello = json.loads(await asyncio.wait_for(socket.recv(), 5))
+    hello = json.loads(await asyncio.wait_for(socket.recv(), 30))
     assert hello["kind"] == "hello"
     return await refused(socket)
 

@@ -88,7 +88,7 @@ async def running(script: str) -> AsyncIterator[Told]:
 )
 async def test_why_there_is_no_sound_is_told(script: str, loss: Loss, says: str) -> None:
     async with running(script) as told:
-        await until(lambda: told.sink.losses, within_s=15, what="a loss is told")
+        await until(lambda: told.sink.losses, within_s=30, what="a loss is told")
         lost = next(state for state in told.states if not state.live)
         assert lost.loss is loss
         assert says in lost.detail
@@ -98,7 +98,7 @@ async def test_why_there_is_no_sound_is_told(script: str, loss: Loss, says: str)
 
 async def test_a_pickup_that_was_short_keeps_what_it_gave() -> None:
     async with running("say(opened); blocks(0, 5); sys.exit(1)") as told:
-        await until(lambda: told.sink.losses, within_s=15, what="lost")
+        await until(lambda: told.sink.losses, within_s=30, what="lost")
         assert told.sink.heard[0].samples().size == 5 * 960
         # lost since the end of the last block
         first = told.sink.heard[0].stamps[0][1]
@@ -112,7 +112,7 @@ say(opened); blocks(0, 60); blocks(60, 60, 300_000)
 blocks(120, 60, 2_300_000); sys.stdin.read()
 """
     async with running(script) as told:
-        await until(lambda: len(told.sink.heard) == 2, within_s=15, what="a second stream")
+        await until(lambda: len(told.sink.heard) == 2, within_s=30, what="a second stream")
         before, after = told.sink.heard
         spans = [b[0] - a[0] for a, b in zip(before.stamps, before.stamps[1:], strict=False)]
         assert max(spans) > 4_608 + 14_000  # 300 ms are 14 400 samples
@@ -128,7 +128,7 @@ blocks(120, 60, 2_300_000); sys.stdin.read()
 
 async def test_samples_that_were_left_out_end_the_stream() -> None:
     async with running("say(opened); blocks(0, 50); blocks(90, 50); sys.stdin.read()") as told:
-        await until(lambda: len(told.sink.heard) == 2, within_s=15, what="a second stream")
+        await until(lambda: len(told.sink.heard) == 2, within_s=30, what="a second stream")
         assert told.sink.heard[0].samples().size == 50 * 960
         assert [detail for _, _, detail in told.sink.losses] == ["samples are missing"]
 

@@ -177,7 +177,7 @@ class Desk:
             await self.clock.run_ms(TURN_MS)
             return condition()
 
-        await until(pass_time, within_s=10, what=what)
+        await until(pass_time, within_s=30, what=what)
 
     async def recording(self) -> None:
         def all_record() -> bool:

@@ -137,7 +137,7 @@ class Desk:
             await self.clock.run_ms(50)
             return condition()
 
-        await until(pass_time, within_s=10, what=what)
+        await until(pass_time, within_s=30, what=what)
 
 
 @pytest.fixture
