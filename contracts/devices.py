@@ -12,7 +12,14 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from contracts.admission import AdmissionPolicy, AreaKind, VestColours
 from contracts.commands import KEEP_MAX_DAYS, KEEP_SEALED_DAYS
 from contracts.envelope import Strict
-from contracts.facilities import DoorConfig, Facility, FireConfig, LiftConfig
+from contracts.facilities import (
+    DoorConfig,
+    Facility,
+    FireConfig,
+    LiftConfig,
+    board_of,
+    driven_by,
+)
 from contracts.naming import CredentialName as CredentialName  # noqa: PLC0414  # others have it here
 from contracts.naming import Named as Named  # noqa: PLC0414  # others have it here
 from contracts.naming import unique as _unique
@@ -510,4 +517,25 @@ def _facility_problems(site: Site) -> list[tuple[str, str]]:
             if other != lift.id:
                 where = f"lift {lift.id}: floors"
                 problems.append((where, f"{row.cab_node} lies in lift {other} already"))
+    return problems + _board_problems(site)
+
+
+def _board_problems(site: Site) -> list[tuple[str, str]]:
+    """Boards that share topics, and relays that two facilities would drive against each other."""
+    problems: list[tuple[str, str]] = []
+    board_at: dict[str, str] = {}
+    driver: dict[tuple[str, str], str] = {}
+    for row in site.facilities:
+        link = board_of(row)
+        if link is None:
+            continue
+        where = f"{row.kind} {row.id}: link"
+        board = board_at.setdefault(link.topic_prefix, link.board)
+        if board != link.board:
+            # Only one of them could have rights at the broker.
+            problems.append((where, f"prefix {link.topic_prefix} is board {board}'s already"))
+        for relay in driven_by(link):
+            other = driver.setdefault((link.topic_prefix, relay), row.id)
+            if other != row.id:
+                problems.append((where, f"{relay} of {link.board} is driven by {other} already"))
     return problems

@@ -3,7 +3,7 @@
 A relay board is an ESPHome board: its topics are the component's, with its own topic_prefix.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, assert_never
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -185,6 +185,22 @@ class FireConfig(Strict):
 
 
 Facility = DoorConfig | LiftConfig | FireConfig
+
+
+def driven_by(link: DoorBoardLink | LiftBoardLink | FireBoardLink) -> tuple[str, ...]:
+    """The relays and covers of its board that a facility drives, as ``component/object``."""
+    match link:
+        case DoorBoardLink():
+            own = f"cover/{link.cover}" if link.cover else f"switch/{link.relay}"
+            return (own,)
+        case LiftBoardLink():
+            relays = [stop.call for stop in link.stops.values()]
+            relays += [link.hold, *([link.reserve] if link.reserve else [])]
+            return tuple(f"switch/{relay}" for relay in relays)
+        case FireBoardLink():
+            return ()
+        case _:
+            assert_never(link)
 
 
 def board_of(facility: Facility) -> DoorBoardLink | LiftBoardLink | FireBoardLink | None:

@@ -17,6 +17,7 @@ from contracts.devices import (
     StreamConfig,
     cross_problems,
 )
+from contracts.facilities import DoorBoardLink, DoorConfig
 
 NAME = Named(zh="名", en="Name")
 REFUSED_PASSWORD = (
@@ -155,3 +156,30 @@ def test_a_nodes_public_key_is_taken_raw_or_as_in_its_pem_file(text: str) -> Non
 def test_what_is_no_public_key_is_refused_with_where_to_find_it(text: str) -> None:
     with pytest.raises(ValidationError, match="copy the line between BEGIN and END"):
         NodeConfig(kind="node", id="edge-1", areas=("room-1",), evidence_key=text)
+
+
+def test_two_boards_of_one_prefix_and_a_relay_that_two_doors_drive_are_named() -> None:
+    door = DoorConfig.model_validate(
+        {
+            "kind": "door",
+            "id": "one",
+            "name": {"zh": "门", "en": "Door"},
+            "ways": [["a", "b"]],
+            "link": {"via": "mqtt", "board": "relay-1", "relay": "door", "contact": "open"},
+        }
+    )
+    assert isinstance(door.link, DoorBoardLink)
+    same = door.model_copy(update={"id": "two", "ways": (("c", "d"),)})
+    link = door.link.model_copy(update={"board": "relay-2", "prefix": "relay-1", "relay": "other"})
+    foreign = door.model_copy(update={"id": "three", "ways": (("e", "f"),), "link": link})
+    area = {"id": "room-1", "name": NAME.model_dump()}
+    config = SiteConfig.model_validate(
+        {"kind": "site", "id": "s", "name": NAME.model_dump(), "kitchen_node": "a", "areas": [area]}
+        | {"map": "map.lif.json"}
+    )
+    site = Site(config=config, doors=(door, same, foreign))
+    said = [row for row in cross_problems(site) if row[0].endswith(": link")]
+    assert said == [
+        ("door two: link", "switch/door of relay-1 is driven by one already"),
+        ("door three: link", "prefix relay-1 is board relay-1's already"),
+    ]
