@@ -34,7 +34,9 @@ def claim_of(site: SiteState, duty: Duty, now: Now) -> Claim | None:
     way = mission.route[mission.passed :]
     has = max(mission.released - mission.passed, 1)
     extra = towards if duty.at_node in way[:has] else (duty.at_node, *towards)
-    return Claim(duty.robot_id, way, duty.out, has, extra, since, stuck)
+    most = fleet.released_max(duty)
+    most = None if most is None else most - mission.passed
+    return Claim(duty.robot_id, way, duty.out, has, extra, since, stuck, most=most)
 
 
 def claims(site: SiteState, now: Now) -> tuple[Claim, ...]:

@@ -386,7 +386,7 @@ def _taken_up(site: SiteState, duty: Duty, wish: Claim, now: Now) -> SiteState:
         after = fleet.begin(
             replace(after, mission=None),
             wish.way,
-            wish.has,
+            min(wish.has, fleet.nodes_max(duty) or wish.has),
             new_id(duty, now.utc_ms),
             start_deviation_m=deviation_m,
         )

@@ -353,16 +353,19 @@ def unfit(duty: Duty, report: RobotReport) -> Sentence | None:
 
 
 def aborted(duty: Duty, report: RobotReport) -> bool:
-    """The robot has the newest update, and stands short of its base's end with nothing to drive."""
+    """The robot has the newest update, and stands short of its last node with nothing to drive.
+
+    A robot that takes few nodes in one message stands at the last of them, and waits for more.
+    """
     mission = duty.mission
+    if mission is None or not mission.settled or mission.cancelling:
+        return False
+    last = min(_last_told(duty, mission), len(mission.route)) - 1
     return (
-        mission is not None
-        and mission.settled
-        and not mission.cancelling
-        and report.order_id == mission.order_id
+        report.order_id == mission.order_id
         and report.standing
-        and mission.passed < len(mission.route) - 1
-        and report.last_sequence_id // 2 < len(mission.route) - 1
+        and mission.passed < last
+        and report.last_sequence_id // 2 < last
     )
 
 
@@ -386,12 +389,11 @@ def extend(duty: Duty, released: int) -> Duty:
 
     A robot that takes few nodes in one message gets the rest with the next.
     """
-    mission, limit = duty.mission, _nodes_max(duty)
+    mission, most = duty.mission, released_max(duty)
     if mission is None or mission.cancelling:
         return duty
-    if limit:
-        first = mission.from_index if mission.waiting else mission.released - 1
-        released = min(released, first + limit)
+    if most is not None:
+        released = min(released, most)
     if released <= mission.released:
         return duty
     if mission.waiting:
@@ -537,11 +539,20 @@ def order_of(duty: Duty) -> PublishOrder | None:
 
 def _last_told(duty: Duty, mission: Mission) -> int:
     """Where the message ends: a robot with a limit on nodes is told less of the horizon."""
-    limit = _nodes_max(duty)
+    limit = nodes_max(duty)
     return max(mission.released, mission.from_index + limit) if limit else len(mission.route)
 
 
-def _nodes_max(duty: Duty) -> int:
+def released_max(duty: Duty) -> int | None:
+    """How many nodes of its route may be base after the next message; None: all of them."""
+    mission, limit = duty.mission, nodes_max(duty)
+    if mission is None or not limit:
+        return None
+    first = mission.from_index if mission.waiting else mission.released - 1
+    return first + limit
+
+
+def nodes_max(duty: Duty) -> int:
     """How many nodes one message may have; 0: as many as there are."""
     declared = duty.declared
     if declared is None:

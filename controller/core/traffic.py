@@ -67,6 +67,8 @@ class Claim:
     stuck: bool = False
     limit: int | None = None
     """At most so many nodes of the way now; None: as far as a robot that drives needs."""
+    most: int | None = None
+    """At most so many nodes of the way in its next message, as far as it needs."""
 
 
 def grants(
@@ -366,7 +368,8 @@ def _overlaid(masks: Sequence[int]) -> tuple[int, int]:
 def _reach(plan: SitePlan, claim: Claim, shut: frozenset[Pair]) -> int:
     """How many nodes of its way a robot may have at most: to its limit, or what is shut."""
     reach, ahead_m = claim.has, 0.0
-    for at in range(1, min(len(claim.way), claim.limit or len(claim.way))):
+    limits = (limit for limit in (claim.limit, claim.most) if limit is not None)
+    for at in range(1, min(len(claim.way), *limits, len(claim.way))):
         pair = claim.way[at - 1], claim.way[at]
         edge = plan.ways.get(pair[0], {}).get(pair[1])
         if edge is None:
