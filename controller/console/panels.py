@@ -51,7 +51,9 @@ class DoorPage(Page):
             tries_max=PIN_TRIES_MAX,
             locked_until=words.minute(delivery.pin_locked_until_utc_ms) if delivery else "",
             no_pin=delivery is not None and not delivery.has_pin,
-            releasing=delivery is not None and delivery.release is not None,
+            releasing=delivery is not None
+            and delivery.release is not None
+            and not delivery.release.approved_by,
             wrong=self._wrong,
             problem=self.problem,
             lost=feed.link is Link.LOST,

@@ -24,7 +24,10 @@ from tests.fakes.console_controller import (
     director_app,
     serving,
 )
+from tests.fakes.office_robot import bridge
+from tests.fakes.office_site import fire_board, office_site
 from tests.fakes.waiting import until_blocking
+from zeroentry.facilities.model import SimBoard
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -202,9 +205,26 @@ async def open_office(
     browser: Browser, shots: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[offices.Office]:
     """The office of the whole session; a test asks for ``office``."""
-    made = offices.office_of(tmp_path_factory.mktemp("office"), shots, browser)
+    folder = tmp_path_factory.mktemp("office")
+    made = offices.office_of(folder, shots, browser, site_dir=office_site(folder))
     async with made.run():
         yield made
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def robot(
+    open_office: offices.Office, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[str]:
+    """A robot of the office, on line from its first test to the session's end."""
+    async with bridge(open_office, tmp_path_factory.mktemp("robot")) as robot_id:
+        yield robot_id
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def fire(open_office: offices.Office) -> AsyncIterator[SimBoard]:
+    """The board of the fire panel; ``fire.script("fire-panel burning")`` sets it off."""
+    async with fire_board(open_office) as board:
+        yield board
 
 
 @pytest_asyncio.fixture(loop_scope="session")

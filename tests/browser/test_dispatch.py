@@ -1,10 +1,8 @@
 """A room's order on real processes: tablet, approval, kitchen, robot, door, two persons, proof."""
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from contracts.api import DeliveryKind, DeliveryState, DeliveryView, Role
@@ -12,7 +10,6 @@ from contracts.api.record import RecordPage
 from tests.browser.accessibility import complaints
 from tests.browser.conftest import PHONE
 from tests.fakes.office import Office
-from tests.fakes.office_robot import bridge
 from tests.fakes.waiting import until
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
@@ -21,14 +18,6 @@ ROOM = "room-1"
 TABLET = {"width": 1024, "height": 768}
 DRIVE_MS = 60_000  # fourteen metres at 1.2 m/s, on a machine that runs nine suites
 TOUCH_PX = 48  # a finger, not a mouse
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def robot(
-    open_office: Office, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[str]:
-    async with bridge(open_office, tmp_path_factory.mktemp("robot")) as robot_id:
-        yield robot_id
 
 
 async def no_sideways(page: Page) -> None:
