@@ -8,10 +8,12 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from zeroentry.complaints import fail
 from zeroentry.simulator import soak, world
 from zeroentry.simulator.maps import MADE
 from zeroentry.simulator.outcome import Outcome
 from zeroentry.simulator.script import Script, draw, noon
+from zeroentry.simulator.wish import Wish
 
 app = typer.Typer(
     name="simulate",
@@ -55,19 +57,39 @@ def simulate(  # noqa: PLR0913  # options of a command
         str | None,
         typer.Option(help="With --live: account; its password in ZEROENTRY_MQTT__PASSWORD."),
     ] = None,
-    broker: Annotated[str, typer.Option(help="With --live: HOST:PORT.")] = "127.0.0.1:1883",
-    site: Annotated[Path, typer.Option(help="With --live: the controller's site folder.")] = (
-        DEMO_SITE
-    ),
+    broker: Annotated[
+        str | None,
+        typer.Option(help="With --live: HOST:PORT of a site that runs already; only robots then."),
+    ] = None,
+    site: Annotated[
+        Path | None,
+        typer.Option(help="With --live: a site's folder; left out: a tower of three floors."),
+    ] = None,
+    robots: Annotated[
+        int,
+        typer.Option(help="With --live: so many robots; 0: those of the site.", min=0, max=10),
+    ] = 0,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="With --live: robots, cameras, lifts fail at times.")
+    ] = False,
+    by_hand: Annotated[
+        bool, typer.Option("--by-hand", help="With --live: you order, load and type the PIN.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="With --live: the console's port.")] = 8080,
+    keep: Annotated[
+        Path | None, typer.Option(help="With --live: keep databases and logs in this folder.")
+    ] = None,
 ) -> None:
     """Play one day from its seed; exit 1 when a judge saw what must never happen."""
     if ctx.invoked_subcommand is not None:
         return
-    if live:
+    if live and broker is not None:
         from zeroentry.simulator.live import play_live
 
-        play_live(site, broker, username=username)
+        play_live(site or DEMO_SITE, broker, username=username)
         return
+    if live:
+        raise typer.Exit(_house(Wish(site, robots, faults, by_hand, seed, port, keep)))
     outcome = world.run(_script(seed, map_name, scenario), whole_trace=trace)
     if as_json:
         typer.echo(json.dumps(soak.as_dict(outcome), ensure_ascii=False))
@@ -75,6 +97,17 @@ def simulate(  # noqa: PLR0913  # options of a command
         _show(outcome, whole=trace)
     if not outcome.good:
         raise typer.Exit(EXIT_BROKEN)
+
+
+def _house(wish: Wish) -> int:
+    try:
+        from zeroentry.simulator.house import run_house
+    except ModuleNotFoundError as error:
+        fail(
+            f"--live needs the module {error.name}, which is not installed",
+            hint="pip install 'zero-entry[demo]', or join a running site with --broker",
+        )
+    return run_house(wish)
 
 
 @app.command("soak")

@@ -33,6 +33,7 @@ from zeroentry.simulator.agenda import Agenda
 from zeroentry.simulator.grounds import Ground
 from zeroentry.simulator.maps import plan_named
 from zeroentry.simulator.motion import Body
+from zeroentry.simulator.sight import Sight
 from zeroentry.simulator.vehicle import Box, Vehicle
 
 log = structlog.get_logger(__name__)
@@ -69,6 +70,8 @@ class LiveRobot:
             prefix=config.topic_prefix,
         )
         self._headers = 0
+        self.muted = False
+        """Nothing it says or is told arrives, as where no radio reaches."""
         self.kinds: dict[str, str] = {}
         self.outgoing: asyncio.Queue[Outgoing] = asyncio.Queue(maxsize=200)
         self.session = MqttSession(
@@ -146,6 +149,8 @@ class LiveRobot:
 
     def send(self, message: Outgoing) -> None:
         """Queue a message."""
+        if self.muted:
+            return
         with contextlib.suppress(asyncio.QueueFull):
             self.outgoing.put_nowait(message)
 
@@ -169,6 +174,8 @@ class LiveRobot:
             if isinstance(found, Rejected):
                 log.warning("vda_rejected", topic=inbound.topic, reason=found.reason)
                 continue
+            if self.muted:
+                continue
             self.fleet.catch_up()
             match found.body:
                 case Order():
@@ -187,9 +194,10 @@ class LiveRobot:
 class LiveFleet:
     """All simulated robots of a site, in real time. It is its robots' ``Surroundings``."""
 
-    def __init__(self, site: str, settings: dict[str, object]) -> None:
-        """Robots stand at their docks."""
+    def __init__(self, site: str, settings: dict[str, object], sight: Sight | None = None) -> None:
+        """Robots stand at their docks. ``sight``: who shows experts at the doors."""
         self.plan = plan_named(site)
+        self.sight = sight
         self.ground = Ground(self.plan)
         self.agenda = Agenda()
         self._clock = SystemClock()
@@ -249,8 +257,11 @@ class LiveFleet:
     def bolt_drawn(self, robot: Vehicle, box: Box, action: PublishAction) -> None:
         """Somebody lifts the lid, puts the meal in or takes it out, and shuts it."""
         name = action.opens.delivery_id if action.opens else "meal"
+        here = self.sight.area_of(robot.mind.last_node) if self.sight is not None else None
 
         def shut() -> None:
+            if here is not None:
+                here.experts -= 1
             if robot.at(self.plan.kitchen_node) and box.content is None:
                 box.content = name
             else:
@@ -263,6 +274,8 @@ class LiveFleet:
             if box.locked:
                 return
             box.lid_open = True
+            if here is not None:
+                here.experts += 1
             robot.tell()
             self.agenda.after(HANDLE_S, shut)
 

@@ -22,7 +22,7 @@ export default {
     <div class="ze-dispatch" data-testid="dispatch">
       <section v-if="fire" class="ze-panel" role="alert" data-testid="desk-fire"><div class="ze-dispatch-row is-doubted"><p class="is-alarm"><ze-sign name="alarm"/> <b>{{ t['dispatch.fire'] }}</b></p>
         <p v-if="fire === 'burning'" class="is-warning">{{ t['dispatch.fire_burning'] }}</p>
-        <p v-else-if="may" class="ze-dispatch-do"><label><span>{{ t['dispatch.reason'] }}</span><input v-model="reasons.fire" maxlength="500" data-testid="reason-fire"></label><button class="ze-button is-main" :disabled="!ready('fire')" data-testid="fire-release" @click="send('fire', 'fire')"><ze-sign name="check"/>{{ t['dispatch.fire_release'] }}</button></p></div></section>
+        <p v-else-if="may" class="ze-dispatch-do"><label><span>{{ t['dispatch.reason'] }}</span><input v-model="reasons.fire" maxlength="500" data-testid="reason-fire"></label><button class="ze-button is-main" :disabled="!ready('fire')" data-testid="fire-release" @click="send('fire', 'fire')"><ze-sign name="check"/>{{ t['dispatch.fire_release'] }}</button></p><p v-else class="is-warning">{{ t['dispatch.fire_waits'] }}</p></div></section>
       <section class="ze-panel" :aria-label="t['dispatch.approvals']" data-testid="approvals"><header class="ze-panel-head"><h2>{{ t['dispatch.approvals'] }}<small v-if="approvals.length"> {{ approvals.length }}</small></h2></header>
         <p v-if="!approvals.length" class="ze-empty is-slim"><ze-sign name="check"/>{{ t['dispatch.no_approvals'] }}</p>
         <article v-for="a in approvals" :key="a.id" class="ze-dispatch-row" :data-testid="'approval-' + a.id">

@@ -15,13 +15,16 @@ export default {
     },
   },
   computed: {
+    // A floor stays until somebody chooses another: robots in a lift must not turn the page over.
+    first() {
+      const moving = this.live.filter((robot) => robot.floor && !["idle", "offline"].includes(robot.state));
+      return (moving[0] || this.live.find((robot) => robot.floor) || {}).floor;
+    },
     floors() {
       return (this.plan && this.plan.floors) || [];
     },
     floor() {
-      const busy = this.live.find((robot) => robot.state !== "idle" && robot.state !== "offline");
-      const wanted = this.chosen ?? (busy ? busy.floor : null);
-      return this.floors.find((one) => one.id === wanted) || this.floors[0] || null;
+      return this.floors.find((one) => one.id === this.chosen) || this.floors[0] || null;
     },
     here() {
       return this.live.filter((robot) => robot.x !== null && this.floor && robot.floor === this.floor.id);
@@ -36,6 +39,7 @@ export default {
         this.turned[robot.id] = before + by;
       }
       this.live = robots;
+      if (this.chosen === null && this.first) this.chosen = this.first;
     },
     place(robot) {
       return { transform: `translate(${robot.x}px, ${robot.y}px)`, transition: `transform ${ROBOT_STEP_MS}ms linear` };
@@ -53,6 +57,9 @@ export default {
     on_floor(id) {
       return this.live.filter((robot) => robot.floor === id).length;
     },
+    wrong_on(id) {
+      return this.live.some((robot) => robot.floor === id && (robot.doubt || robot.errors.length || ["error", "held", "offline"].includes(robot.state)));
+    },
     zone_sign: (state) => ({ clear: "check", occupied: "person", unseen: "eye_off" })[state] || "unlock",
     robot_sign: (state) => ({ held: "pause", paused: "pause", error: "warning", offline: "link_off", driving: "robot" })[state] || "robot",
     facility_sign: (state) => ({ stuck: "warning", offline: "link_off", open: "unlock", resting: "check" })[state] || "clock",
@@ -60,7 +67,7 @@ export default {
   template: `
     <section class="ze-panel ze-floor" :aria-label="t['map.heading']" data-testid="floor">
       <header class="ze-panel-head"><h2>{{ t['map.heading'] }}</h2><span class="ze-stale-mark">{{ t['state.stale'] }}</span>
-        <span v-if="floors.length > 1" class="ze-floors" role="tablist" :aria-label="t['map.floor']"><button v-for="one in floors" :key="one.id" role="tab" :aria-selected="String(floor && one.id === floor.id)" :data-testid="'floor-' + one.id" @click="chosen = one.id">{{ one.name }}<small v-if="on_floor(one.id)"><ze-sign name="robot"/>{{ on_floor(one.id) }}</small></button></span>
+        <span v-if="floors.length > 1" class="ze-floors" role="tablist" :aria-label="t['map.floor']"><button v-for="one in floors" :key="one.id" role="tab" :aria-selected="String(floor && one.id === floor.id)" :data-testid="'floor-' + one.id" @click="chosen = one.id">{{ one.name }}<small v-if="on_floor(one.id)"><ze-sign name="robot"/>{{ on_floor(one.id) }}</small><small v-if="wrong_on(one.id)" class="is-wrong" :title="t['map.look_here']"><ze-sign name="warning"/><span class="ze-only-read">{{ t['map.look_here'] }}</span></small></button></span>
         <button class="ze-button is-small" :aria-pressed="String(as_list)" data-testid="floor-list" @click="as_list = !as_list"><ze-sign :name="as_list ? 'grid' : 'menu'"/>{{ t[as_list ? 'map.picture' : 'map.list'] }}</button>
         <ul v-if="!as_list" class="ze-legend"><li><i class="is-base"></i>{{ t['map.base'] }}</li><li><i class="is-horizon"></i>{{ t['map.horizon'] }}</li><li v-if="floor && floor.ways.some((one) => one.lane)"><i class="is-lane"></i>{{ t['map.one_lane'] }}</li>
           <li class="is-clear"><ze-sign name="check"/>{{ t['map.clear'] }}</li><li class="is-occupied"><ze-sign name="person"/>{{ t['map.occupied'] }}</li><li class="is-unseen"><ze-sign name="eye_off"/>{{ t['map.unseen'] }}</li></ul></header>
@@ -85,19 +92,20 @@ export default {
         <circle v-for="(spot, n) in floor.refuges" :key="'f' + n" class="ze-refuge" :cx="spot.x" :cy="spot.y" r="12"><title>{{ t['map.refuge'] }}</title></circle>
         <g v-for="place in floor.places" :key="place.kind + place.name" class="ze-place" :transform="'translate(' + place.x + ' ' + place.y + ')'">
           <rect x="-9" y="-9" width="18" height="18" rx="4"/><path v-if="place.kind === 'door'" d="M-3.5 5v-10h7v10"/><path v-else d="M-4 -5v3.5a2 2 0 0 0 4 0V-5M-2 -5V5.5M4 -5.5V5.5"/></g>
-        <g v-for="lift in floor.lifts" :key="'e' + lift.id" class="ze-lift" :class="['is-' + lift.state, { 'is-here': lift.here }]" :transform="'translate(' + lift.x + ' ' + lift.y + ')'" :data-testid="'lift-' + lift.id"><title>{{ lift.name }}: {{ lift.state_label }}</title><rect x="-21" y="-21" width="42" height="42" rx="4"/><path d="M-6 -3 L0 -10 L6 -3M-6 3 L0 10 L6 3"/><text y="38" text-anchor="middle">{{ lift.name }} · {{ lift.state_label }}</text></g>
+        <g v-for="lift in floor.lifts" :key="'e' + lift.id" class="ze-lift" :class="['is-' + lift.state, { 'is-here': lift.here }]" :transform="'translate(' + lift.x + ' ' + lift.y + ')'" :data-testid="'lift-' + lift.id"><title>{{ lift.name }}: {{ lift.state_label }}</title><rect x="-21" y="-21" width="42" height="42" rx="4"/><path d="M-6 -3 L0 -10 L6 -3M-6 3 L0 10 L6 3"/><text :x="lift.label_x" y="38" text-anchor="middle">{{ lift.name }} · {{ lift.state_label }}</text></g>
         <g v-for="(door, n) in floor.doors" :key="'d' + n + door.id" class="ze-leaf" :class="'is-' + door.state" :transform="'translate(' + door.x + ' ' + door.y + ')'" :data-testid="'door-' + door.id"><title>{{ door.name }}: {{ door.state_label }}</title><g :transform="'rotate(' + door.turn + ')'"><path v-if="door.state === 'open'" d="M0 -14v5M0 9v5M0 -9h9M0 9h9"/><path v-else d="M0 -14v28"/></g><text y="-20" text-anchor="middle">{{ door.state_label }}</text></g>
         <g v-for="zone in floor.zones" :key="'l' + zone.id" class="ze-zone-label" :class="'is-' + zone.state" :transform="'translate(' + zone.x + ' ' + zone.y + ')'">
           <text text-anchor="middle"><tspan class="name">{{ zone.name }}</tspan><tspan class="state" dx="6">{{ zone.label }}</tspan></text></g>
         <g v-for="robot in live" :key="'r' + robot.id" class="ze-route"><polyline v-if="way(robot).horizon" class="is-horizon" :points="way(robot).horizon"/><polyline v-if="way(robot).base" class="is-base" :points="way(robot).base"/></g>
-        <g v-for="robot in here" :key="robot.id" class="ze-robot" :class="'is-' + robot.state" :style="place(robot)" :data-testid="'robot-' + robot.id" :data-state="robot.state">
+        <g v-for="robot in here" :key="robot.id" class="ze-robot" :class="['is-' + robot.state, { 'is-doubted': robot.doubt }]" :style="place(robot)" :data-testid="'robot-' + robot.id" :data-state="robot.state">
           <title>{{ robot.name }}: {{ robot.state_label }}</title><circle class="halo" r="19"/>
-          <g :style="turn(robot)"><rect x="-13" y="-11" width="26" height="22" rx="6"/><path d="M4 -5.5 L11 0 L4 5.5z"/></g>
+          <g :style="turn(robot)"><rect x="-13" y="-11" width="26" height="22" rx="6"/><path d="M6 -5 L11.5 0 L6 5z"/></g><text class="mark" x="-2" y="4.5" text-anchor="middle">{{ robot.mark }}</text>
+          <g v-if="robot.doubt || robot.state === 'error' || robot.state === 'offline'" class="ze-doubted" transform="translate(-13 -15)"><circle r="8"/><path d="M0 -4v4.5M0 3.4v.6"/></g>
           <g v-if="robot.held || robot.by_person" class="ze-held" transform="translate(13 -15)"><circle r="8"/><path d="M-2.5 -3.5v7M2.5 -3.5v7"/></g>
         </g>
       </svg></div>
       <ul class="ze-robots"><li v-for="robot in live" :key="robot.id" :class="'is-' + robot.state" :data-testid="'robot-line-' + robot.id">
-        <ze-sign :name="robot_sign(robot.state)"/><b>{{ robot.name }}</b><span>{{ robot.state_label }}<template v-if="where(robot)"> · {{ where(robot) }}</template><template v-if="robot.held && robot.held_for"> · {{ t['map.held_for'] }} {{ robot.held_for }}</template><template v-if="robot.by_person"> · {{ robot.by_person }}</template></span>
+        <ze-sign :name="robot.doubt ? 'warning' : robot_sign(robot.state)"/><b>{{ robot.name }}</b><span>{{ robot.state_label }}<template v-if="where(robot)"> · {{ where(robot) }}</template><template v-if="robot.held && robot.held_for"> · {{ t['map.held_for'] }} {{ robot.held_for }}</template><template v-if="robot.by_person"> · {{ robot.by_person }}</template></span>
         <span v-if="robot.battery !== null" class="ze-battery" :class="{ 'is-low': robot.battery < 20 }" :title="t['robot.battery']"><i><em :style="{ width: robot.battery + '%' }"></em></i>{{ robot.battery }}%</span>
         <span v-if="robot.doubt" class="ze-robot-error">{{ robot.doubt }}</span>
         <span v-for="error in robot.errors" :key="error" class="ze-robot-error">{{ error }}</span></li></ul></div>

@@ -15,7 +15,7 @@ from contracts.api.menu import KINDS
 from controller.console.house import House
 from controller.console.present.alerts import room_name
 from controller.console.present.deliveries import ENDED, card
-from controller.console.present.floor import zone_state
+from controller.console.present.floor import condition, zone_state
 from controller.console.present.orders import between
 from controller.console.present.words import Drawn, Words
 from controller.console.texts import TEXTS
@@ -60,7 +60,7 @@ def _robot(robot: RobotView, house: House, words: Words) -> Drawn:
         "id": robot.id,
         "name": words.name(robot.name),
         "state": robot.condition.value,
-        "state_label": words.say(f"robot.{robot.condition.value}"),
+        "state_label": condition(robot, words),
         "battery": None if robot.battery_percent is None else round(robot.battery_percent),
         "hold": "" if hold is None else hold.verb,
         "hold_words": ""

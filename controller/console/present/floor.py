@@ -2,16 +2,18 @@
 
 import itertools
 import math
+import re
 
 from contracts.api import MapNodeView, RobotCondition, RobotView, SiteView, ZoneView
 from contracts.api.facilities import FacilitiesView, FacilityView, MapView
-from contracts.devices import ZonePolicy
+from contracts.devices import Named, ZonePolicy
 from controller.console.house import House
 from controller.console.present.words import Drawn, Words
 
 UNITS_PER_M = 40.0  # drawing units: thin lines and 12-unit type stay in proportion to a corridor
 MARGIN_M = 1.3
 LABEL_M = 1.05
+LABEL_HALF = 86.0  # half of "Lift 1 · robot is leaving" in type of 13 units
 
 
 def plan(
@@ -30,7 +32,7 @@ def plan(
     return {
         "fire": told.fire.burning or told.fire.latched,
         "floors": [
-            _floor(_Level(site, floor_id, chart), name, house, now, words)
+            _floor(_Level(site, floor_id, chart), floor_name(name, words), house, now, words)
             for floor_id, name in _floors(site, chart)
         ],
         "facilities": [_facility(row, words) for row in told.facilities],
@@ -43,6 +45,24 @@ def robots(site: SiteView, house: House, words: Words) -> list[Drawn]:
         return []
     levels = {floor: _Level(site, floor, None) for floor, _ in _floors(site, None)}
     return [_robot(robot, house, levels, words) for robot in house.robots.values()]
+
+
+def floor_name(name: str, words: Words) -> str:
+    """A floor's name; maps have one text a floor, often both languages with a stroke between."""
+    zh, stroke, en = name.partition(" / ")
+    return words.name(Named(zh=zh, en=en)) if stroke and en.strip() else name
+
+
+def mark(name: str) -> str:
+    """What stands on a robot in the picture: the number that its name ends in, or its initial."""
+    number = re.search(r"(\d{1,3})\s*$", name)
+    return number[1] if number else name[:1]
+
+
+def condition(robot: RobotView, words: Words) -> str:
+    """What a robot does, in words: who has a delivery and stands is waiting, not idle."""
+    waits = robot.condition is RobotCondition.IDLE and robot.tour
+    return words.say("robot.waiting" if waits else f"robot.{robot.condition.value}")
 
 
 def _floors(site: SiteView, chart: MapView | None) -> list[tuple[str, str]]:
@@ -141,13 +161,15 @@ def _lifts(level: _Level, now: dict[str, FacilityView], words: Words) -> list[Dr
                 drawn.append(
                     state
                     | {"id": lift.id, "name": words.name(lift.name), "x": x, "y": y, "here": here}
+                    | {"label_x": level.paper.inside(x) - x}
                 )
     return drawn
 
 
 def _state_of(view: FacilityView | None, words: Words) -> Drawn:
     state = view.condition.value if view else "offline"
-    return {"state": state, "state_label": words.say(f"facility.{state}")}
+    shut = view is not None and view.kind == "door" and state == "resting"
+    return {"state": state, "state_label": words.say(f"facility.{'shut' if shut else state}")}
 
 
 def _facility(view: FacilityView, words: Words) -> Drawn:
@@ -171,6 +193,10 @@ class _Paper:
         bottom = min(node.y_m for node in nodes) - MARGIN_M
         self.width = round((right - self._left) * UNITS_PER_M)
         self.height = round((self._top - bottom) * UNITS_PER_M)
+
+    def inside(self, x: float) -> float:
+        """Where the middle of a label of some length lies that must not run out of the paper."""
+        return min(max(x, LABEL_HALF), max(self.width - LABEL_HALF, LABEL_HALF))
 
     def at(self, x_m: float, y_m: float) -> tuple[float, float]:
         x = (x_m - self._left) * UNITS_PER_M
@@ -261,7 +287,8 @@ def _robot(robot: RobotView, house: House, levels: dict[str, _Level], words: Wor
         "id": robot.id,
         "name": words.name(robot.name),
         "state": robot.condition.value,
-        "state_label": words.say(f"robot.{robot.condition.value}"),
+        "state_label": condition(robot, words),
+        "mark": mark(words.name(robot.name)),
         "held": held,
         "held_for": ", ".join(
             words.name(house.zones[zone].name) if zone in house.zones else zone

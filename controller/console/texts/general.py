@@ -331,6 +331,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "map.held_for": ("等待区域", "Waits for"),
     "robot.offline": ("离线", "Offline"),
     "robot.idle": ("待命", "Idle"),
+    "robot.waiting": ("等候", "Waiting"),
     "robot.driving": ("行驶", "Driving"),
     "robot.paused": ("暂停", "Paused"),
     "robot.held": ("等待", "Held"),

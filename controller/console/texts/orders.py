@@ -51,7 +51,10 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
         "请先在室内平板上按“显示取餐码”。",
         "Press “Show the code” on the room's tablet first.",
     ),
-    "door.releasing": ("两名监督人员正在开箱", "Two supervisors are opening it"),
+    "door.releasing": (
+        "监督人员已申请免码开箱，等待另一人批准。",
+        "A supervisor asked to open it without the code; another one decides.",
+    ),
     "door.several": ("本车还有其他房间的餐食，请只开自己的箱格。", "Other rooms' boxes stay shut."),
     # kitchen
     "kitchen.now": ("现在装", "Load now"),
@@ -130,7 +133,14 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "dispatch.deliveries": ("配送、交接与零进入证明", "Deliveries, custody and zero-entry proof"),
     "dispatch.no_deliveries": ("没有配送。", "No deliveries."),
     "dispatch.fire": ("火警后机器人停驶", "After a fire alarm robots stand still"),
-    "dispatch.fire_burning": ("火警仍在响，不能恢复。", "The alarm still sounds."),
+    "dispatch.fire_burning": (
+        "机器人停往待避点。火警仍在响：先在消防主机复位，再由监督人员恢复行驶。",
+        "The alarm still sounds. Reset it at its panel first; then a supervisor lets robots go.",
+    ),
+    "dispatch.fire_waits": (
+        "火警已停。由监督人员写明原因后恢复行驶。",
+        "The alarm is over. A supervisor lets robots drive again, with the reason.",
+    ),
     "dispatch.fire_release": ("恢复行驶", "Let robots drive again"),
     "dispatch.custody": ("交接记录", "Custody"),
     "dispatch.proof": ("零进入证明", "Zero-entry proof"),
@@ -192,6 +202,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "map.refuge": ("待避点", "Refuge"),
     "map.elsewhere": ("在其他楼层", "on another floor"),
     "map.nowhere": ("位置未知", "place unknown"),
+    "map.look_here": ("有机器人需要处理", "a robot here needs a look"),
     "map.robots": ("机器人", "Robots"),
     "map.zones": ("区域", "Zones"),
     "map.facilities": ("门与电梯", "Doors and lifts"),
@@ -199,6 +210,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "facility.offline": ("离线", "offline"),
     "facility.stuck": ("故障", "stuck"),
     "facility.resting": ("空闲", "resting"),
+    "facility.shut": ("关着", "shut"),
     "facility.opening": ("正在打开", "opening"),
     "facility.open": ("已打开", "open"),
     "facility.closing": ("正在关闭", "closing"),
