@@ -1,14 +1,18 @@
 """What a board's topics mean, what is written for an order, and who may write which."""
 
+import asyncio
 import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 
-from contracts.devices import Site
+from contracts.devices import Named, Site
 from contracts.facilities import (
     DoorBoardLink,
+    DoorConfig,
     FireBoardLink,
     LiftBoardLink,
     LiftStopRelays,
@@ -24,12 +28,19 @@ from controller.core.facility_words import (
     LiftOrder,
     LiftSaid,
 )
-from controller.facilities.board_desk import boards_of
+from controller.core.outputs import Answer
+from controller.core.state import Input
+from controller.facilities.board_desk import INBOX_MAX, TELL_MS, BoardDesk, boards_of
 from controller.facilities.boards import Board, WiredDoor, WiredFire, WiredLift
+from controller.ports import Given
+from runtime.clock import SimulatedClock
+from runtime.mqtt import Outgoing
 from runtime.site import load_site
+from tests.fakes.bus import MemoryBroker, MemoryBus
 from zeroentry.broker_acl import acl_of
 from zeroentry.facilities.model import Fault, SimDoor, SimLift, boards_for
 
+NAME = Named(zh="门", en="Door")
 CONFIGS = Path(__file__).parents[3] / "firmware_configs"
 RELAY = DoorBoardLink(via="mqtt", board="relay-1", relay="door", contact="door_open")
 COVER = DoorBoardLink(via="mqtt", board="relay-1", cover="door")
@@ -186,3 +197,122 @@ def test_simulated_links_name_a_boards_components() -> None:
     link = board_of(lift)
     assert isinstance(link, LiftBoardLink)
     assert link.stops["floor-2"].call == "lift_1_call_floor_2"
+
+
+def test_what_the_broker_kept_of_yesterday_is_forgotten_when_the_board_comes() -> None:
+    board = Board("b", "relay-1")
+    board.wired["d"] = WiredDoor("d", RELAY)
+    board.take("relay-1/status", b"offline", 0, retained=True)
+    board.take("relay-1/binary_sensor/door_open/state", b"ON", 0, retained=True)
+    assert board.said(0) == {"d": FacilitySaid("d", None)}
+    board.take("relay-1/status", b"online", 1_000, retained=False)
+    between = FacilitySaid("d", DoorSaid(DoorPosition.BETWEEN))
+    assert board.said(1_000) == {"d": between}, "it has not yet said how its door stands"
+    board.take("relay-1/binary_sensor/door_open/state", b"ON", 1_100, retained=False)
+    assert board.said(1_100) == {"d": FacilitySaid("d", DoorSaid(DoorPosition.OPEN))}
+
+
+def test_a_board_that_says_its_states_before_it_says_online_is_believed() -> None:
+    board = Board("b", "relay-1")
+    board.wired["d"] = WiredDoor("d", RELAY)
+    board.take("relay-1/binary_sensor/door_open/state", b"OFF", 0, retained=True)
+    board.take("relay-1/binary_sensor/door_open/state", b"ON", 1, retained=False)
+    board.take("relay-1/status", b"online", 2, retained=False)
+    assert board.said(2) == {"d": FacilitySaid("d", DoorSaid(DoorPosition.OPEN))}
+
+
+def test_our_own_orders_are_no_sign_that_a_board_lives() -> None:
+    board = Board("b", "relay-1", alive="alive", alive_within_ms=30_000)
+    board.wired["d"] = WiredDoor("d", RELAY)
+    board.take("relay-1/status", b"online", 0, retained=True)
+    for at in range(0, 60_000, 1_000):  # an open broker echoes what we write
+        board.take("relay-1/switch/door/command", b"ON", at, retained=False)
+        board.take("relay-1/debug", b"a log line", at, retained=False)
+    assert not board.there(60_000)
+
+
+class Service:
+    """Takes what the desk offers."""
+
+    def __init__(self) -> None:
+        self.words: list[Input] = []
+
+    async def offer(self, given: Input) -> None:
+        self.words.append(given)
+
+    async def ask(self, given: Input) -> Answer:
+        raise AssertionError(f"nobody asks here: {given}")
+
+    async def take(self, rows: Sequence[Given]) -> list[Answer | None]:
+        raise AssertionError(f"nothing is durable here: {rows}")
+
+
+@asynccontextmanager
+async def a_desk() -> AsyncIterator[tuple[BoardDesk, Service, MemoryBus, SimulatedClock]]:
+    clock = SimulatedClock()
+    broker = MemoryBroker(clock)
+    door = DoorConfig(kind="door", id="d", name=NAME, ways=(("a", "b"),), link=RELAY)
+    desk = BoardDesk(broker.client("house"), clock, (door,), connected=lambda: True)
+    service = Service()
+    task = asyncio.create_task(desk.run(service))
+    await clock.settle()
+    try:
+        yield desk, service, broker.client("relay-1"), clock
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def say(board: MemoryBus, topic: str, word: str) -> None:
+    await board.publish(Outgoing(f"relay-1/{topic}", word.encode(), retain=True))
+
+
+CONTACT = "binary_sensor/door_open/state"
+
+
+async def test_a_contact_that_bounces_does_not_take_the_controllers_time() -> None:
+    async with a_desk() as (desk, service, board, clock):
+        await say(board, "status", "online")
+        await clock.run_ms(100)
+        before = len(service.words)
+        for turn in range(1_000):  # a millisecond each
+            await say(board, CONTACT, ("ON", "OFF")[turn % 2])
+            await clock.run_ms(1)
+        await clock.run_ms(200)
+        told = len(service.words) - before
+        assert 10 <= told <= 1_000 / TELL_MS + 15
+        assert service.words[-1] == FacilitySaid("d", DoorSaid(DoorPosition.SHUT))
+        assert desk.counts["dropped"] == 0
+
+
+async def test_a_board_that_floods_is_not_believed_until_it_says_its_words_again() -> None:
+    async with a_desk() as (desk, service, board, clock):
+        await say(board, "status", "online")
+        await say(board, CONTACT, "ON")
+        await clock.run_ms(100)
+        assert service.words[-1] == FacilitySaid("d", DoorSaid(DoorPosition.OPEN))
+        await say(board, CONTACT, "OFF")
+        await clock.settle()  # it is read, and the desk gathers what comes next
+        for _ in range(3 * INBOX_MAX):
+            await say(board, "sensor/noise/state", "1")
+        await clock.run_ms(100)
+        assert desk.counts["dropped"] > 0
+        assert service.words[-1] == FacilitySaid("d", DoorSaid(DoorPosition.BETWEEN))
+        await say(board, CONTACT, "ON")
+        await clock.run_ms(100)
+        assert service.words[-1] == FacilitySaid("d", DoorSaid(DoorPosition.OPEN))
+
+
+async def test_a_reboot_between_two_looks_is_told_and_nothing_said_before_it_counts() -> None:
+    async with a_desk() as (_, service, board, clock):
+        for topic, word in (("status", "online"), (CONTACT, "ON")):
+            await say(board, topic, word)
+        await clock.run_ms(100)
+        before = len(service.words)
+        for topic, word in (("status", "offline"), ("status", "online"), (CONTACT, "OFF")):
+            await say(board, topic, word)
+        await clock.run_ms(100)
+        shut = FacilitySaid("d", DoorSaid(DoorPosition.SHUT))
+        assert service.words[before] == FacilitySaid("d", None), "its orders are given anew"
+        assert service.words[-1] == shut
+        assert FacilitySaid("d", DoorSaid(DoorPosition.OPEN)) not in service.words[before:]
