@@ -71,7 +71,7 @@ except ImportError:
 
 log = structlog.get_logger(__name__)
 
-TICK_S: Final = 0.1
+STANDING_TICK_S: Final = 0.2  # what must be known at once wakes the thread by itself
 DRIVING_TICK_S: Final = 0.05  # a passed node must be in a state within 200 ms
 SERVERS_EVERY_MS: Final = 1_000
 POSE_AGAIN_MS: Final = 1_000
@@ -208,6 +208,7 @@ class RosVehicle:
                         self._signals.publish(String(data=name or ""))
                 case _:
                     assert_never(command)
+            self._pace()
 
     def observe(self, now: MonoMs) -> Observation:
         """See ``Vehicle.observe``.
@@ -320,7 +321,7 @@ class RosVehicle:
         for number in range(1, self._sensed.compartments + 1):
             for name in ("lid_open", "locked", "occupied"):
                 self._hear_bool(f"{topics.compartment}{number}/{name}")
-        self._timer = self._node.create_timer(TICK_S, self._tick, self._at_once)
+        self._timer = self._node.create_timer(STANDING_TICK_S, self._tick, self._at_once)
 
     def _stream(
         self, kind: object, topic: str, heard: Callable[..., None], qos: QoSProfile
@@ -464,10 +465,13 @@ class RosVehicle:
 
     def _pace(self) -> None:
         """Look more often at a robot that is under way."""
-        under_way = self._pilot.phase is not Phase.NONE or self._sensed.moving
-        period_ns = int((DRIVING_TICK_S if under_way else TICK_S) * 1e9)
+        works = self._pilot.phase is not Phase.NONE or self._busy
+        under_way = works or self._sensed.moving or self._sensed.placing is not None
+        period_ns = int((DRIVING_TICK_S if under_way else STANDING_TICK_S) * 1e9)
         if self._timer.timer_period_ns != period_ns:
             self._timer.timer_period_ns = period_ns
+            self._timer.reset()
+            self._executor.wake()
 
     def _turn(self, now: MonoMs) -> None:
         pose = self._sensed.pose

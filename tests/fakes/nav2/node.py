@@ -21,7 +21,7 @@ from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from lifecycle_msgs.srv import GetState
 from nav_msgs.msg import Odometry
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.executors import MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import BatteryState
@@ -53,6 +53,7 @@ class Goal:
         self.key, self.x, self.y, self.theta = key, x, y, theta
         self.status = GoalStatus.STATUS_EXECUTING
         self.done = threading.Event()
+        self.near = False
 
     def end(self, status: int) -> None:
         if self.status not in ENDED:
@@ -68,6 +69,9 @@ class FakeRobot(Node):  # type: ignore[misc] # rclpy publishes no types
         self.speed = float(settings.get("speed", 1.0))
         self.x, self.y, self.theta = (float(v) for v in settings.get("pose", (0.0, 0.0, 0.0)))
         self.v = 0.0
+        self.near_m = float(settings.get("near_m", 0.0))  # says when it comes this near its goal
+        self.amcl_m = float(settings.get("amcl_m", math.inf))  # places itself after so much way
+        self.since_m = 0.0
         self.period_s = 1.0 / float(settings.get("odom_hz", ODOM_HZ))
         self.origin = (-1.0, 2.0)
         self.lock = threading.RLock()
@@ -256,6 +260,7 @@ class FakeRobot(Node):  # type: ignore[misc] # rclpy publishes no types
                 left = math.hypot(goal.x - self.x, goal.y - self.y)
                 if left <= ARRIVED_M:
                     self.theta, self.goal = goal.theta, None
+                    say(event="arrived", id=goal.key.hex())
                     goal.end(GoalStatus.STATUS_SUCCEEDED)
                     self.place()
                     self.tell()
@@ -265,10 +270,20 @@ class FakeRobot(Node):  # type: ignore[misc] # rclpy publishes no types
                     self.x += math.cos(self.theta) * way
                     self.y += math.sin(self.theta) * way
                     self.v = self.speed
+                    self.on_the_way(goal, left - way, way)
             elif goal is not None:
                 self.goal = None
                 self.tell()
             self.publish_odom()
+
+    def on_the_way(self, goal: Goal, left: float, way: float) -> None:
+        if left <= self.near_m and not goal.near:
+            goal.near = True
+            say(event="near", id=goal.key.hex())
+        self.since_m += way
+        if self.since_m >= self.amcl_m:
+            self.since_m = 0.0
+            self.place()
 
     def publish_odom(self) -> None:
         """The odometry's origin is turned by 0.5 rad, and not where the map's is."""
@@ -325,16 +340,26 @@ class FakeRobot(Node):  # type: ignore[misc] # rclpy publishes no types
             self.slowly()
 
 
+def spin(executor: MultiThreadedExecutor) -> None:
+    try:
+        executor.spin()
+    except ExternalShutdownException:
+        return
+
+
 def main() -> None:
     settings = json.loads(sys.argv[1])
     rclpy.init(domain_id=settings["domain_id"])
     robot = FakeRobot(settings)
     executor = MultiThreadedExecutor(num_threads=4)
     executor.add_node(robot)
-    threading.Thread(target=executor.spin, daemon=True).start()
+    spinning = threading.Thread(target=spin, args=(executor,), daemon=True)
+    spinning.start()
     say(event="ready")
     for line in sys.stdin:
         robot.obey(json.loads(line))
+    rclpy.try_shutdown()
+    spinning.join(2.0)
 
 
 if __name__ == "__main__":

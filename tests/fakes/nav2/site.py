@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -25,6 +25,7 @@ from contracts.vda5050.state import ActionStatus, Connection, ConnectionState, S
 from contracts.vda5050.topics import SPECS, VdaKind, VehicleAddress
 from runtime.clock import SystemClock
 from runtime.mqtt import Inbox, MqttSession, MqttSettings, Outgoing
+from tests.fakes.ports import free_port
 from tests.fakes.waiting import elapsed_s, until
 from tests.unit.robot_bridge.scenes import PLACES
 
@@ -33,6 +34,7 @@ ROBOT_PYTHON = ROOT / ".venv-robot" / "bin" / "python"
 R1 = VehicleAddress("uagv", "v2", "maker", "r1")
 STARTS_S = 60.0  # rclpy's start and DDS's discovery, beside other suites
 DOMAINS = range(1, 100)
+LEAVES_S = 5.0
 TOLD_CHARS = 6_000  # of each process's words, when a test fails
 
 
@@ -108,17 +110,8 @@ class RosSite:
 
     async def start_robot(self, **settings: object) -> Robot:
         wish = {"way": self.way, "domain_id": self.domain_id, **settings}
-        program = str(ROOT / "tests" / "fakes" / "nav2" / "node.py")
         with self.log("robot").open("wb") as said:
-            process = await asyncio.create_subprocess_exec(
-                str(ROBOT_PYTHON),
-                program,
-                json.dumps(wish),
-                env=self.environ,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=said,
-            )
+            process = await start_fake(wish, self.environ, said)
         self.processes.append(process)
         self.robot = Robot(process)
         self.tasks.append(asyncio.create_task(self.robot.read()))
@@ -188,7 +181,7 @@ class RosSite:
                 process.send_signal(signal.SIGABRT)
                 await process.wait()
 
-    async def at(self, node_id: str, within_s: float = 15.0) -> None:
+    async def at(self, node_id: str, within_s: float = 30.0) -> None:
         await until(
             lambda: self.state.last_node_id == node_id and not self.state.driving,
             within_s=within_s,
@@ -207,6 +200,34 @@ class RosSite:
                     self.connections.append(connection)
                 case _:
                     raise AssertionError(f"not asked for: {inbound.topic}")
+
+
+async def start_fake(
+    wish: Mapping[str, object], environ: Mapping[str, str], said: BinaryIO | None = None
+) -> asyncio.subprocess.Process:
+    """The faked robot's process; it says what happens on its standard output."""
+    return await asyncio.create_subprocess_exec(
+        str(ROBOT_PYTHON),
+        str(ROOT / "tests" / "fakes" / "nav2" / "node.py"),
+        json.dumps(wish),
+        env=environ,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=said,
+    )
+
+
+def ros_environ(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
+    """What a process with ROS sees of this one's environment. ``more`` adds to it."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+    return {
+        **kept,
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        **more,
+        "PYTHONFAULTHANDLER": "1",
+        "ROS_LOG_DIR": str(folder / "ros-log"),
+        "PYTHONPATH": os.pathsep.join((str(ROOT), *filter(None, [more.get("PYTHONPATH")]))),
+    }
 
 
 def settings_file(site: RosSite, ros: Mapping[str, object]) -> Path:
@@ -240,12 +261,6 @@ def settings_file(site: RosSite, ros: Mapping[str, object]) -> Path:
     return file
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def domain_of_its_own() -> tuple[int, socket.socket]:
     """A domain that no other site on this machine has while the socket is open."""
     for domain_id in random.SystemRandom().sample(DOMAINS, len(DOMAINS)):
@@ -264,13 +279,7 @@ async def ros_site(folder: Path, way: str, more: Mapping[str, str]) -> AsyncIter
     """A broker and a master; the test starts the rest. ``more`` adds to ROS's environment."""
     assert ROBOT_PYTHON.exists(), "no ROS here: run deploy/setup/bootstrap.sh robot"
     port = free_port()
-    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
-    environ = {**kept, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **more}
-    # Not through shared memory: what a killed process leaves locked there holds up the next one.
-    environ["FASTDDS_BUILTIN_TRANSPORTS"] = "UDPv4"
-    environ["PYTHONFAULTHANDLER"] = "1"
-    environ["ROS_LOG_DIR"] = str(folder / "ros-log")
-    environ["PYTHONPATH"] = os.pathsep.join((str(ROOT), *filter(None, [more.get("PYTHONPATH")])))
+    environ = ros_environ(folder, more)
     broker = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "runtime.broker", "--port", str(port), cwd=ROOT
     )
@@ -297,7 +306,21 @@ async def _end(site: RosSite, broker: asyncio.subprocess.Process) -> None:
         task.cancel()
     await asyncio.gather(*site.tasks, return_exceptions=True)
     sys.stdout.write(site.story())  # pytest shows it where a test failed
-    for process in (*site.processes, broker):
-        if process.returncode is None:
+    await asyncio.gather(*(_leave(process) for process in site.processes))
+    if broker.returncode is None:
+        broker.kill()
+        await broker.wait()
+
+
+async def _leave(process: asyncio.subprocess.Process) -> None:
+    """Let a process of ROS end by itself: a killed one leaves its shared memory behind."""
+    if process.returncode is None:
+        process.terminate()
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(LEAVES_S):
+                await process.wait()
+        except TimeoutError:
             process.kill()
             await process.wait()

@@ -19,18 +19,18 @@ async def test_an_order_becomes_goals_and_arrival_and_cancel_stops_it(site: RosS
     await site.ready()
     start_ns = int(elapsed_s() * 1e9)
     await site.say(VdaKind.ORDER, order(("home", "a", "b"), order_id="o1"))
-    await until(lambda: site.fake.of("goal"), within_s=5, what="a goal")
+    await until(lambda: site.fake.of("goal"), what="a goal")
     first_ms = (site.fake.of("goal")[0]["ns"] - start_ns) / 1e6
     assert first_ms <= GOAL_WITHIN_MS
     await site.at("b")
     assert [(row["x"], row["y"]) for row in site.fake.of("goal")] == [(4.0, 0.0), (8.0, 0.0)]
     assert site.state.node_states == ()
     await site.say(VdaKind.ORDER, order(("b", "c", "d"), order_id="o2"))
-    await until(lambda: len(site.fake.of("goal")) == 3, within_s=5, what="a goal of the second")
-    await until(lambda: site.state.driving, within_s=5, what="driving")
+    await until(lambda: len(site.fake.of("goal")) == 3, what="a goal of the second")
+    await until(lambda: site.state.driving, what="driving")
     sent_ns = int(elapsed_s() * 1e9)
     await site.act("cancelOrder", "cancel-1")
-    await until(lambda: site.finished("cancel-1"), within_s=5, what="cancelOrder finished")
+    await until(lambda: site.finished("cancel-1"), what="cancelOrder finished")
     cancel_ms = (site.fake.of("cancel")[0]["ns"] - sent_ns) / 1e6
     assert cancel_ms <= CANCEL_WITHIN_MS
     assert not site.state.driving
@@ -48,17 +48,17 @@ async def test_an_aborted_goal_is_given_again_then_told_and_nav2_may_die(site: R
     assert not site.errors()
     await site.fake.do(abort=2)
     await site.say(VdaKind.ORDER, order(("a", "b"), order_id="o2"))
-    await until(lambda: "driveFailed" in site.errors(), within_s=5, what="driveFailed")
+    await until(lambda: "driveFailed" in site.errors(), what="driveFailed")
     told = next(row for row in site.state.errors if row.error_type == "driveFailed")
     assert told.error_description is not None
     assert "aborted" in told.error_description
-    await until(lambda: site.state.driving, within_s=10, what="it is begun again")
+    await until(lambda: site.state.driving, what="it is begun again")
     await site.kill(site.fake.process)
-    await until(lambda: "navigationDown" in site.errors(), within_s=10, what="Nav2 is missed")
+    await until(lambda: "navigationDown" in site.errors(), what="Nav2 is missed")
     x = site.state.agv_position.x if site.state.agv_position else 4.0
     await site.start_robot(speed=2.0, pose=[x, 0.0, 0.0])
-    await site.at("b", within_s=30)
-    await until(lambda: not site.errors(), within_s=5, what="all is well again")
+    await site.at("b")
+    await until(lambda: not site.errors(), what="all is well again")
     assert site.state.node_states == ()
 
 
@@ -68,22 +68,22 @@ async def test_what_the_robot_finds_wrong_is_told_and_holds_it(plain_site: RosSi
     await site.start_bridge()
     await site.ready()
     await site.fake.do(battery=0.1)
-    await until(lambda: "batteryLow" in site.errors(), within_s=5, what="battery low")
-    await until(lambda: site.state.battery_state.battery_charge == 10, within_s=5, what="10 %")
+    await until(lambda: "batteryLow" in site.errors(), what="battery low")
+    await until(lambda: site.state.battery_state.battery_charge == 10, what="10 %")
     await site.fake.do(battery=0.8, error="no scan")
-    await until(lambda: site.errors() == {"diagnostics"}, within_s=5, what="diagnostics")
+    await until(lambda: site.errors() == {"diagnostics"}, what="diagnostics")
     await site.fake.do(error="", deviation=2.0)
-    await until(lambda: "localizationLost" in site.errors(), within_s=5, what="lost")
+    await until(lambda: "localizationLost" in site.errors(), what="lost")
     await site.say(VdaKind.ORDER, order(("home", "a"), order_id="o1"))
-    await until(lambda: "noRouteError" in site.errors(), within_s=5, what="no order while lost")
+    await until(lambda: "noRouteError" in site.errors(), what="no order while lost")
     await site.fake.do(deviation=0.1)
-    await until(lambda: "localizationLost" not in site.errors(), within_s=5, what="found again")
+    await until(lambda: "localizationLost" not in site.errors(), what="found again")
     await site.say(VdaKind.ORDER, order(("home", "a"), order_id="o2"))
-    await until(lambda: site.state.driving, within_s=5, what="driving")
+    await until(lambda: site.state.driving, what="driving")
     await site.fake.do(stop=True)
-    await until(lambda: "emergencyStop" in site.errors(), within_s=5, what="stop is told")
-    await until(lambda: not site.state.driving, within_s=5, what="the robot stands")
-    await until(lambda: site.fake.of("cancel"), within_s=2, what="its goal is cancelled")
+    await until(lambda: "emergencyStop" in site.errors(), what="stop is told")
+    await until(lambda: not site.state.driving, what="the robot stands")
+    await until(lambda: site.fake.of("cancel"), what="its goal is cancelled")
     await site.fake.do(stop=False)
     await site.at("a")
 
@@ -95,7 +95,7 @@ async def test_a_pose_on_another_floor_switches_the_map(plain_site: RosSite) -> 
     await site.start_bridge(maps=maps)
     await site.ready()
     await site.act("initPosition", "i1", x=4.0, y=0.0, theta=0.0, mapId="floor-2", lastNodeId="a-2")
-    await until(lambda: site.finished("i1"), within_s=10, what="the pose is taken")
+    await until(lambda: site.finished("i1"), what="the pose is taken")
     assert [row["name"] for row in site.fake.of("map")][:1] == ["second"]
     placed = site.fake.of("placed")[0]
     assert (placed["x"], placed["y"]) == (14.0, 0.0)
