@@ -113,6 +113,9 @@ def _settled(site: SiteState, states: Mapping[ZoneId, Clearance], now: Now) -> R
     site = handover.advance(tours.indexed(site), states, now)
     site = tours.assigned(tours.indexed(site), now)
     site = tours.indexed(site)
+    waiting = charging.queue(site, now)
+    if waiting != site.dispatch.queue:
+        site = replace(site, dispatch=replace(site.dispatch, queue=waiting))
     for robot_id in site.duties:
         site = _directed(site, robot_id, now)
     site, commands = driving.settle(site, states, now)

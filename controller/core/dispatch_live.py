@@ -53,7 +53,8 @@ class DispatchLive:
     ``granted``: what the last grants were made from. ``quiet``: a settling that changed nothing.
     ``carrying``: the deliveries it was made from, and what of them each robot carries.
     ``blocked``: delivery -> the robot that keeps it waiting, as looked at ``looked_mono_ms``;
-    ``blocking``: since when each robot that will not move keeps any.
+    ``blocking``: since when each robot that will not move keeps any. ``queue``: the robots that
+    wait for a charger, the emptiest first.
     """
 
     since: Mapping[RobotId, MonoMs] = field(default_factory=dict)
@@ -67,3 +68,4 @@ class DispatchLive:
     blocked: Mapping[str, Blocked] = field(default_factory=dict)
     looked_mono_ms: MonoMs = MonoMs(-(10**12))
     blocking: Mapping[RobotId, MonoMs] = field(default_factory=dict)
+    queue: tuple[RobotId, ...] = ()

@@ -176,8 +176,27 @@ def _others(site: SiteState, duty: Duty) -> frozenset[str]:
 def way_out(
     site: SiteState, duty: Duty, start: str, avoid: frozenset[str], shut: Edges = frozenset()
 ) -> tuple[str, ...] | None:
-    """The way to its own refuge, else to its home, else to the nearest that is nobody's."""
+    """The way to its own refuge, else to its home, else to the nearest that is nobody's.
+
+    While robots wait for a charger, one that does not need it now is to come to rest elsewhere.
+    """
     taken = _others(site, duty)
+    queue = site.dispatch.queue
+    if queue and duty.tour is not None and duty.robot_id not in queue:
+        found = _out_past(site, duty, start, taken | site.plan.chargers, avoid, shut)
+        if found is not None:
+            return found
+    return _out_past(site, duty, start, taken, avoid, shut)
+
+
+def _out_past(  # a search has this many bounds
+    site: SiteState,
+    duty: Duty,
+    start: str,
+    taken: frozenset[str],
+    avoid: frozenset[str],
+    shut: Edges,
+) -> tuple[str, ...] | None:
     home = site.plan.robots[duty.robot_id].home_node
     for node in (duty.refuge, home):
         if node is not None and node not in taken:

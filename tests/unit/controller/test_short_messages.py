@@ -1,4 +1,4 @@
-"""A robot that takes few nodes in one message gets long ways piece by piece, and refuses nothing."""
+"""A robot that takes few nodes in one message gets long ways piece by piece."""
 
 from dataclasses import replace
 
