@@ -1,8 +1,8 @@
 # Zero Entry. `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: demo test test-ros check bench soak clean help lock
+.PHONY: demo test check bench soak clean help lock
 
-export CAMERA PORT UPGRADE SEEDS JOBS
+export CAMERA PORT UPGRADE SEEDS JOBS SUITES
 
 help: ## what there is (this page)
 	@echo "Zero Entry: guards closed bid-evaluation rooms"
@@ -17,11 +17,10 @@ help: ## what there is (this page)
 demo: ## install into .venv and run a whole site in your browser, until Ctrl-C
 	@deploy/setup/demo-system.sh && deploy/setup/bootstrap.sh demo && exec .venv/bin/zeroentry demo $${CAMERA:+--camera "$$CAMERA"} $${PORT:+--port "$$PORT"}
 
-test: ## everything that CI runs, in under 20 minutes; installs a browser and a broker by apt-get
-	@deploy/setup/test-system.sh && deploy/setup/bootstrap.sh dev && exec .venv/bin/python tests/run.py $(SUITES)
-
-test-ros: ## the bridge on real ROS 2, in .venv-robot; not part of `make test` yet
-	@deploy/setup/test-system.sh && deploy/setup/bootstrap.sh dev && deploy/setup/bootstrap.sh robot && exec .venv/bin/python tests/run.py ros
+test: ## everything that CI runs, in under 20 minutes; installs a browser and a broker by apt-get, ROS 2 into .venv-robot
+	@deploy/setup/test-system.sh && deploy/setup/bootstrap.sh dev && \
+	case " $${SUITES:-ros} " in *" ros "*) deploy/setup/bootstrap.sh robot ;; esac && \
+	exec .venv/bin/python tests/run.py $$SUITES
 
 check: ## format, lint, types, import rules and unit tests: what to run before a commit
 	@deploy/setup/bootstrap.sh dev && exec .venv/bin/python tests/run.py format lint types imports unit
