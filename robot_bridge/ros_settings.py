@@ -85,8 +85,9 @@ class RosSettings(Strict):
     goal_retry_ms: int = Field(default=1_000, ge=100, le=60_000)
     goal_answer_ms: int = Field(default=2_000, ge=200, le=30_000)
     stuck_ms: int = Field(default=30_000, ge=1_000, le=600_000)
-    silent_ms: int = Field(default=1_500, ge=200, le=30_000)
-    """Odometry (or tf) that is older does not say where the robot is."""
+    silent_ms: int = Field(default=1_500, ge=500, le=30_000)
+    """Odometry (or tf) that is older does not say where the robot is. The bridge looks for it every
+    200 ms while the robot stands."""
     deviation_max_m: float = Field(default=0.5, gt=0, le=5)
     """Above this standard deviation of amcl_pose the robot is not localised."""
     battery_as: Literal["fraction", "percent"] = "fraction"
