@@ -147,7 +147,8 @@ def advance(delivery: Delivery, facts: Facts, at: At) -> Step:
     act = _STEPS.get(delivery.state)
     if act is None:
         return delivery, ()
-    at = replace(at, waited_ms=at.mono_ms - delivery.since_mono_ms)
+    waited_ms = at.mono_ms - delivery.since_mono_ms
+    at = At(at.kitchen, at.door, at.mono_ms, at.utc_ms, waited_ms)
     return act(_in_custody(delivery, facts, at.utc_ms), facts, at)
 
 

@@ -30,6 +30,7 @@ from controller.core import (
 )
 from controller.core.assignment import Ask, Offer
 from controller.core.dispatch_live import Quiet
+from controller.core.due import due
 from controller.core.fleet import Duty, GoalKind, RobotLive
 from controller.core.handover import standing_refusal, with_delivery
 from controller.core.interlock import Clearance
@@ -37,7 +38,7 @@ from controller.core.outputs import Output
 from controller.core.own_alerts import anywhere, lower, raise_alert, warn
 from controller.core.sending import SENT_KEPT
 from controller.core.standing import placed
-from controller.core.state import Now, SiteState, changed
+from controller.core.state import Now, SiteState, changed, copied
 from controller.core.tours import with_duty
 
 __all__ = (
@@ -70,13 +71,17 @@ def settle(site: SiteState, now: Now) -> Result:
     states = clearances(site, now.mono_ms)
     before = _parts(site)
     quiet = site.dispatch.quiet
-    if quiet is not None and quiet.holds(before, states, now.mono_ms):
-        return site, ()
+    if quiet is not None and quiet.holds(before, states):
+        if now.mono_ms < quiet.until_mono_ms:
+            return site, ()
+        if now.mono_ms < quiet.due_mono_ms:
+            known = replace(quiet, until_mono_ms=MonoMs(now.mono_ms + QUIET_MS))
+            return copied(site, dispatch=replace(site.dispatch, quiet=known)), ()
     after, outputs = _settled(site, states, now)
     if outputs or not _is_quiet(after, before):
         return after, outputs
-    known = Quiet(before, states, MonoMs(now.mono_ms + QUIET_MS))
-    return replace(after, dispatch=replace(after.dispatch, quiet=known)), ()
+    known = Quiet(before, states, MonoMs(now.mono_ms + QUIET_MS), due(after, now))
+    return copied(after, dispatch=replace(after.dispatch, quiet=known)), ()
 
 
 def _parts(site: SiteState) -> tuple[object, ...]:
@@ -141,7 +146,7 @@ def _known(site: SiteState, now: Now) -> SiteState:
     if len(site.dispatch.since) >= len(site.duties):
         return site
     since = {name: site.dispatch.since.get(name, now.mono_ms) for name in site.duties}
-    return replace(site, dispatch=replace(site.dispatch, since=since))
+    return copied(site, dispatch=replace(site.dispatch, since=since))
 
 
 def _directed(site: SiteState, robot_id: RobotId, now: Now) -> SiteState:

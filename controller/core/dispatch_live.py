@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import is_
 
 from contracts.api import Sentence
 from contracts.units import MonoMs, RobotId, ZoneId
@@ -22,13 +23,11 @@ class Quiet:
     parts: tuple[object, ...]
     zones: Mapping[ZoneId, Clearance]
     until_mono_ms: MonoMs
+    due_mono_ms: MonoMs
 
-    def holds(
-        self, parts: tuple[object, ...], zones: Mapping[ZoneId, Clearance], mono_ms: MonoMs
-    ) -> bool:
+    def holds(self, parts: tuple[object, ...], zones: Mapping[ZoneId, Clearance]) -> bool:
         """Whether nothing has changed since."""
-        same = all(one is other for one, other in zip(self.parts, parts, strict=True))
-        return same and mono_ms < self.until_mono_ms and self.zones == zones
+        return self.zones == zones and all(map(is_, self.parts, parts))
 
 
 @dataclass(frozen=True, slots=True)

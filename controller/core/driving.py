@@ -32,7 +32,7 @@ from controller.core.outputs import ActionKind, Output
 from controller.core.own_alerts import anywhere, warn
 from controller.core.plan import AT_NODE_M
 from controller.core.standing import beside, here, off_m, placed
-from controller.core.state import Now, SiteState, changed
+from controller.core.state import Now, SiteState, changed, copied
 from controller.core.tours import with_duty
 from controller.core.traffic import Claim
 
@@ -114,7 +114,7 @@ def _tried_again(site: SiteState, duty: Duty, now: Now) -> SiteState:
     again = replace(duty, refusals=duty.refusals + 1)
     site = with_duty(site, again)
     later = MonoMs(now.mono_ms + RETRY_REFUSED_MS)
-    site = replace(site, sent=changed(site.sent, _retry_key(duty), later))
+    site = copied(site, sent=changed(site.sent, retry_key(duty.robot_id), later))
     if again.refusals < fleet.REFUSALS_MAX:
         return site
     delivery = site.deliveries.get(duty.delivery_id or "")
@@ -122,8 +122,9 @@ def _tried_again(site: SiteState, duty: Duty, now: Now) -> SiteState:
     return warn(site, alerts.ROBOT_ERROR, duty.robot_id, room_id, now)
 
 
-def _retry_key(duty: Duty) -> str:
-    return f"{duty.robot_id}|retry"
+def retry_key(robot_id: RobotId) -> str:
+    """Where the state keeps when a robot that refused its order is tried again."""
+    return f"{robot_id}|retry"
 
 
 def _cancelling(duty: Duty, live: RobotLive, now: Now) -> Duty:
@@ -232,7 +233,7 @@ def _wishes(site: SiteState, now: Now) -> SiteState:
         else:
             refused.append(robot_id)
             declined = changed(site.dispatch.declined, robot_id, key)
-            site = replace(site, dispatch=replace(site.dispatch, declined=declined))
+            site = copied(site, dispatch=replace(site.dispatch, declined=declined))
     if not refused:
         return site
     for robot_id in traffic.in_the_way(site.plan, rows):
@@ -352,7 +353,7 @@ def _start(site: SiteState, duty: Duty, report: fleet.RobotReport) -> tuple[str,
 
 def _ready(site: SiteState, duty: Duty, now: Now) -> bool:
     """Not within the time that is waited after a refusal, and off its charger."""
-    if site.sent.get(_retry_key(duty), MonoMs(0)) > now.mono_ms:
+    if site.sent.get(retry_key(duty.robot_id), MonoMs(0)) > now.mono_ms:
         return False
     return charging.may_leave(site, duty, now)
 
@@ -411,7 +412,7 @@ def _taken_up(site: SiteState, duty: Duty, wish: Claim, now: Now) -> SiteState:
         )
     site = with_duty(site, after)
     since = changed(site.dispatch.since, duty.robot_id, now.mono_ms)
-    return replace(site, dispatch=replace(site.dispatch, since=since))
+    return copied(site, dispatch=replace(site.dispatch, since=since))
 
 
 # --- releases ----------------------------------------------------------------------------------
@@ -438,7 +439,7 @@ def _released(
     key = rows, closed, now.mono_ms // GRANTS_EVERY_MS
     if site.dispatch.granted == key:
         return site
-    site = replace(site, dispatch=replace(site.dispatch, granted=key))
+    site = copied(site, dispatch=replace(site.dispatch, granted=key))
     found = traffic.grants(site.plan, rows, closed, now.mono_ms)
     for claim in rows:
         count = min(found.get(claim.robot_id, claim.has), limits[claim.robot_id])
@@ -457,7 +458,7 @@ def _zone_edges(site: SiteState, states: Mapping[ZoneId, Clearance]) -> tuple[Si
     if known is not None and known[0] == states:
         return site, known[1]
     edges = interlock.shut_edges(site.plan, states)
-    return replace(site, dispatch=replace(site.dispatch, zones=(states, edges))), edges
+    return copied(site, dispatch=replace(site.dispatch, zones=(states, edges))), edges
 
 
 def _own_zones(
@@ -508,4 +509,4 @@ def _extended(
         return site
     after = interlock.slowed(site.plan, duty, after, states)
     since = changed(site.dispatch.since, duty.robot_id, now.mono_ms)
-    return with_duty(replace(site, dispatch=replace(site.dispatch, since=since)), after)
+    return with_duty(copied(site, dispatch=replace(site.dispatch, since=since)), after)

@@ -18,7 +18,7 @@ from controller.core.handover import compartment_action, number_of, with_compart
 from controller.core.outputs import ActionKind
 from controller.core.own_alerts import anywhere, lower, warn
 from controller.core.standing import standing_at
-from controller.core.state import Now, SiteState, changed
+from controller.core.state import Now, SiteState, changed, copied
 from controller.core.tours import with_duty
 
 LEFT: Final = "left"  # stands for a delivery where a compartment is opened for none
@@ -46,17 +46,17 @@ def settle(site: SiteState, duty: Duty, now: Now) -> SiteState:
     if not wanted or report is None or standing_at(site, duty, live, now.mono_ms) != kitchen:
         if key in site.dispatch.asked and not wanted:
             asked = {name: at for name, at in site.dispatch.asked.items() if name != key}
-            site = replace(site, dispatch=replace(site.dispatch, asked=asked))
+            site = copied(site, dispatch=replace(site.dispatch, asked=asked))
         return site
     if any(_busy(row) for row in tours.carried(site, duty.robot_id)):
         return site
     since = site.dispatch.asked.get(key)
     if since is None:
         asked_now = changed(site.dispatch.asked, key, now.mono_ms)
-        site = replace(site, dispatch=replace(site.dispatch, asked=asked_now))
+        site = copied(site, dispatch=replace(site.dispatch, asked=asked_now))
     elif now.mono_ms - since > EMPTY_MAX_MS:
         asked = {name: at for name, at in site.dispatch.asked.items() if name != key}
-        site = replace(site, dispatch=replace(site.dispatch, asked=asked))
+        site = copied(site, dispatch=replace(site.dispatch, asked=asked))
         site = with_duty(site, replace(duty, unemptied=(*duty.unemptied, *wanted)))
         return warn(site, alerts.NOT_EMPTIED, duty.robot_id, anywhere(site), now)
     return _opened(site, duty, wanted[0], now)
@@ -77,7 +77,7 @@ def _opened(site: SiteState, duty: Duty, number: int, now: Now) -> SiteState:
         return site
     action = compartment_action(duty, number, LEFT, deliveries.Open(), now.utc_ms)
     asked = changed(site.dispatch.asked, key, now.mono_ms)
-    site = replace(site, dispatch=replace(site.dispatch, asked=asked))
+    site = copied(site, dispatch=replace(site.dispatch, asked=asked))
     return with_duty(site, with_compartment_action(duty, action))
 
 

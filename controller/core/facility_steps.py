@@ -25,7 +25,7 @@ from controller.core.facility_words import (
 )
 from controller.core.outputs import Accepted, Output, Refusal, Refused
 from controller.core.own_alerts import lower, raise_alert
-from controller.core.state import Now, SiteState, changed, mark_of, own_alert_id
+from controller.core.state import Now, SiteState, changed, copied, mark_of, own_alert_id
 
 NO_NODE: Final = "controller"  # an alert of ours where no edge node watches the area
 WATCHED: Final = tuple(rule.code for rule in rules.RULES if rule is not rules.FIRE)
@@ -74,7 +74,7 @@ def watch(site: SiteState, now: Now) -> SiteState:
 
 
 def _with(site: SiteState, live: FacilitiesLive) -> SiteState:
-    return site if live is site.facilities else replace(site, facilities=live)
+    return site if live is site.facilities else copied(site, facilities=live)
 
 
 def _released(site: SiteState, given: FireReleased, now: Now) -> Result:

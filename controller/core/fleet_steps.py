@@ -26,7 +26,7 @@ from controller.core.outputs import (
 )
 from controller.core.plausible import Trail
 from controller.core.robot_errors import Response, response
-from controller.core.state import Now, SiteState, changed, own_alert_id
+from controller.core.state import Now, SiteState, changed, copied, own_alert_id
 
 NO_NODE: Final = "controller"  # an alert of ours where no edge node watches the area
 ASK_AGAIN_MS: Final = 30_000  # a robot that has no factsheet says so by silence; do not pester it
@@ -76,14 +76,14 @@ def stale(
     if doubt is None:
         return site
     live = replace(site.robots.get(robot_id, RobotLive()), report_header_id=-1)
-    site = replace(site, robots=changed(site.robots, robot_id, live))
+    site = copied(site, robots=changed(site.robots, robot_id, live))
     return _flagged(site, robot_id, (doubt,), now)
 
 
 def connected(site: SiteState, robot_id: RobotId) -> SiteState:
     """A connection message may mean a reboot: what was remembered of its reports is forgotten."""
     trails = {key: row for key, row in site.trails.items() if key != robot_id}
-    return replace(site, trails=trails) if robot_id in site.trails else site
+    return copied(site, trails=trails) if robot_id in site.trails else site
 
 
 def watch(site: SiteState, now: Now) -> SiteState:
@@ -108,7 +108,7 @@ def _asked(site: SiteState, robot_id: RobotId, now: Now) -> SiteState:
     key = f"{robot_id}|factsheet"
     if now.mono_ms - site.sent.get(key, _NEVER) < ASK_AGAIN_MS:
         return site
-    sent = replace(site, sent=changed(site.sent, key, now.mono_ms))
+    sent = copied(site, sent=changed(site.sent, key, now.mono_ms))
     duty = fleet.without_open(duty, ActionKind.FACTSHEET)
     action = ActionDuty(f"{robot_id}-f{duty.made + 1}-{now.utc_ms}", ActionKind.FACTSHEET)
     return dispatch.with_duty(sent, fleet.with_action(duty, action))
@@ -248,7 +248,7 @@ def _trail(site: SiteState, robot_id: RobotId) -> Trail:
 
 
 def _with_trail(site: SiteState, robot_id: RobotId, trail: Trail) -> SiteState:
-    return replace(site, trails=changed(site.trails, robot_id, trail))
+    return copied(site, trails=changed(site.trails, robot_id, trail))
 
 
 _NEVER: Final = MonoMs(-(10**12))

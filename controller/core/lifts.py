@@ -297,6 +297,11 @@ def _limit_ms(lift: LiftConfig, phase: LiftPhase) -> int:
             assert_never(phase)
 
 
+def limits_ms(lift: LiftConfig) -> tuple[int, ...]:
+    """How long any of its phases may last."""
+    return tuple(_limit_ms(lift, phase) for phase in LiftPhase)
+
+
 def _order(live: LiftLive) -> LiftOrder:
     if live.phase is LiftPhase.IDLE:
         return LET_GO

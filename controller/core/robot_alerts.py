@@ -1,6 +1,5 @@
 """Decides which alerts on robots stand: asks ``robot_watch`` of each robot, once a tick."""
 
-from dataclasses import replace
 from typing import Final
 
 from contracts.catalogue import CATALOGUE
@@ -10,7 +9,7 @@ from controller.core import robot_watch
 from controller.core.dispatch import lower, raise_alert
 from controller.core.fleet import RobotLive
 from controller.core.robot_watch import Facts, Judged, RobotWatch
-from controller.core.state import Now, SiteState, changed, own_alert_id
+from controller.core.state import Now, SiteState, changed, copied, own_alert_id
 
 NO_NODE: Final = "controller"  # an alert of ours where no edge node watches the area
 
@@ -45,7 +44,7 @@ def watch_robots(site: SiteState, now: Now) -> SiteState:
 
 
 def _with_watch(site: SiteState, robot_id: RobotId, watch: RobotWatch) -> SiteState:
-    return replace(site, watches=changed(site.watches, robot_id, watch))
+    return copied(site, watches=changed(site.watches, robot_id, watch))
 
 
 def _at_stop(site: SiteState, robot_id: RobotId) -> bool:

@@ -9,7 +9,7 @@ from contracts.vda5050.state import ConnectionState
 from controller.core import dispatch, fleet, fleet_steps, handover, state
 from controller.core.fleet import Duty, RobotLive, RobotReport
 from controller.core.outputs import Output
-from controller.core.state import Now, SiteState, changed
+from controller.core.state import Now, SiteState, changed, copied
 
 MOVED_M: Final = 0.1  # a standing robot's place shakes by some centimetres
 
@@ -26,7 +26,7 @@ def step(site: SiteState, given: RobotInput, now: Now) -> Result:
     match given:
         case state.RobotMoved():
             moved = replace(live, pose=given.pose)
-            return replace(site, robots=changed(site.robots, given.robot_id, moved)), ()
+            return copied(site, robots=changed(site.robots, given.robot_id, moved)), ()
         case state.RobotConnected():
             # Any connection message may mean a reboot: its states are counted from the start again.
             site = fleet_steps.connected(site, given.robot_id)
@@ -48,7 +48,7 @@ def step(site: SiteState, given: RobotInput, now: Now) -> Result:
             site = _passed(site, before, duty, now)
         case _:
             assert_never(given)
-    site = replace(
+    site = copied(
         site,
         robots=changed(site.robots, given.robot_id, heard),
         duties=dispatch.same_or(site.duties, given.robot_id, duty),

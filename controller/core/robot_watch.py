@@ -133,16 +133,17 @@ def step(
         rule = spec.code
         if not holds:
             since.pop(rule, None)
-            judged.append(Judged(rule, raised=False, cleared=True, saw=Said.of(saw)))
+            judged.append(Judged(rule, raised=False, cleared=True, saw=_OVER))
             continue
         began = since.setdefault(rule, now_mono)
         due = now_mono - began >= numbers(plan, rule)["dwell_ms"]
         judged.append(Judged(rule, due, cleared=False, saw=Said.of(saw), measured=measured))
-    return replace(watch, since=since), tuple(judged)
+    return (watch if since == watch.since else replace(watch, since=since)), tuple(judged)
 
 
 _Found = tuple[bool, Bilingual, tuple[Measured, ...]]
 _NOTHING: Final[_Found] = (False, Bilingual("已恢复。", "It is over."), ())
+_OVER: Final = Said.of(_NOTHING[1])
 
 
 def _open(facts: Facts, report: RobotReport) -> _Found:
@@ -247,10 +248,14 @@ def _moved(
         left = (*left, ZoneLeft(watch.zone_id, now_mono))[-LEFT_MAX:]
     left = tuple(
         replace(one, person=True)
-        if now_mono - one.at <= FOLLOWS_WITHIN_MS and _person_in(sights.get(one.zone_id), one)
+        if not one.person
+        and now_mono - one.at <= FOLLOWS_WITHIN_MS
+        and _person_in(sights.get(one.zone_id), one)
         else one
         for one in left
     )
+    if here == watch.zone_id and left == watch.left:
+        return watch
     return replace(watch, zone_id=here, left=left)
 
 

@@ -1,12 +1,11 @@
 """Decides what is sent, and sent again: orders and actions that robots have not answered yet."""
 
-from dataclasses import replace
 from typing import Final
 
 from contracts.units import MonoMs
 from controller.core import fleet
 from controller.core.outputs import ActionKind, Output
-from controller.core.state import Now, SiteState
+from controller.core.state import Now, SiteState, copied
 
 RESEND_MS: Final = 1_000  # QoS 0 may lose it; a robot answers within 0.3 s
 PAUSE_RESEND_MS: Final = 300  # a person is in the way: do not wait for the next second
@@ -36,4 +35,4 @@ def due(site: SiteState, now: Now) -> tuple[SiteState, tuple[Output, ...]]:
         return site, ()
     while len(sent) > SENT_KEPT:
         del sent[next(iter(sent))]
-    return replace(site, sent=sent), tuple(outputs)
+    return copied(site, sent=sent), tuple(outputs)

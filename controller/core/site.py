@@ -57,7 +57,7 @@ from controller.core.outside import OutsideInput
 from controller.core.session_inputs import RosterInput
 from controller.core.sessions import Session, SessionVerb
 from controller.core.sites import SitesInput
-from controller.core.state import Input, NodeLive, Now, RoomLive, SiteState, changed
+from controller.core.state import Input, NodeLive, Now, RoomLive, SiteState, changed, copied
 from controller.core.state import kept as _kept
 
 NODE_SILENT_MS: Final = 20_000
@@ -241,15 +241,18 @@ def _observed(site: SiteState, seen: RoomObservation, now: Now) -> Result:
     before = site.rooms.get(seen.room_id)
     if before is not None and _older(before.observation, seen):
         return site, ()
-    site = replace(site, rooms=changed(site.rooms, seen.room_id, RoomLive(seen, now.mono_ms)))
-    site, counts = head_count.observed(site, seen, now)
+    rooms = changed(site.rooms, seen.room_id, RoomLive(seen, now.mono_ms))
     watched = [zone for zone in site.plan.zones.values() if zone.seen_by == seen.room_id]
+    sights = site.sights
+    if watched:
+        sights = dict(sights)
+        for zone in watched:
+            sights[zone.id] = interlock.look(zone, sights.get(zone.id), seen, now.mono_ms)
+    site = copied(site, rooms=rooms, sights=sights)
+    site, counts = head_count.observed(site, seen, now)
     if not watched:
         return site, counts
-    sights = dict(site.sights)
-    for zone in watched:
-        sights[zone.id] = interlock.look(zone, sights.get(zone.id), seen, now.mono_ms)
-    site, sends = dispatch.settle(replace(site, sights=sights), now)
+    site, sends = dispatch.settle(site, now)
     return site, (*counts, *sends)
 
 

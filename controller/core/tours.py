@@ -16,7 +16,7 @@ from controller.core.assignment import LOAD_S, Ask, Offer, Plan, plan_tours
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty, Goal, GoalKind, HoldVerb, RobotLive, RobotReport, Tour
 from controller.core.plan import SitePlan
-from controller.core.state import Now, SiteState, changed
+from controller.core.state import Now, SiteState, changed, copied
 
 PLAN_EVERY_MS: Final = 10_000  # a window opens to the minute; without news nothing else changes
 SPEED_M_S: Final = 0.8  # of a robot on its way, bends and stops included: for guesses alone
@@ -37,7 +37,7 @@ def with_duty(site: SiteState, duty: Duty) -> SiteState:
     """The state with one duty set; an unchanged one keeps its identity: nothing is stored."""
     if site.duties.get(duty.robot_id) == duty:
         return site
-    return replace(site, duties=changed(site.duties, duty.robot_id, duty))
+    return copied(site, duties=changed(site.duties, duty.robot_id, duty))
 
 
 def carried(site: SiteState, robot_id: RobotId) -> tuple[Delivery, ...]:
@@ -59,7 +59,7 @@ def indexed(site: SiteState) -> SiteState:
     for row in site.deliveries.values():
         if row.robot_id is not None and not row.ended:
             found[row.robot_id] = (*found.get(row.robot_id, ()), row)
-    return replace(site, dispatch=replace(site.dispatch, carrying=(site.deliveries, found)))
+    return copied(site, dispatch=replace(site.dispatch, carrying=(site.deliveries, found)))
 
 
 def strays(site: SiteState, duty: Duty, report: RobotReport | None) -> tuple[int, ...]:
@@ -170,8 +170,7 @@ def is_turn(site: SiteState, delivery: Delivery) -> bool:
 
 def offers(site: SiteState, now: Now) -> tuple[Offer, ...]:
     """Every robot that may take a tour, now or once it has ended the one that it is on."""
-    found = (_offer(site, duty, now) for duty in site.duties.values())
-    return tuple(row for row in found if isinstance(row, Offer))
+    return _offered(site, now)[0]
 
 
 def asks(site: SiteState) -> tuple[Ask, ...]:
@@ -200,8 +199,20 @@ def ask_of(plan: SitePlan, row: Delivery) -> Ask:
 
 def unfit(site: SiteState, now: Now) -> Mapping[RobotId, Sentence]:
     """Why each of the other robots gets no order."""
-    found = {duty.robot_id: _offer(site, duty, now) for duty in site.duties.values()}
-    return {name: row for name, row in found.items() if isinstance(row, Sentence)}
+    return _offered(site, now)[1]
+
+
+def _offered(site: SiteState, now: Now) -> tuple[tuple[Offer, ...], Mapping[RobotId, Sentence]]:
+    """What each robot offers, or why it offers nothing."""
+    given: list[Offer] = []
+    reasons: dict[RobotId, Sentence] = {}
+    for duty in site.duties.values():
+        found = _offer(site, duty, now)
+        if isinstance(found, Offer):
+            given.append(found)
+        else:
+            reasons[duty.robot_id] = found
+    return tuple(given), reasons
 
 
 def _offer(  # one reason each
@@ -293,9 +304,8 @@ def assigned(site: SiteState, now: Now) -> SiteState:
     waiting = [row for row in site.deliveries.values() if row.state is DeliveryState.REQUESTED]
     if not waiting:
         return site
-    given = offers(site, now)
+    given, reasons = _offered(site, now)
     wanted = asks(site)
-    reasons = unfit(site, now)
     willing = tuple(row for row in given if site.duties[row.robot_id].refusals < fleet.REFUSALS_MAX)
     given = willing or given  # who refuses its orders is asked only where nobody else is left
     key = (
@@ -306,7 +316,7 @@ def assigned(site: SiteState, now: Now) -> SiteState:
     )
     if site.dispatch.planned == key:
         return site
-    site = replace(site, dispatch=replace(site.dispatch, planned=key))
+    site = copied(site, dispatch=replace(site.dispatch, planned=key))
     found = plan_tours(site.plan, given, wanted, now.utc_ms, reasons, kitchen_s=_kitchen_s(site))
     return _taken(site, found, now)
 
@@ -371,4 +381,4 @@ def with_row(site: SiteState, row: Delivery) -> SiteState:
     """The state with one delivery set; an unchanged one keeps its identity."""
     if site.deliveries.get(row.id) == row:
         return site
-    return replace(site, deliveries=changed(site.deliveries, row.id, row))
+    return copied(site, deliveries=changed(site.deliveries, row.id, row))
