@@ -106,6 +106,14 @@ async def _done(context: Context, caller: Caller, answer: Answer) -> DeliveryVie
     return shown(context, caller, await find_delivery(context, answer.entity_id))
 
 
+async def _told(
+    context: Context, caller: Caller, given: DeliveryJudged | ReleaseAsked | ReleaseJudged
+) -> DeliveryView:
+    """What a supervisor says of a delivery; one of a room that is not theirs does not exist."""
+    await seen_delivery(context, caller, given.delivery_id)
+    return await _done(context, caller, await context.intake.ask(given))
+
+
 @router.get("")
 async def get_deliveries(
     context: ContextNeeded,
@@ -192,9 +200,8 @@ async def judge(
     caller: Annotated[Caller, Depends(Needs(Scope.DELIVERIES_APPROVE))],
 ) -> DeliveryView:
     """Approve or refuse papers, a device or medicine, with the reason. Not one's own order."""
-    await seen_delivery(context, caller, delivery_id)
     given = DeliveryJudged(delivery_id, body.approve, body.reason, caller.user.username)
-    return await _done(context, caller, await context.intake.ask(given))
+    return await _told(context, caller, given)
 
 
 @router.post("/{delivery_id}/pin")
@@ -262,9 +269,8 @@ async def ask_release(
     caller: Annotated[Caller, Depends(Needs(Scope.RELEASE))],
 ) -> DeliveryView:
     """Ask to open it at the door without the PIN, with the reason; another person approves."""
-    await seen_delivery(context, caller, delivery_id)
     given = ReleaseAsked(delivery_id, body.reason, caller.user.username)
-    return await _done(context, caller, await context.intake.ask(given))
+    return await _told(context, caller, given)
 
 
 @router.post("/{delivery_id}/release/judge")
@@ -275,9 +281,8 @@ async def judge_release(
     caller: Annotated[Caller, Depends(Needs(Scope.RELEASE))],
 ) -> DeliveryView:
     """The second person's word: yes opens it once, at this door; no ends the asking."""
-    await seen_delivery(context, caller, delivery_id)
     given = ReleaseJudged(delivery_id, body.approve, caller.user.username)
-    return await _done(context, caller, await context.intake.ask(given))
+    return await _told(context, caller, given)
 
 
 @router.post("/{delivery_id}/cancel", responses=problem_responses(412))

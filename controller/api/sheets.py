@@ -8,10 +8,13 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 
 import openpyxl
+import structlog
 
 from contracts.api import Sentence
 from contracts.api.sessions import ImportProblem
 from controller.core.schedule_import import COLUMNS, Cell, Table, problem
+
+log = structlog.get_logger(__name__)
 
 FILE_MAX_BYTES: Final = 1_048_576  # 500 rows are 60 KB; a scan or a picture is no schedule
 ROWS_MAX: Final = 500  # a centre holds 3,200 sessions a year: two months in one file
@@ -162,7 +165,9 @@ def _xlsx(content: bytes) -> list[tuple[int, tuple[Cell, ...]]] | ImportProblem:
             ]
         finally:
             book.close()
-    except Exception:  # noqa: BLE001  # boundary: openpyxl raises anything on a bad file
+    except Exception as error:  # noqa: BLE001  # boundary: openpyxl raises anything on a bad file
+        # Who sent it is told; that it was not a mistake of ours is seen here alone.
+        log.warning("sheet_not_read", error=type(error).__name__)  # its text may quote a cell
         return broken
 
 
