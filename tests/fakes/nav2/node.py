@@ -69,6 +69,7 @@ class FakeRobot(Node):  # type: ignore[misc] # rclpy publishes no types
         self.speed = float(settings.get("speed", 1.0))
         self.x, self.y, self.theta = (float(v) for v in settings.get("pose", (0.0, 0.0, 0.0)))
         self.v = 0.0
+        self.mute = bool(settings.get("mute", False))  # says no odometry
         self.near_m = float(settings.get("near_m", 0.0))  # says when it comes this near its goal
         self.amcl_m = float(settings.get("amcl_m", math.inf))  # places itself after so much way
         self.since_m = 0.0
@@ -287,6 +288,8 @@ class FakeRobot(Node):  # type: ignore[misc] # rclpy publishes no types
 
     def publish_odom(self) -> None:
         """The odometry's origin is turned by 0.5 rad, and not where the map's is."""
+        if self.mute:
+            return
         said = Odometry()
         said.header.frame_id, said.child_frame_id = "odom", "base_footprint"
         said.header.stamp = self.get_clock().now().to_msg()

@@ -88,6 +88,20 @@ async def test_what_the_robot_finds_wrong_is_told_and_holds_it(plain_site: RosSi
     await site.at("a")
 
 
+async def test_a_pose_told_once_before_the_odometry_is_kept(plain_site: RosSite) -> None:
+    site = plain_site
+    await site.start_robot(mute=True, pose=[4.0, 0.0, 0.0])
+    await site.start_bridge()
+    await until(lambda: site.errors() == {"localizationLost"}, what="all but the odometry speaks")
+    await site.fake.do(mute=False)
+    await site.ready()
+    where = site.state.agv_position
+    assert where is not None
+    assert (round(where.x, 1), round(where.y, 1)) == (4.0, 0.0)
+    await site.fake.do(mute=True)
+    await until(lambda: site.errors() == {"localizationLost"}, what="it falls silent")
+
+
 async def test_a_pose_on_another_floor_switches_the_map(plain_site: RosSite) -> None:
     site = plain_site
     await site.start_robot()
