@@ -18,9 +18,7 @@ demo: ## install into .venv and run a whole site in your browser, until Ctrl-C
 	@deploy/setup/demo-system.sh && deploy/setup/bootstrap.sh demo && exec .venv/bin/zeroentry demo $${CAMERA:+--camera "$$CAMERA"} $${PORT:+--port "$$PORT"}
 
 test: ## everything that CI runs, in under 20 minutes; installs a browser and a broker by apt-get, ROS 2 into .venv-robot
-	@deploy/setup/test-system.sh && deploy/setup/bootstrap.sh dev && \
-	case " $${SUITES:-ros} " in *" ros "*) deploy/setup/bootstrap.sh robot ;; esac && \
-	exec .venv/bin/python tests/run.py $$SUITES
+	@deploy/setup/test-system.sh && deploy/setup/bootstrap.sh dev && exec .venv/bin/python tests/run.py $$SUITES
 
 check: ## format, lint, types, import rules and unit tests: what to run before a commit
 	@deploy/setup/bootstrap.sh dev && exec .venv/bin/python tests/run.py format lint types imports unit

@@ -4,13 +4,15 @@
     python tests/run.py unit types  these only
     python tests/run.py list        what there is
 
-Every suite runs, whatever became of those before it: three lanes at a time, one that computes and
-two that mostly wait for servers and clocks, then alone what measures itself. What a suite prints
-is shown when it has ended. One that takes longer than its budget is marked; all of them together
-fail above 20 minutes. The last line is `N passed, N failed`.
+Every suite runs, whatever became of those before it: three at a time in the order below, then
+alone what measures itself. What a suite prints is shown when it has ended. One that takes longer
+than its budget is marked; all of them together fail above 20 minutes. The table says what each
+took on the clock and of the processors. The last line is `N passed, N failed`.
 """
 
+import heapq
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -18,9 +20,8 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import repeat
 from pathlib import Path
 from typing import Final, TextIO
 from xml.etree import ElementTree as ET
@@ -35,6 +36,14 @@ STOP_FACTOR: Final = 2.0
 
 KILL_AFTER_S: Final = 10.0  # what a stopped suite gets to end its own processes
 
+AT_ONCE: Final = 3
+# On two cores: most suites wait half of the time, for servers, browsers and clocks.
+
+LOOK_S: Final = 0.05  # between two looks whether a suite has ended
+
+UNSET: Final = ("PYTHONDONTWRITEBYTECODE",)
+# Suites start hundreds of processes of ours: none compiles again what another has compiled.
+
 
 class Counting(StrEnum):
     """What a suite counts as: each of its tests, or one check as a whole."""
@@ -44,27 +53,26 @@ class Counting(StrEnum):
 
 
 class Lane(StrEnum):
-    """Beside what a suite runs, on a machine of two cores: the first lane computes.
+    """Beside what a suite runs: others, or nothing, since it measures how long things take."""
 
-    The second waits for browsers and cameras, the third for robots that drive in real time, for
-    brokers and for killed processes to come back: it takes little of the processor.
-    """
-
-    COMPUTES = "computes"
-    WAITS = "waits"
-    DRIVES = "drives"
+    SHARED = "shared"
     ALONE = "alone"
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One command with its time budget, which is what it takes beside the other lanes."""
+    """One command with its time budget, which is what it takes beside two others.
+
+    ``before`` is run first, in the same budget: what only this suite needs. If that fails, the
+    suite has failed.
+    """
 
     name: str
     budget_s: float
     counting: Counting
     command: tuple[str, ...]
-    lane: Lane = Lane.COMPUTES
+    lane: Lane = Lane.SHARED
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,8 @@ class Outcome:
     failed: int
     skipped: int
     problem: str
+    cpu_s: float = 0.0
+    """Of all cores, by the suite's processes and theirs as far as they were waited for."""
 
     @property
     def good(self) -> bool:
@@ -88,14 +98,14 @@ def tool(*command: str) -> tuple[str, ...]:
     return (str(BIN / command[0]), *command[1:])
 
 
-def whole(name: str, budget_s: float, *command: str, lane: Lane = Lane.COMPUTES) -> Suite:
+def whole(name: str, budget_s: float, *command: str, lane: Lane = Lane.SHARED) -> Suite:
     return Suite(name, budget_s, Counting.WHOLE, tool(*command), lane)
 
 
-def pytests(name: str, budget_s: float, *paths: str, lane: Lane = Lane.COMPUTES) -> Suite:
+def pytests(name: str, budget_s: float, *paths: str, before: tuple[str, ...] = ()) -> Suite:
     report = str(BUILD / f"junit-{name}.xml")
     command = tool("python", "-m", "pytest", "-q", f"--junitxml={report}", *paths)
-    return Suite(name, budget_s, Counting.TESTS, command, lane)
+    return Suite(name, budget_s, Counting.TESTS, command, before=before)
 
 
 DEMO_CHECK: Final = ("zeroentry", "demo", "--check", "--json")
@@ -115,25 +125,28 @@ DRIVING: Final = (
     "tests/integration/controller/test_foreign_robot.py",
 )
 
+INSTALL_ROS: Final = ("deploy/setup/bootstrap.sh", "robot")
+
+# In the order in which they begin: what a slip of the pen breaks, then the longest first, so that
+# all three end at about the same time.
 SUITES: Final = (
     whole("format", 15, "ruff", "format", "--check", "."),
     whole("lint", 25, "ruff", "check", "."),
-    whole("types", 80, "mypy", lane=Lane.WAITS),
     whole("imports", 20, "lint-imports"),
-    pytests("unit", 390, "tests/unit", "tests/test_house_rules.py"),
-    pytests("simulation", 130, "tests/simulation", "--ignore=tests/simulation/dispatch"),
-    pytests("dispatch", 260, "tests/simulation/dispatch"),
+    pytests("browser", 520, "tests/browser"),
+    pytests("unit", 310, "tests/unit", "tests/test_house_rules.py"),
+    pytests("recording", 290, *RECORDING),
+    pytests("dispatch", 250, "tests/simulation/dispatch"),
+    pytests("driving", 240, *DRIVING),
+    pytests("ros", 230, ROS, before=INSTALL_ROS),
     pytests(
         "integration",
-        220,
+        210,
         "tests/integration",
         *(f"--ignore={path}" for path in (*RECORDING, *DRIVING, ROS)),
-        lane=Lane.DRIVES,
     ),
-    pytests("recording", 300, *RECORDING, lane=Lane.WAITS),
-    pytests("browser", 540, "tests/browser", lane=Lane.WAITS),
-    pytests("ros", 150, ROS, lane=Lane.DRIVES),
-    pytests("driving", 260, *DRIVING, lane=Lane.DRIVES),
+    pytests("simulation", 130, "tests/simulation", "--ignore=tests/simulation/dispatch"),
+    whole("types", 80, "mypy"),
     whole("demo-check", 125, *DEMO_CHECK, "build/demo-check.json", lane=Lane.ALONE),
     whole("demo-chaos", 125, *DEMO_CHECK, "build/demo-chaos.json", "--chaos", lane=Lane.ALONE),
 )
@@ -142,10 +155,14 @@ LIMIT_S: Final = 1_200.0
 
 
 def expected_s(suites: Iterable[Suite]) -> float:
-    """What the budgets allow on the clock: the longer lane, then what runs alone."""
-    lanes = {lane: sum(row.budget_s for row in suites if row.lane is lane) for lane in Lane}
-    alone = lanes.pop(Lane.ALONE)
-    return max(lanes.values()) + alone
+    """What the budgets allow on the clock: each worker takes the next; then what runs alone."""
+    alone_s, ends = 0.0, [0.0] * AT_ONCE
+    for suite in suites:
+        if suite.lane is Lane.ALONE:
+            alone_s += suite.budget_s
+        else:
+            heapq.heapreplace(ends, ends[0] + suite.budget_s)
+    return max(ends) + alone_s
 
 
 assert expected_s(SUITES) < LIMIT_S, "budgets: 20 minutes for all of them"
@@ -163,24 +180,38 @@ def main(names: Sequence[str]) -> int:
         return 2
     BUILD.mkdir(exist_ok=True)
     start = time.monotonic()
-    outcomes = run_lanes([known[name] for name in (names or known)])
+    outcomes = run_all([known[name] for name in (names or known)])
     return report(outcomes, time.monotonic() - start)
 
 
-def run_lanes(suites: Sequence[Suite], logs: Path = BUILD) -> list[Outcome]:
-    """Run the lanes beside one another and the rest alone; outcomes in the order of ``suites``."""
+def run_all(suites: Sequence[Suite], logs: Path = BUILD) -> list[Outcome]:
+    """Run some beside one another and the rest alone; outcomes in the order of ``suites``."""
     if len(suites) == 1:
         return [run(suites[0])]
-    lanes = [[row for row in suites if row.lane is lane] for lane in Lane]
-    *beside, alone = lanes
-    with ThreadPoolExecutor(len(beside)) as pool:
-        done = [row for rows in pool.map(_run_quietly, beside, repeat(logs)) for row in rows]
-    done += _run_quietly(alone, logs)
+    waiting: queue.SimpleQueue[Suite] = queue.SimpleQueue()
+    for suite in suites:
+        if suite.lane is Lane.SHARED:
+            waiting.put(suite)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        workers = [pool.submit(_run_waiting, waiting, logs) for _ in range(AT_ONCE)]
+    done = [row for worker in workers for row in worker.result()]
+    done += [_run_quietly(suite, logs) for suite in suites if suite.lane is Lane.ALONE]
     return sorted(done, key=lambda row: suites.index(row.suite))
 
 
-def _run_quietly(suites: Sequence[Suite], logs: Path) -> list[Outcome]:
-    return [run(suite, logs / f"log-{suite.name}.txt") for suite in suites]
+def _run_waiting(waiting: "queue.SimpleQueue[Suite]", logs: Path) -> list[Outcome]:
+    """One worker: the next suite, until none waits."""
+    done: list[Outcome] = []
+    while True:
+        try:
+            suite = waiting.get_nowait()
+        except queue.Empty:
+            return done
+        done.append(_run_quietly(suite, logs))
+
+
+def _run_quietly(suite: Suite, logs: Path) -> Outcome:
+    return run(suite, logs / f"log-{suite.name}.txt")
 
 
 _printing: Final = threading.Lock()
@@ -214,26 +245,44 @@ def _run(suite: Suite, out: TextIO | None) -> Outcome:
     junit = BUILD / f"junit-{suite.name}.xml"
     junit.unlink(missing_ok=True)
     start = time.monotonic()
+    problem, cpu_s = "", 0.0
+    for command in filter(None, (suite.before, suite.command)):
+        ends_at = start + suite.budget_s * STOP_FACTOR
+        code, took_s = _ended(command, out, ends_at)
+        cpu_s += took_s
+        if code is None:
+            problem = f"hung: stopped after {suite.budget_s * STOP_FACTOR:.0f} s"
+        elif code:
+            problem = f"exit {code}" + (f" of {command[0]}" if command is suite.before else "")
+        if problem:
+            break
+    outcome = count(suite, junit, time.monotonic() - start, problem)
+    return replace(outcome, cpu_s=cpu_s)
+
+
+def _ended(command: Sequence[str], out: TextIO | None, ends_at: float) -> tuple[int | None, float]:
+    """Run a command to its end; its exit status (None: it had to be stopped), and CPU seconds."""
     process = subprocess.Popen(
-        suite.command,
+        command,
         cwd=ROOT,
+        env={name: text for name, text in os.environ.items() if name not in UNSET},
         stdin=subprocess.DEVNULL,
         stdout=out,
         stderr=None if out is None else subprocess.STDOUT,
         start_new_session=True,
     )
-    problem = ""
+    cpu_s = 0.0
     try:
-        code = process.wait(timeout=suite.budget_s * STOP_FACTOR)
-    except subprocess.TimeoutExpired:
-        code = 1
-        problem = f"hung: stopped after {suite.budget_s * STOP_FACTOR:.0f} s"
+        while process.returncode is None and time.monotonic() < ends_at:
+            pid, status, used = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                process.returncode = os.waitstatus_to_exitcode(status)
+                cpu_s = used.ru_utime + used.ru_stime
+            else:
+                time.sleep(LOOK_S)
+        return process.returncode, cpu_s
     finally:
         stop_group(process)
-    used_s = time.monotonic() - start
-    if not problem and code != 0:
-        problem = f"exit {code}"
-    return count(suite, junit, used_s, problem)
 
 
 def stop_group(process: "subprocess.Popen[bytes]") -> None:
@@ -271,7 +320,9 @@ def count(suite: Suite, junit: Path, used_s: float, problem: str) -> Outcome:
 
 def report(outcomes: Sequence[Outcome], used_s: float) -> int:
     """Print the table and the sum; ``used_s`` is what all of it took on the clock."""
-    print(f"\n{'suite':12} {'used':>7} {'budget':>7} {'passed':>7} {'failed':>7}  result")
+    print(
+        f"\n{'suite':12} {'used':>7} {'cpu':>7} {'budget':>7} {'passed':>7} {'failed':>7}  result"
+    )
     for row in outcomes:
         result = "ok" if row.good else row.problem
         if row.used_s > row.suite.budget_s:
@@ -279,11 +330,12 @@ def report(outcomes: Sequence[Outcome], used_s: float) -> int:
         if row.skipped:
             result += f" ({row.skipped} skipped)"
         print(
-            f"{row.suite.name:12} {row.used_s:6.1f}s {row.suite.budget_s:6.0f}s "
+            f"{row.suite.name:12} {row.used_s:6.1f}s {row.cpu_s:6.1f}s {row.suite.budget_s:6.0f}s "
             f"{row.passed:7} {row.failed:7}  {result}"
         )
     budget_s = expected_s([row.suite for row in outcomes])
-    print(f"{'total':12} {used_s:6.1f}s {budget_s:6.0f}s")
+    cpu_s = sum(row.cpu_s for row in outcomes)
+    print(f"{'total':12} {used_s:6.1f}s {cpu_s:6.1f}s {budget_s:6.0f}s")
     print()
     late = used_s > LIMIT_S
     if late:

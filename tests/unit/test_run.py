@@ -18,7 +18,7 @@ from tests.run import (
     main,
     report,
     run,
-    run_lanes,
+    run_all,
 )
 
 PASSING = '<testsuites><testsuite tests="3" failures="0" errors="0" skipped="1"/></testsuites>'
@@ -94,7 +94,7 @@ def test_all_suites_fit_into_twenty_minutes() -> None:
     assert expected_s(SUITES) <= LIMIT_S == 1_200
 
 
-def test_lanes_run_beside_each_other_and_the_rest_alone(
+def test_suites_run_beside_each_other_and_the_rest_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     meet = (
@@ -108,9 +108,37 @@ def test_lanes_run_beside_each_other_and_the_rest_alone(
     suites = [
         replace(python(alone, 30), name="c", lane=Lane.ALONE),
         replace(python(meet.format(one, two), 30), name="a"),
-        replace(python(meet.format(two, one), 30), name="b", lane=Lane.WAITS),
+        replace(python(meet.format(two, one), 30), name="b"),
     ]
-    outcomes = run_lanes(suites, tmp_path)
+    outcomes = run_all(suites, tmp_path)
     assert [row.suite.name for row in outcomes] == ["c", "a", "b"]
     assert all(row.good for row in outcomes)
     assert capsys.readouterr().out.count("met") == 2
+
+
+def test_a_suite_says_what_it_took_of_the_processors(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = run(python("import time\nwhile time.process_time() < 0.3: pass", 30))
+    assert outcome.cpu_s >= 0.3
+    report([outcome], 1.0)
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("s "))
+    assert f"{outcome.cpu_s:.1f}s" in row
+
+
+@pytest.mark.parametrize(
+    ("before", "printed", "problem"),
+    [("print('made')", "made\nran\n", ""), ("raise SystemExit(3)", "", "exit 3 of")],
+)
+def test_what_a_suite_needs_is_made_first_and_without_it_the_suite_has_failed(
+    tmp_path: Path, before: str, printed: str, problem: str
+) -> None:
+    suite = replace(python("print('ran')", 30), before=(sys.executable, "-c", before))
+    outcome = run(suite, tmp_path / "log")
+    assert (tmp_path / "log").read_text(encoding="utf-8") == printed
+    assert outcome.problem.startswith(problem)
+    assert outcome.good is (not problem)
+
+
+def test_the_budgets_are_summed_as_three_workers_take_them() -> None:
+    beside = [replace(TESTS, budget_s=budget_s) for budget_s in (50, 40, 30, 20, 10)]
+    assert expected_s(beside) == 50
+    assert expected_s([*beside, replace(TESTS, budget_s=7, lane=Lane.ALONE)]) == 57
