@@ -276,13 +276,17 @@ class MenuBody(Strict):
 
 
 class MenuView(Strict):
-    """The menu in force. ``changed_by`` empty: it is that of the controller's settings."""
+    """The menu in force. ``changed_by`` empty: it is that of the controller's settings.
+
+    ``former``: dishes that have left it, for the names of what was ordered before.
+    """
 
     dishes: tuple[Dish, ...]
     terms: OrderTerms
     revision: int = 0
     changed_by: str = ""
     changed_utc_ms: UtcMs | None = None
+    former: tuple[Dish, ...] = ()
 
 
 class StandingBody(Strict):

@@ -224,7 +224,7 @@ async def get_meals(
     counts = MealCounts(
         from_day=since.isoformat(),
         to_day=until.isoformat(),
-        rows=meals.counted(seen, menu_in(state.ordering).dishes, since, until, zone),
+        rows=meals.counted(seen, menu_in(state.ordering).known, since, until, zone),
         complete=len(rows) < meals.READ_MAX,
     )
     if kind == "json":

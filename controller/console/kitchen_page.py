@@ -31,7 +31,7 @@ FILES: Final = ("csv", "xlsx")
 class KitchenPage(Page):
     """``/kitchen``."""
 
-    texts = ("kitchen", "delivery")
+    texts = ("kitchen", "delivery", "menu")
     here = "kitchen"
 
     def __init__(self, shared: Shared, login: Login, request: Request) -> None:
@@ -69,7 +69,8 @@ class KitchenPage(Page):
         house, site = feed.house, feed.site
         dishes = self._menu.dishes if self._menu else site.menu if site else ()
         if site is not None:
-            site = site.model_copy(update={"menu": dishes})
+            former = self._menu.former if self._menu else ()
+            site = site.model_copy(update={"menu": (*dishes, *former)})
         self.kitchen.show(
             t=self.t(),
             orders=orders.to_load(house, site, words) if house and site else [],

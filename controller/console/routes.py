@@ -17,6 +17,7 @@ from controller.console.duty_page import DUTY_ROLES, DutyPage
 from controller.console.evidence_page import EvidencePage
 from controller.console.kitchen_page import KitchenPage
 from controller.console.logins import Login
+from controller.console.menu_page import MenuPage
 from controller.console.nav import WALL_ROLES, home_of, roles_of
 from controller.console.outside_desk import ACTING
 from controller.console.outside_page import OutsidePage
@@ -107,6 +108,11 @@ def _register_panels(shared: Shared, guard: "_Guard") -> None:
     def kitchen(request: Request) -> Response | None:
         roles = (Role.KITCHEN, Role.SUPERVISOR)
         return guard.open(request, roles, lambda login: KitchenPage(shared, login, request))
+
+    @ui.page("/kitchen/menu")
+    def menu(request: Request) -> Response | None:
+        roles = (Role.KITCHEN, Role.SUPERVISOR)
+        return guard.open(request, roles, lambda login: MenuPage(shared, login, request))
 
 
 def _register_reports(shared: Shared, guard: "_Guard") -> None:

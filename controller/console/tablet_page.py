@@ -74,6 +74,8 @@ class TabletPage(Page):
         feed, words = self.login.feed, self.words
         house, site = feed.house, feed.site
         dishes = self._menu.dishes if self._menu else site.menu if site else ()
+        if site is not None and self._menu is not None:
+            site = site.model_copy(update={"menu": (*dishes, *self._menu.former)})
         terms = self._menu.terms if self._menu else OrderTerms(meals=())
         soonest = self._people.earliest_utc_ms if self._people else None
         self._forget_pin()

@@ -29,6 +29,7 @@ from controller.core.outputs import Refusal, Refused
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 86_400_000
 TEXT_MAX: Final = 400  # as contracts.api.Sentence
+FORMER_MAX: Final = 300  # a kitchen that changes three dishes a week is remembered for two years
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,19 @@ class Menu:
     revision: int = 0
     changed_by: str = ""
     changed_utc_ms: UtcMs | None = None
+    former: tuple[Dish, ...] = ()
+    """What has left it, as it was last: what was ordered before keeps its name and its boxes."""
     id: str = "menu"
     kind: Literal["menu"] = "menu"
 
     @property
     def dishes(self) -> Mapping[str, Dish]:
         return {row.id: row for row in self.body.dishes}
+
+    @property
+    def known(self) -> Mapping[str, Dish]:
+        """What is on it, and what was."""
+        return {row.id: row for row in self.former} | dict(self.dishes)
 
     @property
     def terms(self) -> OrderTerms:
@@ -66,6 +74,14 @@ class Standing:
 
 OrderingDoc = Menu | Standing
 _DEFAULT: Final = Menu(MenuBody(dishes=DEFAULT_DISHES))
+
+
+def edited(menu: Menu, body: MenuBody, by: str, utc_ms: UtcMs) -> Menu:
+    """The menu from now on; what leaves it is remembered."""
+    stays = {row.id for row in body.dishes}
+    left = {row.id: row for row in (*menu.former, *menu.body.dishes) if row.id not in stays}
+    former = tuple(left.values())[-FORMER_MAX:]
+    return Menu(body, menu.revision + 1, by, utc_ms, former)
 
 
 def menu_in(documents: Mapping[str, OrderingDoc]) -> Menu:
@@ -101,8 +117,8 @@ def check(desk: Desk, room_id: RoomId, kind: DeliveryKind, body: ChangeBody) -> 
 
 
 def boxes_of(menu: Menu, lines: Iterable[OrderLine]) -> int:
-    """How many boxes the lines fill; a dish that left the menu counts one."""
-    dishes = menu.dishes
+    """How many boxes the lines fill; a dish that nobody remembers counts one."""
+    dishes = menu.known
     return sum(row.count * (dishes[row.dish].boxes if row.dish in dishes else 1) for row in lines)
 
 

@@ -34,7 +34,7 @@ from controller.core import (
 from controller.core import ordering_inputs as given_as
 from controller.core.assignment import Ask
 from controller.core.deliveries import Delivery
-from controller.core.ordering import Desk, Menu, Standing, menu_in
+from controller.core.ordering import Desk, Standing, menu_in
 from controller.core.ordering_inputs import OrderingInput
 from controller.core.outputs import Accepted, FileRecord, Output, Refusal, Refused
 from controller.core.plan import length_m, route
@@ -393,7 +393,7 @@ def _menu_edited(site: SiteState, given: given_as.MenuEdited, now: Now) -> Resul
     menu = menu_in(site.ordering)
     if menu.revision != given.expected:
         return site, (_stale(),)
-    after = Menu(given.body, menu.revision + 1, given.by, now.utc_ms)
+    after = ordering.edited(menu, given.body, given.by, now.utc_ms)
     return replace(site, ordering=changed(site.ordering, after.id, after)), (Accepted(after.id),)
 
 

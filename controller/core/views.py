@@ -226,6 +226,7 @@ def menu_view(site: SiteState) -> MenuView:
         revision=menu.revision,
         changed_by=menu.changed_by,
         changed_utc_ms=menu.changed_utc_ms,
+        former=menu.former,
     )
 
 

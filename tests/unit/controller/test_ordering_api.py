@@ -296,3 +296,33 @@ async def test_orders_menu_and_rounds_outlive_a_restart(house: House, tmp_path: 
     assert state.deliveries[made["id"]].state is DeliveryState.PROPOSED
     assert set(state.ordering) == {"menu", noon["id"]}
     assert len(state.ordering["menu"].body.dishes) == 2  # type: ignore[union-attr]  # a menu
+
+
+async def test_what_was_ordered_stays_as_it_was_when_its_dish_leaves_the_menu(
+    house: House,
+) -> None:
+    lines = [{"dish": "noodles", "count": 2, "portion": "large"}]
+    made = await house.order({"room_id": "room-1", "lines": lines})
+    client = await house.of("cook")
+    answer = await client.get("/menu")
+    menu = answer.json()
+    double = [row | ({"boxes": 2} if row["id"] == "noodles" else {}) for row in menu["dishes"]]
+    body = {"dishes": double, "terms": menu["terms"]}
+    await house.ask("cook", "PUT", "/menu", body, 200, If_Match=answer.headers["etag"])
+    await house.ask("cook", "PUT", "/menu", body, 412, If_Match=answer.headers["etag"])
+    etag = (await client.get("/menu")).headers["etag"]
+    body["dishes"] = [row for row in double if row["id"] != "noodles"]
+    after = await house.ask("cook", "PUT", "/menu", body, 200, If_Match=etag)
+    assert [(row["id"], row["boxes"]) for row in after["former"]] == [("noodles", 2)]
+    stays = await house.ask("sup", "GET", f"/deliveries/{made['id']}")
+    assert (stays["state"], stays["lines"], stays["boxes"]) == (made["state"], made["lines"], 4)
+    said = await house.ask(
+        "tab1", "POST", "/deliveries", {"room_id": "room-1", "lines": lines}, 422
+    )
+    assert "noodles" in said["detail"]
+    rows = (await house.ask("sup", "GET", "/meals"))["rows"]
+    assert {row["name"]["en"] for row in rows if row["dish"] == "noodles"} == {"Beef noodles"}
+    etag = (await client.get("/menu")).headers["etag"]
+    back = {"dishes": double, "terms": menu["terms"]}
+    again = await house.ask("cook", "PUT", "/menu", back, 200, If_Match=etag)
+    assert again["former"] == []
