@@ -1,6 +1,6 @@
-"""Builds Nav2's published interfaces (interfaces/) with ROS's own generators, without CMake.
+"""Builds published interfaces that no index has with ROS's own generators, without CMake.
 
-    .venv-robot/bin/python tests/fakes/nav2/build.py build/nav2
+    .venv-robot/bin/python tests/fakes/nav2/build.py build/nav2 nav2_msgs
 
 Run in the bridge's environment. Afterwards ``build/nav2/python`` belongs on PYTHONPATH and
 ``build/nav2/lib`` on LD_LIBRARY_PATH. What was built from the same files is kept.
@@ -15,8 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SOURCE = HERE / "interfaces"
-PACKAGE = "nav2_msgs"
+SOURCES = {"nav2_msgs": HERE / "interfaces", "tf2_msgs": HERE / "tf2"}
 PREFIX = Path(sys.prefix)
 USES = (
     "geometry_msgs",
@@ -31,21 +30,21 @@ KINDS = (
     "rosidl_typesupport_fastrtps_c",
     "rosidl_typesupport_introspection_c",
 )
-MAIN_LIBRARY = f"lib{PACKAGE}__rosidl_typesupport_c.so"
 
 
-def build(out: Path) -> None:
-    files = [row for row in (*SOURCE.rglob("*"), Path(__file__)) if row.is_file()]
+def build(out: Path, package: str) -> None:
+    source = SOURCES[package]
+    files = [row for row in (*source.rglob("*"), Path(__file__)) if row.is_file()]
     wanted = hashlib.sha256(b"".join([sys.version.encode(), *(row.read_bytes() for row in files)]))
     stamp = out / "stamp"
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted.hexdigest():
         return
-    generate(out)
-    compile_all(out)
+    generate(out, source, package)
+    compile_all(out, package)
     stamp.write_text(wanted.hexdigest(), encoding="utf-8")
 
 
-def generate(out: Path) -> None:
+def generate(out: Path, source: Path, package: str) -> None:
     os.environ["AMENT_PREFIX_PATH"] = str(PREFIX)
     from rosidl_adapter.cli import TranslateActionToIDL, TranslateMsgToIDL
     from rosidl_generator_c.cli import GenerateC
@@ -55,24 +54,27 @@ def generate(out: Path) -> None:
     from rosidl_typesupport_fastrtps_c.cli import GenerateFastRTPSCTypesupport
     from rosidl_typesupport_introspection_c.cli import GenerateIntrospectionCTypesupport
 
-    os.chdir(SOURCE)  # they read below the folder that they stand in
+    os.chdir(source)  # they read below the folder that they stand in
     known = [str(PREFIX / "share")]
-    idl = TranslateActionToIDL("").translate(PACKAGE, ["action/NavigateToPose.action"], known, out)
-    idl += TranslateMsgToIDL("").translate(PACKAGE, ["msg/SpeedLimit.msg"], known, out)
-    hashes = HashTypeDescription("").generate_type_hashes(PACKAGE, idl, known, out)
+    idl = []
+    for translator, kind in ((TranslateActionToIDL(""), "action"), (TranslateMsgToIDL(""), "msg")):
+        names = sorted(str(row.relative_to(source)) for row in source.glob(f"{kind}/*.{kind}"))
+        if names:
+            idl += translator.translate(package, names, known, out)
+    hashes = HashTypeDescription("").generate_type_hashes(package, idl, known, out)
     # A folder each: two of them write files of the same name.
-    GenerateC("").generate(PACKAGE, idl, known, out / "c" / PACKAGE, hashes)
+    GenerateC("").generate(package, idl, known, out / "c" / package, hashes)
     for name, generator in (
         ("fastrtps", GenerateFastRTPSCTypesupport("")),
         ("introspection", GenerateIntrospectionCTypesupport("")),
         ("dispatch", GenerateCTypesupport("")),
     ):
-        generator.generate(PACKAGE, idl, known, out / name / PACKAGE)
-    GeneratePython("").generate(PACKAGE, idl, known, out / "python" / PACKAGE)
-    (out / "python" / PACKAGE / "__init__.py").touch()
+        generator.generate(package, idl, known, out / name / package)
+    GeneratePython("").generate(package, idl, known, out / "python" / package)
+    (out / "python" / package / "__init__.py").touch()
 
 
-def compile_all(out: Path) -> None:
+def compile_all(out: Path, package: str) -> None:
     import numpy as np
 
     folders = [out / name for name in ("c", "fastrtps", "introspection", "dispatch")]
@@ -99,22 +101,23 @@ def compile_all(out: Path) -> None:
     needed += [f"-l:{name}" for name in python if (PREFIX / "lib" / name).exists()]
     needed += ["-l:librosidl_typesupport_fastrtps_cpp.so", "-lfastcdr"]
     link = ["-shared", "-Wl,--allow-shlib-undefined", f"-L{PREFIX / 'lib'}"]
-    main = out / "lib" / MAIN_LIBRARY
+    main_library = f"lib{package}__rosidl_typesupport_c.so"
+    main = out / "lib" / main_library
     subprocess.run(["g++", *link, *map(str, objects), *needed, "-o", str(main)], check=True)
     for kind in KINDS[1:]:
-        other = out / "lib" / f"lib{PACKAGE}__{kind}.so"
+        other = out / "lib" / f"lib{package}__{kind}.so"
         other.unlink(missing_ok=True)
-        other.symlink_to(MAIN_LIBRARY)  # all of it is in the one
-    package = out / "python" / PACKAGE
+        other.symlink_to(main_library)  # all of it is in the one
+    folder = out / "python" / package
     ending = sysconfig.get_config_var("EXT_SUFFIX")
     for kind in KINDS:
-        entry = package / f"_{PACKAGE}_s.ep.{kind}.c"
-        made = package / f"{PACKAGE}_s__{kind}{ending}"
-        more = [f"-L{out / 'lib'}", f"-l:{MAIN_LIBRARY}"]
+        entry = folder / f"_{package}_s.ep.{kind}.c"
+        made = folder / f"{package}_s__{kind}{ending}"
+        more = [f"-L{out / 'lib'}", f"-l:{main_library}"]
         subprocess.run(["gcc", *common, *link, str(entry), *more, "-o", str(made)], check=True)
 
 
 if __name__ == "__main__":
     target = Path(sys.argv[1]).resolve()
     target.mkdir(parents=True, exist_ok=True)
-    build(target)
+    build(target, sys.argv[2])

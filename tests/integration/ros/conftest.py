@@ -1,4 +1,4 @@
-"""Builds Nav2's action once for all tests of the run."""
+"""Builds the interfaces that no index has once for all tests of the run."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,14 +10,15 @@ import pytest
 from tests.fakes.nav2.site import ROBOT_PYTHON, ROOT, RosSite, ros_site
 
 
-async def nav2_interfaces() -> dict[str, str]:
-    """Where the built action is: what a robot's own ROS would have on its paths."""
+async def interfaces(package: str) -> dict[str, str]:
+    """Where a built package is: what a robot's own ROS would have on its paths."""
     assert ROBOT_PYTHON.exists(), "no ROS here: run deploy/setup/bootstrap.sh robot"
-    out = ROOT / "build" / "nav2"
+    out = ROOT / "build" / package.removesuffix("_msgs")
     builder = await asyncio.create_subprocess_exec(
         str(ROBOT_PYTHON),
         str(ROOT / "tests" / "fakes" / "nav2" / "build.py"),
         str(out),
+        package,
         stdout=asyncio.subprocess.DEVNULL,
     )
     async with asyncio.timeout(90):
@@ -28,7 +29,7 @@ async def nav2_interfaces() -> dict[str, str]:
 @asynccontextmanager
 async def ros_way(folder: Path, way: str) -> AsyncIterator[RosSite]:
     """``topic``: a bridge without nav2_msgs; ``action``: one with them."""
-    more = await nav2_interfaces() if way == "action" else {}
+    more = await interfaces("nav2_msgs") if way == "action" else {}
     async with ros_site(folder, way, more) as made:
         yield made
 
@@ -43,4 +44,11 @@ async def site(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[
 @pytest.fixture
 async def plain_site(tmp_path: Path) -> AsyncIterator[RosSite]:
     async with ros_site(tmp_path, "topic", {}) as made:
+        yield made
+
+
+@pytest.fixture
+async def tf_site(tmp_path: Path) -> AsyncIterator[RosSite]:
+    """A site whose robot and bridge have tf2_msgs."""
+    async with ros_site(tmp_path, "topic", await interfaces("tf2_msgs")) as made:
         yield made
