@@ -52,7 +52,7 @@ def queue(site: SiteState, now: Now) -> tuple[RobotId, ...]:
         report = _idle_report(site, duty, now)
         if report is None or duty.refuge in site.plan.chargers:
             continue
-        if is_wanted(site.plan, report.battery_percent, now.utc_ms):
+        if report.says_low or is_wanted(site.plan, report.battery_percent, now.utc_ms):
             rows.append((report.battery_percent, duty.robot_id))
     return tuple(name for _, name in sorted(rows))
 

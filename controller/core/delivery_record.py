@@ -31,6 +31,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "released": ("两人批准免码开箱", "released it, two persons"),
     "in_hand": ("移离机器人，取出箱内物品", "took the robot off the floor, and what was in it"),
     "stranded": ("机器人中途停止", "the robot stopped on its way"),
+    "battery_low": ("机器人电量不足，送回", "too little battery for this door: it comes back"),
     "ordered_again": ("由另一机器人重送", "sent again with another robot"),
     "emptied": ("已清空", "emptied"),
     "not_emptied": ("未清空", "not emptied in time"),

@@ -24,6 +24,7 @@ from controller.core import (
     handover,
     holds,
     interlock,
+    low_battery,
     removals,
     sending,
     tours,
@@ -115,6 +116,7 @@ def _expects(duty: Duty) -> bool:
 def _settled(site: SiteState, states: Mapping[ZoneId, Clearance], now: Now) -> Result:
     site = _known(site, now)
     site, snapshots = holds.settle(site, states, now)
+    site = low_battery.settle(tours.indexed(site), now)
     site = handover.advance(tours.indexed(site), states, now)
     site = tours.assigned(tours.indexed(site), now)
     site = tours.indexed(site)

@@ -147,6 +147,12 @@ class RobotReport:
         """Not driving and nothing before it that it might drive."""
         return not self.driving and not self.unpassed
 
+    @property
+    def says_low(self) -> bool:
+        """It reports by itself that its battery is low, in whatever words makers use."""
+        words = ("".join(filter(str.isalpha, row.type.casefold())) for row in self.problems)
+        return any("battery" in word and "low" in word for word in words)
+
     def compartment(self, number: int) -> CompartmentState | None:
         """What its sensors say of one compartment; None when it does not list it."""
         return next((row for row in self.compartments if row.compartment == number), None)

@@ -114,6 +114,10 @@ def _goal(site: SiteState, duty: Duty, rows: Iterable[Delivery]) -> tuple[Goal |
     loads = next((row for row in rows if row.state in LOADS), None)
     doors = next((row for row in rows if row.state in AT_DOOR), None)
     kitchen = Goal(GoalKind.KITCHEN, plan.kitchen_node)
+    report = site.robots.get(duty.robot_id, RobotLive()).report
+    charges = report is not None and loads is None and doors is None and _must_charge(duty, report)
+    if charges:
+        return _home(site, duty, GoalKind.HOME), None
     if back is not None and doors is None:
         return kitchen, None
     if loads is not None:
@@ -121,11 +125,23 @@ def _goal(site: SiteState, duty: Duty, rows: Iterable[Delivery]) -> tuple[Goal |
     if doors is not None:
         node = plan.door_nodes.get(doors.room_id, plan.kitchen_node)
         return Goal(GoalKind.DOOR, node), doors.id
-    report = site.robots.get(duty.robot_id, RobotLive()).report
     left = set(strays(site, duty, report)) - set(duty.unemptied)
     if left and report is not None and fleet.unfit(duty, report) is None:
         return kitchen, None
     return _home(site, duty, GoalKind.HOME), None
+
+
+MUST_CHARGE_PERCENT: Final = 10.0
+MAY_LEAVE_PERCENT: Final = 25.0  # a way to the kitchen and back takes a few percent of that
+
+
+def _must_charge(duty: Duty, report: RobotReport) -> bool:
+    """Too low for a detour by the kitchen: what is inside waits under lock at the charger."""
+    goal = duty.goal
+    if goal is not None and goal.kind is GoalKind.KITCHEN and duty.at_node == goal.node:
+        return False  # it is there already: the kitchen takes it out
+    least = MAY_LEAVE_PERCENT if report.charging else MUST_CHARGE_PERCENT
+    return report.battery_percent < least
 
 
 def _home(site: SiteState, duty: Duty, kind: GoalKind) -> Goal | None:
@@ -228,9 +244,9 @@ def _offer(  # one reason each
     why = fleet.unfit(duty, report)
     if why is not None:
         return why
-    lacking = capability.lacks(site.plan, site.plan.robots[duty.robot_id], duty.declared)
-    if lacking:
-        return lacking[0]
+    lacking = _lacking(site, duty, report)
+    if lacking is not None:
+        return lacking
     if duty.at_node is None or duty.refuge is None:
         return Sentence(zh="位置未知", en="place unknown")
     if set(strays(site, duty, report)) - set(duty.unemptied):
@@ -251,6 +267,13 @@ def _offer(  # one reason each
         accepted=accepted if in_s == 0 else (),
         locks=not capability.carries_tray(site.plan.robots[duty.robot_id], duty.declared),
     )
+
+
+def _lacking(site: SiteState, duty: Duty, report: RobotReport) -> Sentence | None:
+    if report.says_low:
+        return Sentence(zh="自报电量低", en="says that its battery is low")
+    lacking = capability.lacks(site.plan, site.plan.robots[duty.robot_id], duty.declared)
+    return lacking[0] if lacking else None
 
 
 def _said_by_person(duty: Duty) -> Sentence | None:

@@ -184,6 +184,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "custody.gap": ("无传感器记录", "no word of the sensors"),
     "custody.in_hand": ("移离机器人，物品由此人保管", "has it: took the robot off the floor"),
     "custody.stranded": ("机器人中途停止", "the robot stopped on its way"),
+    "custody.battery_low": ("电量不足，送回", "battery too low: comes back"),
     "custody.ordered_again": ("由另一机器人重送", "sent again with another robot"),
     "custody.emptied": ("已清空", "emptied"),
     "custody.not_emptied": ("未清空", "not emptied in time"),

@@ -6,29 +6,31 @@ import pytest
 
 from contracts.api import DeliveryState
 from controller.core import fleet
+from controller.core.capability import Declared
 from controller.core.fleet import Duty
 from controller.core.fleet_inputs import RobotDeclared
 from controller.core.outputs import PublishOrder
 from tests.unit.controller.test_tours import Day, order, report
 
 
-def declared(day: Day, robot: str, **limits: int) -> None:
+def declared(day: Day, robot: str, *, nodes_max: int, edges_max: int) -> None:
     """The robot's factsheet says so, whatever it said before."""
 
     def say() -> None:
         said = day.duty(robot).declared
         assert said is not None
-        day.world.brain.offer(RobotDeclared(robot, replace(said, **limits)))
+        limited = replace(said, nodes_max=nodes_max, edges_max=edges_max)
+        day.world.brain.offer(RobotDeclared(robot, limited))
 
     day.at(8.0, say)
 
 
-@pytest.mark.parametrize("limits", [{"nodes_max": 2}, {"nodes_max": 3}, {"edges_max": 1}])
+@pytest.mark.parametrize(("nodes_max", "edges_max"), [(2, 0), (3, 0), (0, 1)])
 @pytest.mark.parametrize("map_name", ["line", "floors"])
 def test_long_ways_are_stitched_and_no_message_is_longer_than_the_robot_reads(
-    limits: dict[str, int], map_name: str
+    nodes_max: int, edges_max: int, map_name: str
 ) -> None:
-    most = limits.get("nodes_max") or limits["edges_max"] + 1
+    most = nodes_max or edges_max + 1
     late = order(1, at_s=10.0)
     day = Day(late, order(2, at_s=11.0), map_name=map_name, robots=2)
     sent: list[PublishOrder] = []
@@ -41,7 +43,7 @@ def test_long_ways_are_stitched_and_no_message_is_longer_than_the_robot_reads(
 
     day.world.brain.perform = listen
     for robot in ("robot-1", "robot-2"):
-        declared(day, robot, **limits)
+        declared(day, robot, nodes_max=nodes_max, edges_max=edges_max)
     day.run()
     assert {row.state for row in day.state.deliveries.values()} == {DeliveryState.RETURNED}
     assert sent
@@ -64,5 +66,5 @@ def test_who_stands_at_the_last_node_that_it_was_told_has_given_nothing_up() -> 
     assert fleet.aborted(short, replace(report("kitchen"), order_id="o"))
 
 
-def _plain() -> fleet.Declared:
-    return fleet.Declared(version="2.1.0")
+def _plain() -> Declared:
+    return Declared(version="2.1.0")
