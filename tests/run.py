@@ -13,6 +13,7 @@ took on the clock and of the processors. The last line is `N passed, N failed`.
 import heapq
 import os
 import queue
+import select
 import signal
 import subprocess
 import sys
@@ -38,8 +39,6 @@ KILL_AFTER_S: Final = 10.0  # what a stopped suite gets to end its own processes
 
 AT_ONCE: Final = 3
 # On two cores: most suites wait half of the time, for servers, browsers and clocks.
-
-LOOK_S: Final = 0.05  # between two looks whether a suite has ended
 
 UNSET: Final = ("PYTHONDONTWRITEBYTECODE",)
 # Suites start hundreds of processes of ours: none compiles again what another has compiled.
@@ -273,16 +272,22 @@ def _ended(command: Sequence[str], out: TextIO | None, ends_at: float) -> tuple[
     )
     cpu_s = 0.0
     try:
-        while process.returncode is None and time.monotonic() < ends_at:
-            pid, status, used = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                process.returncode = os.waitstatus_to_exitcode(status)
-                cpu_s = used.ru_utime + used.ru_stime
-            else:
-                time.sleep(LOOK_S)
+        if has_ended(process, ends_at - time.monotonic()):
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            cpu_s = used.ru_utime + used.ru_stime
         return process.returncode, cpu_s
     finally:
         stop_group(process)
+
+
+def has_ended(process: "subprocess.Popen[bytes]", within_s: float) -> bool:
+    """Wait for the end of a process, and leave it to the caller to ask what it was."""
+    told = os.pidfd_open(process.pid)
+    try:
+        return bool(select.select([told], [], [], max(within_s, 0.0))[0])
+    finally:
+        os.close(told)
 
 
 def stop_group(process: "subprocess.Popen[bytes]") -> None:

@@ -6,7 +6,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +34,7 @@ RUNTIME_FILES: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """One Python file: where it is (from the root), and what it holds."""
 
@@ -58,6 +58,20 @@ class Source:
     def lines(self) -> list[str]:
         return self.text.splitlines()
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All of the tree: walked once for all rules."""
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
+    def calls(self) -> tuple[tuple[int, str, ast.Call], ...]:
+        """Where something is called, its dotted name, and how."""
+        return tuple(
+            (node.lineno, dotted(node.func), node)
+            for node in self.nodes
+            if isinstance(node, ast.Call)
+        )
+
 
 Finding = tuple[int, str]
 Rule = Callable[[Source], Iterator[Finding]]
@@ -73,15 +87,9 @@ def dotted(node: ast.AST) -> str:
     return ""
 
 
-def calls(source: Source) -> Iterator[tuple[int, str, ast.Call]]:
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Call):
-            yield node.lineno, dotted(node.func), node
-
-
 def imports(source: Source) -> Iterator[Finding]:
     """Top-level names of everything that a file imports, wherever in it."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -99,7 +107,7 @@ TIME_READERS: Final = re.compile(
 def only_the_clock_reads_time(source: Source) -> Iterator[Finding]:
     if not source.is_product or source.path == "runtime/clock.py":
         return
-    for line, name, _ in calls(source):
+    for line, name, _ in source.calls:
         if TIME_READERS.match(name):
             yield line, f"{name}(): take a runtime.clock.Clock as an argument and ask it"
     for line, name in imports(source):
@@ -110,7 +118,7 @@ def only_the_clock_reads_time(source: Source) -> Iterator[Finding]:
 def cancels_are_not_swallowed(source: Source) -> Iterator[Finding]:
     if not source.is_product:
         return
-    for line, name, _ in calls(source):
+    for line, name, _ in source.calls:
         if name == "asyncio.wait_for":
             # Before Python 3.12 it returns (or raises) what came in the moment of a cancel, and
             # the cancel is gone: a camera's analysis outlived its node because of it.
@@ -120,10 +128,10 @@ def cancels_are_not_swallowed(source: Source) -> Iterator[Finding]:
 def cores_do_no_io(source: Source) -> Iterator[Finding]:
     if not source.is_pure:
         return
-    for line, name, _ in calls(source):
+    for line, name, _ in source.calls:
         if name in {"open", "input", "print", "exec", "eval"}:
             yield line, f"{name}() in a core: return an output, let the service act on it"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.AsyncFunctionDef | ast.Await):
             yield node.lineno, "async in a core: a core is step(state, input, now)"
 
@@ -131,7 +139,7 @@ def cores_do_no_io(source: Source) -> Iterator[Finding]:
 def sleep_stays_out_of_tests(source: Source) -> Iterator[Finding]:
     if source.parts[0] != "tests" or source.path == "tests/fakes/waiting.py":
         return
-    for line, name, call in calls(source):
+    for line, name, call in source.calls:
         yields_only = bool(call.args) and getattr(call.args[0], "value", None) == 0
         if name in {"time.sleep", "asyncio.sleep"} and not yields_only:
             yield line, f"{name}(): tests.fakes.waiting.until, or a SimulatedClock"
@@ -141,7 +149,7 @@ def patching_stays_out_of_tests(source: Source) -> Iterator[Finding]:
     for line, name in imports(source):
         if name.split(".")[0] in {"mock", "pytest_mock"} or name.startswith("unittest.mock"):
             yield line, f"{name}: pass a typed fake from tests/fakes through the port"
-    for line, name, _ in calls(source):
+    for line, name, _ in source.calls:
         if name == "monkeypatch.setattr":
             yield line, "monkeypatch.setattr: pass a typed fake through the port"
 
@@ -183,7 +191,7 @@ def each_library_has_one_owner(source: Source) -> Iterator[Finding]:
 
 
 def exceptions_are_caught_narrowly(source: Source) -> Iterator[Finding]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.ExceptHandler):
             continue
         broad = node.type is None or dotted(node.type) in {"Exception", "BaseException"}
@@ -197,7 +205,7 @@ def exceptions_are_caught_narrowly(source: Source) -> Iterator[Finding]:
 def libraries_do_not_print(source: Source) -> Iterator[Finding]:
     if source.parts[0] not in LIBRARY:
         return
-    for line, name, _ in calls(source):
+    for line, name, _ in source.calls:
         if name in {"print", "pprint.pprint", "sys.stdout.write"}:
             yield line, f"{name}(): log an event, or return it"
 
@@ -215,7 +223,7 @@ def public_names_are_explained(source: Source) -> Iterator[Finding]:
 def functions_fit_a_screen(source: Source) -> Iterator[Finding]:
     if not source.is_product or "migrations" in source.parts:  # a migration is a list, not logic
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length > FUNCTION_LINES_MAX:
@@ -246,7 +254,7 @@ LATIN_WORD: Final = re.compile(r"[A-Za-z]{2,}")
 def texts_exist_in_both_languages(source: Source) -> Iterator[Finding]:
     if not source.is_product:
         return
-    for line, name, call in calls(source):
+    for line, name, call in source.calls:
         if name.split(".")[-1] not in {"Bilingual", "Named"}:
             continue
         given = {word.arg: word.value for word in call.keywords}
