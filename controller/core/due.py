@@ -24,6 +24,7 @@ from controller.core import (
     fleet,
     holds,
     lifts,
+    low_battery,
     removals,
     tours,
 )
@@ -65,6 +66,7 @@ _ASKED: Final = _limits(
     emptying.OPEN_AGAIN_MS,
     emptying.EMPTY_MAX_MS,
     removals.CANCEL_AGAIN_MS,
+    low_battery.LOOK_EVERY_MS,
 )
 _FACILITY: Final = _limits(
     doors.RESEND_MS, doors.RENEW_MS, doors.HELD_MAX_MS, lifts.RESEND_MS, lifts.RENEW_MS
