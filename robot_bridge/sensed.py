@@ -20,14 +20,21 @@ DOWN_FATAL_MS: Final = 30_000  # Nav2 starts within 20 s; then a person must loo
 POSE_LATE_MS: Final = 30_000
 POSE_TAKEN_M: Final = 0.5
 CHAIN_MAX: Final = 16  # frames from the odometry's to the base; more is a loop
+SAME_CLOCK_NS: Final = 1_000_000_000
+# A localisation takes some 100 ms. One that is a second off all odometry has another clock, or is
+# from before the bridge began.
 
 
 @dataclass(frozen=True, slots=True)
 class RosMemory:
-    """What a restart must know: the map, where on it the robot was seen last, its charge."""
+    """What a restart must know: the map, where on it the robot was seen last, its charge.
+
+    ``joined``: how odometry lies in the map by the localisation of an instant, in the robot's ns.
+    """
 
     pose: Pose
     battery_percent: float
+    joined: tuple[int, Planar] | None = None
 
 
 _MEMORY: Final = TypeAdapter(RosMemory)
@@ -54,6 +61,8 @@ class _Place:
     """Odometry by the robot's own time in ns: a localisation speaks of some 100 ms ago."""
     unjoined: tuple[int, Planar, MonoMs] | None = None
     """A localisation heard before any odometry: one who stands still says it once and no more."""
+    joined: tuple[int, Planar] | None = None
+    """See ``RosMemory``."""
     links: dict[str, tuple[str, Planar]] = field(default_factory=dict)
 
 
@@ -83,7 +92,7 @@ class Sensed:
         self._speed_mps = 0.0
         self._turn_radps = 0.0
         self.compartments = compartments
-        self._place = _Place()
+        self._place = _Place(joined=kept.joined)
         self._bools: dict[str, bool] = {}
         self._wrong: dict[str, str] = {}
         self._diagnosed: dict[str, tuple[Fault, MonoMs]] = {}
@@ -92,7 +101,8 @@ class Sensed:
 
     def memory(self) -> str:
         """What a restart wants back."""
-        return _MEMORY.dump_json(RosMemory(self._pose, self._battery_percent)).decode()
+        kept = RosMemory(self._pose, self._battery_percent, self._place.joined)
+        return _MEMORY.dump_json(kept).decode()
 
     # --- heard ------------------------------------------------------------------------------------
 
@@ -132,9 +142,20 @@ class Sensed:
         self._settle(now)
 
     def _join(self, stamp_ns: int, place: Planar, heard: MonoMs) -> None:
-        """How odometry lies in the map, by the odometry of the instant nearest to ``stamp_ns``."""
-        _, odom = min(self._place.history, key=lambda row: abs(row[0] - stamp_ns))
-        self._place.map_from_odom, self._place.map_at = place.then(odom.back), heard
+        """How odometry lies in the map, by the odometry of the instant nearest to ``stamp_ns``.
+
+        A word that was joined before a restart is not joined again: the robot may have driven on
+        since, and localisations are latched.
+        """
+        known = self._place.joined
+        if known is None or known[0] != stamp_ns or stamp_ns == 0:
+            near = [row for row in self._place.history if abs(row[0] - stamp_ns) <= SAME_CLOCK_NS]
+            rows = near or [self._place.history[-1]]
+            # Of equal ones the newest: some drivers give no time at all.
+            _, odom = min(reversed(rows), key=lambda row: abs(row[0] - stamp_ns))
+            known = (stamp_ns, place.then(odom.back))
+        self._place.joined = known
+        self._place.map_from_odom, self._place.map_at = known[1], heard
         self._place.unjoined = None
 
     def linked(self, child: str, parent: str, link: Planar, now: MonoMs) -> None:
