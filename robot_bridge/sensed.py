@@ -196,6 +196,8 @@ class Sensed:
         if not error:
             self._diagnosed.pop(name, None)
             return
+        rows = self._diagnosed.items()
+        self._diagnosed = {key: row for key, row in rows if now - row[1] <= DIAGNOSTIC_STALE_MS}
         fatal = name.startswith(self._settings.diagnostics_fatal)
         if name in self._diagnosed or len(self._diagnosed) < FAULTS_MAX:
             fault = Fault("diagnostics", f"{name}: {words}"[:200], fatal=fatal)
