@@ -107,7 +107,12 @@ def _credentials(link: HttpLink, path: Path, key: bytes | None) -> Credentials:
     try:
         store = CredentialStore(path, key)
         store.get(name)  # fail at start, not at night
-    except (SecretKeyError, CredentialFileError, UnknownCredentialError) as error:
+    except UnknownCredentialError as error:
+        raise GatewayCredentialError(
+            f"the gateway {link.url}: no credential {name!r} in {path}; store it with "
+            f"`zeroentry credential set {name} --store {path}`"
+        ) from error
+    except (SecretKeyError, CredentialFileError) as error:
         raise GatewayCredentialError(str(error)) from error
 
     def ask() -> tuple[str, str]:

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,6 +19,7 @@ from contracts.facilities import (
     LiftStopRelays,
     board_of,
 )
+from controller.core.doors import RENEW_MS
 from controller.core.facility_words import (
     LET_GO,
     DoorOrder,
@@ -164,6 +166,39 @@ def test_the_example_boards_file_has_every_component_that_the_site_names() -> No
         }
         named = {key for row in board.wired.values() for key in row.read}
         assert named | {f"sensor/{board.alive}"} <= made
+        check_fail_safe(board, file)
+
+
+def check_fail_safe(board: Board, file: dict[str, Any]) -> None:
+    """What a board does when it boots, and when broker or controller are gone."""
+    mqtt = file["mqtt"]
+    # Birth and will are ESPHome's own: `online` and `offline`, retained, on PREFIX/status.
+    assert not {"birth_message", "will_message", "username", "password"} & mqtt.keys()
+    assert {"certificate_authority", "client_certificate", "client_certificate_key"} <= mqtt.keys()
+    assert seconds(mqtt["keepalive"]) <= 10, "without power it is to be known as away soon"
+    assert mqtt["log_topic"] is None, "it may write its states and nothing else"
+    assert mqtt["reboot_timeout"] == "0s", "a broker that is away is no reason to fall into a boot"
+    assert "on_boot" not in file["esphome"]
+    beats = next(row for row in file["sensor"] if row["name"].lower() == board.alive)
+    assert 2 * seconds(beats["update_interval"]) <= board.alive_within_ms / 1_000
+    scripts = {row["id"]: row for row in file["script"]}
+    relays = {row["name"].lower().replace(" ", "_"): row for row in file["switch"]}
+    renewed = {row["topic"]: row["then"] for row in mqtt["on_message"]}
+    for wired in board.wired.values():
+        for topic in wired.written:
+            relay = relays[topic.split("/")[-2]]
+            assert relay["restore_mode"] == "ALWAYS_OFF", "after a power cut nothing opens"
+            (run,) = (step["script.execute"] for step in renewed[topic])
+            script = scripts[run]
+            assert script["mode"] == "restart", "each order renews it"
+            assert [*script["then"][1].values()] == [relay["id"]]
+            assert [*script["then"][1]] == ["switch.turn_off"]
+            longest_s = seconds(script["then"][0]["delay"])
+            assert RENEW_MS / 1_000 * 3 <= longest_s <= 120, "not between two orders, nor for long"
+
+
+def seconds(text: str) -> float:
+    return float(text.removesuffix("s"))
 
 
 def test_simulated_doors_and_lifts_move_as_real_ones_do() -> None:

@@ -138,7 +138,7 @@ def test_a_gateway_whose_password_is_not_stored_keeps_the_controller_from_starti
 
     with pytest.raises(GatewayCredentialError, match="ZEROENTRY_SECRET_KEY"):
         opened(None)
-    with pytest.raises(GatewayCredentialError, match="gate"):
+    with pytest.raises(GatewayCredentialError, match="zeroentry credential set gate --store"):
         opened(key)
     CredentialStore(tmp_path / "credentials.json", key).set("gate", Credential("u", "p"))
     assert opened(key)
