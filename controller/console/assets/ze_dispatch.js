@@ -1,12 +1,12 @@
-import { Sign } from "zeroentry-console";
+import { Modal, Sign } from "zeroentry-console";
 
 const REASON_MIN = 3;
 
 export default {
-  components: { ZeSign: Sign },
+  components: { ZeModal: Modal, ZeSign: Sign },
   props: { t: Object, loading: Boolean, approvals: Array, robots: Array, deliveries: Array, may: Boolean, judges: Boolean, fire: String },
   emits: ["judge", "command", "clear", "proceed", "release", "judge_release", "cancel", "fire"],
-  data: () => ({ reasons: {}, opened: {} }),
+  data: () => ({ reasons: {}, opened: {}, stating: null }),
   methods: {
     ready(id) {
       return (this.reasons[id] || "").trim().length >= REASON_MIN;
@@ -15,7 +15,15 @@ export default {
       this.$emit(what, { id, reason: this.reasons[id] || "", ...more });
       this.reasons = { ...this.reasons, [id]: "" };
     },
-    robot_sign: (robot) => (robot.doubt ? "warning" : robot.hold ? "pause" : ({ held: "pause", paused: "pause", error: "warning", offline: "link_off" })[robot.state] || "robot"),
+    // taken off the floor, or put back: what that means is read before it is said
+    ask_state(robot, verb) {
+      this.stating = { id: robot.id, name: robot.name, verb };
+    },
+    stated() {
+      this.send("command", "s" + this.stating.id, { id: this.stating.id, verb: this.stating.verb });
+      this.stating = null;
+    },
+    robot_sign: (robot) => (robot.removed ? "cross" : robot.doubt ? "warning" : robot.hold ? "pause" : ({ held: "pause", paused: "pause", error: "warning", offline: "link_off" })[robot.state] || "robot"),
     verdict_sign: (verdict) => ({ no_unadmitted_person: "check", person_seen: "person", unproven: "eye_off" })[verdict],
   },
   template: `
@@ -41,10 +49,14 @@ export default {
           <p v-if="r.unfit" class="is-warning"><ze-sign name="warning"/> {{ t['dispatch.unfit'] }}: {{ r.unfit }}</p>
           <p v-for="e in r.errors" :key="e" class="is-alarm">{{ e }}</p>
           <p v-if="r.zones.length" class="is-warning"><ze-sign name="eye_off"/> {{ t['map.held_for'] }} {{ r.zones.map((z) => z.name).join(', ') }}</p>
-          <p v-if="may" class="ze-dispatch-do"><label><span>{{ t['dispatch.reason'] }}</span><input v-model="reasons[r.id]" maxlength="500" :data-testid="'reason-' + r.id"></label>
+          <p v-if="r.removed" class="is-warning" :data-testid="'removed-' + r.id"><ze-sign name="cross"/> {{ r.removed }}</p>
+          <p v-if="may && r.removed" class="ze-dispatch-do"><button class="ze-button is-main" aria-haspopup="dialog" :data-testid="'returned-' + r.id" @click="ask_state(r, 'returned')"><ze-sign name="check"/>{{ t['dispatch.returned'] }}</button>
+            <template v-if="r.doubt"><label><span>{{ t['dispatch.reason'] }}</span><input v-model="reasons[r.id]" maxlength="500" :data-testid="'reason-' + r.id"></label><button class="ze-button is-main" :disabled="!ready(r.id)" :data-testid="'clear-' + r.id" @click="send('clear', r.id)"><ze-sign name="check"/>{{ t['dispatch.clear'] }}</button></template></p>
+          <p v-else-if="may" class="ze-dispatch-do"><label><span>{{ t['dispatch.reason'] }}</span><input v-model="reasons[r.id]" maxlength="500" :data-testid="'reason-' + r.id"></label>
             <button v-if="!r.hold" class="ze-button" :disabled="!ready(r.id)" :data-testid="'hold-' + r.id" @click="send('command', r.id, { verb: 'hold' })"><ze-sign name="pause"/>{{ t['dispatch.hold'] }}</button>
             <button v-else class="ze-button is-main" :disabled="!ready(r.id)" :data-testid="'resume-' + r.id" @click="send('command', r.id, { verb: 'resume' })"><ze-sign name="play"/>{{ t['dispatch.resume'] }}</button>
             <button class="ze-button" :disabled="!ready(r.id)" :data-testid="'recall-' + r.id" @click="send('command', r.id, { verb: 'recall' })"><ze-sign name="left"/>{{ t['dispatch.recall'] }}</button>
+            <button class="ze-button" aria-haspopup="dialog" :data-testid="'remove-' + r.id" @click="ask_state(r, 'removed')"><ze-sign name="cross"/>{{ t['dispatch.removed'] }}</button>
             <button v-if="r.doubt" class="ze-button is-main" :disabled="!ready(r.id)" :data-testid="'clear-' + r.id" @click="send('clear', r.id)"><ze-sign name="check"/>{{ t['dispatch.clear'] }}</button>
             <button v-for="z in r.zones.filter((one) => one.unseen)" :key="z.id" class="ze-button" :disabled="!ready(r.id)" :title="t['dispatch.proceed_text']" :data-testid="'proceed-' + r.id + '-' + z.id" @click="send('proceed', r.id, { zone: z.id })"><ze-sign name="right"/>{{ t['dispatch.proceed'] }}: {{ z.name }}</button></p>
         </article></section>
@@ -67,5 +79,13 @@ export default {
             <ol class="ze-custody"><li v-for="(c, n) in d.custody" :key="n"><time>{{ c.at }}</time><b>{{ c.what }}</b><span>{{ c.by }}</span><small>{{ c.where }} {{ c.lid }}</small></li></ol>
             <p v-if="may && !d.ended" class="ze-dispatch-do"><label><span>{{ t['dispatch.reason'] }}</span><input v-model="reasons['x' + d.id]" maxlength="500"></label><button class="ze-button" :disabled="!ready('x' + d.id)" :data-testid="'call-off-' + d.id" @click="$emit('cancel', { id: d.id, reason: reasons['x' + d.id] })"><ze-sign name="cross"/>{{ t['dispatch.cancel'] }}</button></p></details>
         </article></section>
+      <ze-modal :open="!!stating" :label="stating ? t['dispatch.' + stating.verb] : ''" testid="state-dialog" @close="stating = null">
+        <template v-if="stating">
+          <header class="ze-modal-head"><h2>{{ stating.name }}: {{ t['dispatch.' + stating.verb] }}</h2><button class="ze-button is-quiet is-square" :aria-label="t['dispatch.back']" @click="stating = null"><ze-sign name="cross"/></button></header>
+          <div class="ze-dispatch-state"><p>{{ t['dispatch.' + stating.verb + '_text'] }}</p><ul><li v-for="n in 3" :key="n">{{ t['dispatch.' + stating.verb + '_' + n] }}</li></ul>
+            <form class="ze-dispatch-do" @submit.prevent="ready('s' + stating.id) && stated()"><label><span>{{ t['dispatch.reason'] }}</span><input v-model="reasons['s' + stating.id]" maxlength="300" required autofocus data-testid="state-reason"></label>
+              <button type="submit" class="ze-button is-main" :disabled="!ready('s' + stating.id)" data-testid="state-do"><ze-sign name="check"/>{{ t['dispatch.' + stating.verb + '_do'] }}</button>
+              <button type="button" class="ze-button" data-testid="state-back" @click="stating = null">{{ t['dispatch.back'] }}</button></form></div>
+        </template></ze-modal>
     </div>`,
 };

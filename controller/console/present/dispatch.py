@@ -66,6 +66,7 @@ def _robot(robot: RobotView, house: House, words: Words) -> Drawn:
         "hold_words": ""
         if hold is None
         else f"{_held(hold.verb, words)} {hold.by}: {hold.reason} ({words.at(hold.utc_ms)})",
+        "removed": _removed(robot, words),
         "doubt": words.name(robot.doubt) if robot.doubt else "",
         "unfit": words.name(robot.unfit) if robot.unfit and not robot.doubt else "",
         "carries": [room_name(view.room_id, house, words) for view in carried],
@@ -79,6 +80,16 @@ def _robot(robot: RobotView, house: House, words: Words) -> Drawn:
         ],
         "errors": list(robot.errors),
     }
+
+
+def _removed(robot: RobotView, words: Words) -> str:
+    """Who took it off the floor, where it stood, why and when; empty where nobody has."""
+    said = robot.removed
+    if said is None:
+        return ""
+    where = f" ({said.node})" if said.node else ""
+    by = f"{words.say('dispatch.removed_by')} {said.by}{where}"
+    return f"{by}: {said.reason} ({words.at(said.utc_ms)})"
 
 
 def _held(verb: str, words: Words) -> str:

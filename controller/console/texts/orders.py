@@ -40,6 +40,8 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "tablet.changing": ("正在修改订单", "You are changing an order"),
     "tablet.show_pin": ("显示取餐码", "Show the code"),
     "tablet.comes": ("送达时间", "At the door"),
+    "tablet.arrives": ("预计到门口：约", "Expected at the door: about"),
+    "tablet.late": ("比您希望的时间晚。", "That is later than you wished."),
     "tablet.waits_approval": ("等待监督人员批准", "Waits for the supervisor's approval"),
     "tablet.lost_text": (
         "与控制器的连接已断开。如有急事，请到门口示意。",
@@ -116,6 +118,44 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "dispatch.hold": ("暂停", "Hold"),
     "dispatch.resume": ("继续", "Resume"),
     "dispatch.recall": ("召回", "Recall"),
+    "dispatch.removed": ("已移离通道", "Taken off the floor"),
+    "dispatch.removed_by": ("移离人", "Taken off the floor by"),
+    "dispatch.removed_text": (
+        "仅在您已用手把机器人移离通道后使用。",
+        "Say this only when you have taken the robot off the floor by hand.",
+    ),
+    "dispatch.removed_1": (
+        "它占用的通道、电梯、门和充电位立即放开，其他机器人继续行驶。",
+        "Its places, lift, doors and charger are free at once; other robots drive there.",
+    ),
+    "dispatch.removed_2": (
+        "未装的订单改派；箱内物品由您保管并送回厨房，餐食由另一机器人重送。",
+        "What it had not loaded others take; what was inside you bring to the kitchen.",
+    ),
+    "dispatch.removed_3": (
+        "若它停在封闭区内，零进入证明将写明有人进入，并记您的姓名和原因。",
+        "The proof says that you were in its zone, with your name and reason.",
+    ),
+    "dispatch.removed_do": ("确认已移离", "I have taken it off"),
+    "dispatch.returned": ("已放回通道", "Put back on the floor"),
+    "dispatch.returned_text": (
+        "仅在机器人已放回地图节点、开机并处于自动模式后使用。",
+        "Say this when it stands on a node of the map, switched on and in automatic mode.",
+    ),
+    "dispatch.returned_1": (
+        "系统以机器人自己上报的位置为准；位置被占用或会堵住他人时不接受。",
+        "What counts is where the robot says it stands; not where another is, or would be shut in.",
+    ),
+    "dispatch.returned_2": (
+        "上报异常的机器人须先解除怀疑。",
+        "A robot that told what cannot be true is looked at and cleared first.",
+    ),
+    "dispatch.returned_3": (
+        "箱内如仍有物品，它先去厨房清空。",
+        "If something is still inside, it goes to the kitchen first.",
+    ),
+    "dispatch.returned_do": ("确认已放回", "It stands there"),
+    "dispatch.back": ("返回", "Back"),
     "dispatch.clear": ("解除怀疑", "Clear the doubt"),
     "dispatch.proceed": ("允许通过", "Let through"),
     "dispatch.proceed_text": (
