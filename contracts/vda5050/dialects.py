@@ -260,9 +260,9 @@ def _state_to_3(content: Content) -> Content:
     for edge in _rows(content, "edgeStates"):
         _weighed(edge)
     battery = _part(content, "batteryState")
-    for name in ("batteryHealth", "reach"):
-        if name in battery:
-            battery[name] = round(battery[name])  # whole numbers by the text of 3.0
+    for whole in ("batteryHealth", "reach"):
+        if whole in battery:
+            battery[whole] = round(battery[whole])  # whole numbers by the text of 3.0
     for row in _rows(content, "errors"):
         references = _rows(row, "errorReferences")
         cause = next((r["referenceValue"] for r in references if r["referenceKey"] == CAUSE), None)

@@ -153,7 +153,7 @@ def _complain(turn: Turn, error: VehicleError) -> Turn:
 
 def _observed(turn: Turn, observation: Observation) -> Turn:
     turn = replace(turn, reading=observation.reading)
-    if observation.reading is not None and observation.reading.obeys:
+    if observation.reading.obeys:
         errors = orders.without_unavailable(turn.mission.errors)
         turn = replace(turn, mission=replace(turn.mission, errors=errors))
     for event in observation.events:

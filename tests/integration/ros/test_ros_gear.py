@@ -62,6 +62,10 @@ async def ends(site: RosSite, name: str, wanted: ActionStatus, within_s: float =
     return (found.result_description if found is not None else None) or ""
 
 
+def charging(site: RosSite) -> bool:
+    return site.state.battery_state.charging
+
+
 def box(site: RosSite, number: int) -> CompartmentState:
     rows = compartments_in(site.state.information)
     return next(row for row in rows if row.compartment == number)
@@ -115,10 +119,10 @@ async def test_boxes_lights_and_the_charger_do_as_told_and_not_before(plain_site
 
     await site.act("startCharging", "charge")
     await ends(site, "charge", ActionStatus.FINISHED)
-    assert site.state.battery_state.charging
+    assert charging(site)
     await site.act("stopCharging", "enough")
     await ends(site, "enough", ActionStatus.FINISHED)
-    assert not site.state.battery_state.charging
+    assert not charging(site)
 
     for name in ("refused", "unheard"):
         assert "no answer" in await ends(site, name, ActionStatus.FAILED, GIVEN_UP_S)

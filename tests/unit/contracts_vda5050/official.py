@@ -76,7 +76,8 @@ def validate(kind: VdaKind, content: dict[str, Any], version: VdaVersion) -> Non
 
 def _named(content: dict[str, Any], validator: Draft202012Validator) -> dict[str, Any]:
     """Instant actions of 2.0.0 by the name that a schema wants: there are two."""
-    wanted = validator.schema.get("required", ())
+    schema = validator.schema
+    wanted = schema.get("required", ()) if isinstance(schema, Mapping) else ()
     if "instantActions" not in content or "actions" not in wanted:
         return content
     rest = {key: value for key, value in content.items() if key != "instantActions"}

@@ -48,6 +48,11 @@ def faults(robot: Sensed, at: int = 0, down_ms: int | None = None) -> dict[str, 
     return {row.name: row.fatal for row in reading(robot, at, down_ms).faults}
 
 
+def waits(robot: Sensed) -> bool:
+    """It was told a pose that it has not taken yet."""
+    return robot.placing is not None
+
+
 def near(pose: Pose, x_m: float, y_m: float) -> bool:
     return pose.distance_m(x_m, y_m) < 1e-6
 
@@ -155,7 +160,7 @@ def test_what_is_no_number_moves_nothing_and_stays_nowhere(bad: float, which: in
 def test_the_noise_of_one_who_stands_is_no_movement() -> None:
     robot = sensed(standing_mps=0.02, standing_radps=0.03)
     robot.moved(0.02, -0.03)
-    assert not robot.moving
+    assert reading(robot).turn_radps == 0.0
     robot.moved(0.0, -0.031)
     assert robot.moving
     assert reading(robot).turn_radps == -0.031
@@ -170,11 +175,11 @@ def test_a_told_pose_counts_when_the_robot_has_come_to_believe_it() -> None:
     robot.placing = Placing(Pose(2.0, 0.0, 0.0, "floor-2"), MonoMs(10))
     assert not robot.sure(MonoMs(10))
     robot.odometry(20, Planar(), MonoMs(20))  # it still believes the old one
-    assert robot.placing is not None
+    assert waits(robot)
     robot.localised(30, Planar(102.6, 0.0, 0.0), 0.1, MonoMs(30))  # too far from what it was told
-    assert robot.placing is not None
+    assert waits(robot)
     robot.localised(40, Planar(102.4, 0.0, 0.0), 0.1, MonoMs(40))
-    assert robot.placing is None
+    assert not waits(robot)
     assert robot.sure(MonoMs(40))
     assert (robot.pose.map_id, round(robot.pose.x_m, 3)) == ("floor-2", 2.4)
     assert robot.ros_map("floor-2") == "second"
@@ -186,11 +191,11 @@ def test_a_told_pose_waits_for_its_map_where_the_robot_says_what_is_loaded() -> 
     robot.loaded("floor-1")
     robot.placing = Placing(Pose(4.0, 0.0, 0.0, "floor-2"), MonoMs(10))
     robot.localised(20, Planar(4.0, 0.0, 0.0), 0.1, MonoMs(20))
-    assert robot.placing is not None
+    assert waits(robot)
     assert robot.pose.map_id == "floor-1"
     robot.loaded("floor-2")
     robot.localised(30, Planar(4.0, 0.0, 0.0), 0.1, MonoMs(30))
-    assert robot.placing is None
+    assert not waits(robot)
     assert robot.pose.map_id == "floor-2"
 
 
