@@ -2,6 +2,7 @@
 
 from client.base import Asking, part
 from contracts.api import (
+    ArrivalView,
     CancelBody,
     ChangeBody,
     DeliveryBody,
@@ -111,6 +112,10 @@ class DeliveryCalls(Asking):
         """For how many people a room needs a meal, and how early a robot can be there."""
         path = f"/rooms/{part(room_id)}/meal-suggestion"
         return await self.ask(SuggestionView, "GET", path)
+
+    async def arrivals(self, room_id: str) -> tuple[ArrivalView, ...]:
+        """When each order of a room comes to the door, as far as anybody knows."""
+        return await self.rows(f"/rooms/{part(room_id)}/arrivals", ArrivalView)
 
     async def meals(self, first: str, last: str) -> MealCounts:
         """Counts of meals of some local days."""

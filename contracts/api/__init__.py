@@ -47,6 +47,7 @@ from contracts.api.floor import (
 from contracts.api.media import ClipLink, MediaLink, PageLink, SoundLink
 from contracts.api.menu import (
     Allergen,
+    ArrivalView,
     Course,
     Cutlery,
     DeliveryKind,
@@ -77,6 +78,7 @@ __all__ = [
     "AlertView",
     "Allergen",
     "Approval",
+    "ArrivalView",
     "ArrivalWindow",
     "CameraStatus",
     "CancelBody",

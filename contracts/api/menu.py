@@ -327,6 +327,17 @@ class SuggestionView(Strict):
     """When a robot can be at the door, ordered now."""
 
 
+class ArrivalView(Strict):
+    """When an order comes to its door: an estimate. ``about_utc_ms`` None: nobody knows now.
+
+    ``late``: later than the window that was wished.
+    """
+
+    delivery_id: str
+    about_utc_ms: UtcMs | None = None
+    late: bool = False
+
+
 class MealCount(Strict):
     """So many portions of one dish to one room on one local day."""
 

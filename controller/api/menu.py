@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from contracts.api import (
     BASE,
+    ArrivalView,
     MealCounts,
     MenuBody,
     MenuView,
@@ -32,7 +33,7 @@ from controller.api.problems import ProblemError, not_found, problem_of
 from controller.api.rooms import RoomPath
 from controller.api.sheets import XLSX_TYPE
 from controller.auth.scopes import Scope
-from controller.core import acts, meals, ordering_steps, views
+from controller.core import acts, arrivals, meals, ordering_steps, views
 from controller.core.ordering import Standing, local_day, menu_in
 from controller.core.ordering_inputs import MenuEdited, OrderingInput, StandingSet
 from controller.core.outputs import Refused
@@ -103,6 +104,26 @@ async def get_suggestion(
     now = Now(context.clock.mono_ms(), context.clock.utc_ms())
     soonest = ordering_steps.earliest(state, room_id, now)
     return SuggestionView(room_id=room_id, people=people, source=source, earliest_utc_ms=soonest)
+
+
+@router.get("/rooms/{room_id}/arrivals", responses=problem_responses(404))
+async def get_arrivals(
+    room_id: RoomPath,
+    context: ContextNeeded,
+    caller: Annotated[Caller, Depends(Needs(Scope.ORDER, Scope.ORDER_OWN))],
+) -> tuple[ArrivalView, ...]:
+    """When each order of a room that is on its way comes to the door, as far as anybody knows."""
+    state = context.state()
+    caller.check_room(Scope.ORDER, room_id)
+    if not acts.knows_room(state, room_id) or not caller.sees_room(room_id):
+        raise not_found("room", room_id)
+    now = Now(context.clock.mono_ms(), context.clock.utc_ms())
+    rows = [row for row in state.deliveries.values() if row.room_id == room_id and not row.ended]
+    found = [(row, arrivals.about(state, row, now)) for row in rows]
+    return tuple(
+        ArrivalView(delivery_id=row.id, about_utc_ms=at, late=arrivals.is_late(row, at))
+        for row, at in found
+    )
 
 
 # --- recurring orders ---------------------------------------------------------------------------

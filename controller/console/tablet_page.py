@@ -9,18 +9,29 @@ from nicegui.events import GenericEventArguments
 from pydantic import ValidationError
 
 from client import ControllerLost, RefusedError
-from contracts.api import CancelReason, ChangeBody, DeliveryBody, MenuView, SuggestionView
+from contracts.api import (
+    ArrivalView,
+    CancelReason,
+    ChangeBody,
+    DeliveryBody,
+    MenuView,
+    SiteView,
+    SuggestionView,
+)
 from contracts.api.menu import OrderTerms
 from contracts.api.outside import CallReason
 from controller.console.feed import Link
+from controller.console.house import House
 from controller.console.logins import Login
 from controller.console.page import Page, Shared
 from controller.console.parts import Tablet
 from controller.console.present import orders, outside
 from controller.console.present.deliveries import ENDED
+from controller.console.present.words import Drawn
 from controller.console.texts import say
 
 MENU_EVERY_MS: Final = 30_000  # a dish that sells out is gone from the tablet within half a minute
+ARRIVALS_EVERY_MS: Final = 5_000  # what is shown is minutes; a robot is gone from a kitchen sooner
 
 
 class TabletPage(Page):
@@ -38,6 +49,7 @@ class TabletPage(Page):
         self._menu: MenuView | None = None
         self._people: SuggestionView | None = None
         self._keys: dict[DeliveryBody, str] = {}
+        self._arrivals: dict[str, ArrivalView] = {}
 
     def build(self) -> None:
         self.tablet = Tablet()
@@ -51,6 +63,7 @@ class TabletPage(Page):
         self.tablet.on("withdraw", self._withdraw)
         self.tablet.on("read", self._read)
         background_tasks.create(self._follow(), name="console-menu")
+        background_tasks.create(self._expect(), name="console-arrivals")
 
     async def _follow(self) -> None:
         while not self.client.is_deleted:
@@ -63,6 +76,20 @@ class TabletPage(Page):
             self._people = await self.api.meal_suggestion(self._room_id)
         except (RefusedError, ControllerLost):
             return  # what was known stays; the banner says what is lost
+        self.changed()
+
+    async def _expect(self) -> None:
+        while not self.client.is_deleted:
+            await self._look_out()
+            await self.shared.clock.sleep_ms(ARRIVALS_EVERY_MS)
+
+    async def _look_out(self) -> None:
+        """When the orders come; what is not known now is not shown, as an old guess would be."""
+        try:
+            rows = await self.api.arrivals(self._room_id)
+        except (RefusedError, ControllerLost):
+            rows = ()
+        self._arrivals = {row.delivery_id: row for row in rows}
         self.changed()
 
     def _room_name(self) -> str:
@@ -89,7 +116,7 @@ class TabletPage(Page):
             at_once=terms.at_once,
             earliest=words.minute(soonest),
             people=self._people.people if self._people else 0,
-            deliveries=orders.of_room(self._room_id, house, site, words) if house and site else [],
+            deliveries=self._mine(house, site) if house and site else [],
             calls=outside.calls(house, self._room_id, words) if house else [],
             reasons=outside.reasons(words),
             texts=outside.unread(house, self._room_id, words) if house else [],
@@ -100,6 +127,10 @@ class TabletPage(Page):
             loading=house is None or site is None,
             done=self._done,
         )
+
+    def _mine(self, house: House, site: SiteView) -> list[Drawn]:
+        now = int(self.shared.clock.utc_ms())
+        return orders.of_room(self._room_id, house, site, self.words, self._arrivals, now)
 
     def _forget_pin(self) -> None:
         """A code whose delivery is over is of no more use to anybody."""
@@ -125,6 +156,7 @@ class TabletPage(Page):
         self._pin, self._pin_of = given.pin or "", given.delivery.id
         self._done += 1
         self.redraw()
+        await self._look_out()
 
     async def _change(self, event: GenericEventArguments) -> None:
         sent = dict(event.args) if isinstance(event.args, dict) else {}
@@ -137,6 +169,7 @@ class TabletPage(Page):
         if await self.attempt(self._changed(delivery_id, body)) is not None:
             self._done += 1
             self.redraw()
+            await self._look_out()
 
     async def _changed(self, delivery_id: str, body: ChangeBody) -> bool:
         _, etag = await self.api.delivery(delivery_id)

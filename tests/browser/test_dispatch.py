@@ -120,6 +120,8 @@ async def test_papers_are_approved_loaded_and_opened_by_their_pin(
     papers = (await orders(office))[DeliveryKind.PAPERS]
     line = tablet.get_by_test_id(f"delivery-{papers.id}")
     await expect(line.get_by_test_id("waits-approval")).to_be_visible()
+    about = tablet.get_by_test_id(f"about-{papers.id}")
+    await expect(about).to_have_count(0)  # who knows when somebody approves it
     desk = await office.enter(Role.SUPERVISOR, "/robots", language="zh")
     await expect(desk.get_by_test_id(f"approve-{papers.id}")).to_be_disabled()
     await desk.get_by_test_id(f"reason-{papers.id}").fill("评审需要空白纸")
@@ -130,6 +132,9 @@ async def test_papers_are_approved_loaded_and_opened_by_their_pin(
     await expect(load).to_be_visible(timeout=DRIVE_MS)
     await office.shoot(kitchen, "dispatch-kitchen-load-zh", full=True)
     await _ticket(office, kitchen, papers.id)
+    await expect(about).to_contain_text(re.compile(r"about \d\d:\d\d"))
+    await expect(about).to_have_attribute("data-late", "false")
+    await office.shoot(tablet, "dispatch-tablet-about-en")
     await load.click()
     door = await office.enter(Role.DOOR_PANEL, f"/door/{robot}", size=TABLET)
     assert pin not in await door.content(), "never shown and entered on one device"

@@ -178,6 +178,7 @@ export default {
           <article v-for="d in deliveries" :key="d.id" :data-testid="'delivery-' + d.id" :data-state="d.state">
             <p><b>{{ d.lines }}</b></p>
             <p v-if="d.comes && !d.ended"><ze-sign name="clock"/> {{ t['tablet.comes'] }} <b>{{ d.comes }}</b></p>
+            <p v-if="d.about && !d.ended" :class="{ 'is-late': d.late }" role="status" :data-testid="'about-' + d.id" :data-late="String(d.late)"><ze-sign :name="d.late ? 'warning' : 'robot'"/> {{ t['tablet.arrives'] }} <b>{{ d.about }}</b><template v-if="d.late"> <span>{{ t['tablet.late'] }}</span></template></p>
             <p v-if="d.waits_approval" class="ze-tablet-note" data-testid="waits-approval"><ze-sign name="clock"/>{{ t['tablet.waits_approval'] }}</p>
             <p v-if="d.state === 'arrived'" class="ze-here" role="status" data-testid="robot-here"><ze-sign name="robot"/>{{ t['tablet.arrived'] }}</p>
             <p v-if="d.stopped" class="ze-tablet-note is-bad"><ze-sign name="cross"/>{{ d.stopped }}</p>

@@ -1,11 +1,13 @@
 """Decides what tablet and kitchen show of menu, times of arrival, orders and what came back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, time, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from contracts.api import (
     Allergen,
+    ArrivalView,
     Cutlery,
     DeliveryKind,
     DeliveryState,
@@ -19,6 +21,7 @@ from contracts.api import (
     StandingView,
 )
 from contracts.api.menu import ALLERGENS, CUTLERY, DIETS, PORTIONS, Course
+from contracts.units import UtcMs
 from controller.console.house import House
 from controller.console.present.deliveries import ENDED, card
 from controller.console.present.words import Drawn, Words
@@ -26,6 +29,9 @@ from controller.console.present.words import Drawn, Words
 MINUTE_MS: Final = 60_000
 SLOT_MIN: Final = 30
 HALF_MIN: Final = 10  # "12:00 +-10 min"
+FAR_MIN: Final = 15
+FAR_STEP_MIN: Final = 5
+NOTHING: Final[Mapping[str, ArrivalView]] = MappingProxyType({})
 SLOTS_MAX: Final = 12  # two rows on a tablet; later ones are a matter for tomorrow
 SOON: Final = (DeliveryState.PROPOSED, DeliveryState.REQUESTED, DeliveryState.TO_KITCHEN)
 TO_LOAD: Final = (DeliveryState.REQUESTED, DeliveryState.TO_KITCHEN, DeliveryState.LOADING)
@@ -111,13 +117,35 @@ def slots(
     return [found[key] for key in sorted(found)][:SLOTS_MAX]
 
 
-def of_room(room_id: str, house: House, site: SiteView, words: Words) -> list[Drawn]:
+def of_room(
+    room_id: str,
+    house: House,
+    site: SiteView,
+    words: Words,
+    arrivals: Mapping[str, ArrivalView] = NOTHING,
+    now_utc_ms: int = 0,
+) -> list[Drawn]:
     """What a room's tablet shows of its orders: those under way, and the last that ended."""
     rows = [view for view in house.deliveries.values() if view.room_id == room_id]
     rows.sort(key=lambda view: view.ordered_utc_ms, reverse=True)
     under_way = [view for view in rows if view.state not in ENDED]
     ended = [view for view in rows if view.state in ENDED][: 0 if under_way else 1]
-    return [_mine(view, house, site, words) for view in (*under_way, *ended)]
+    return [
+        _mine(view, house, site, words) | _expected(arrivals.get(view.id), now_utc_ms, words)
+        for view in (*under_way, *ended)
+    ]
+
+
+def _expected(arrival: ArrivalView | None, now_utc_ms: int, words: Words) -> Drawn:
+    """About when it comes, and whether that is later than was wished; nothing where nobody knows.
+
+    To the next whole minute; to the next five where it is far off, for nobody knows it nearer.
+    """
+    at = arrival.about_utc_ms if arrival is not None else None
+    if arrival is None or at is None:
+        return {"about": "", "late": False}
+    step_ms = MINUTE_MS * (FAR_STEP_MIN if at - now_utc_ms > FAR_MIN * MINUTE_MS else 1)
+    return {"about": words.minute(UtcMs(-(-at // step_ms) * step_ms)), "late": arrival.late}
 
 
 def _mine(view: DeliveryView, house: House, site: SiteView, words: Words) -> Drawn:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from contracts.api import (
+    ArrivalView,
     CustodyEvent,
     DeliveryKind,
     DeliveryState,
@@ -17,6 +18,7 @@ from contracts.api import (
     OrderLine,
     OrderTerms,
     ReleaseView,
+    RobotCondition,
     RoomView,
     Sentence,
     SessionState,
@@ -453,3 +455,41 @@ def test_the_desk_tells_custody_and_proof_by_word(fake: FakeController) -> None:
     assert row["proof"][0]["verdict_label"] == "unproven"
     assert row["custody"][0]["what"] == "released by two"
     assert (row["release_own"], row["release_by"]) == (True, "sup")
+
+
+def test_a_tablet_says_about_when_and_that_it_is_late_or_nothing(fake: FakeController) -> None:
+    view = meal(DeliveryState.TRAVELLING)
+    fake.deliveries = {view.id: view}
+    house = house_of(fake)
+    now = UtcMs(1_795_320_000_000)  # 12:40:00 in Shanghai
+
+    def drawn(at: int | None, *, late: bool = False) -> tuple[object, object]:
+        arrival = ArrivalView(
+            delivery_id=view.id, about_utc_ms=None if at is None else UtcMs(at), late=late
+        )
+        rows = orders.of_room(view.room_id, house, SITE, EN, {view.id: arrival}, int(now))
+        row = next(one for one in rows if one["id"] == view.id)
+        return row["about"], row["late"]
+
+    near, far = now + 4 * 60_000 + 1, now + 21 * 60_000
+    minute = EN.minute(UtcMs(now + 5 * 60_000))
+    assert drawn(near) == (minute, False)
+    assert drawn(far, late=True) == (EN.minute(UtcMs(now + 25 * 60_000)), True)
+    assert drawn(None) == ("", False)
+
+
+def test_floors_and_robots_have_short_names_on_the_map(fake: FakeController) -> None:
+    assert (floor.floor_name("一层 / Floor 1", EN), floor.floor_name("一层 / Floor 1", ZH)) == (
+        "Floor 1",
+        "一层",
+    )
+    assert floor.floor_name("floor-1", ZH) == "floor-1"
+    assert (floor.mark("Delivery robot 12"), floor.mark("送餐机器人 3"), floor.mark("小白")) == (
+        "12",
+        "3",
+        "小",
+    )
+    robot = next(iter(house_of(fake).robots.values()))
+    idle = robot.model_copy(update={"condition": RobotCondition.IDLE, "tour": ()})
+    assert floor.condition(idle, EN) == "Idle"
+    assert floor.condition(idle.model_copy(update={"tour": ("d-1",)}), EN) == "Waiting"

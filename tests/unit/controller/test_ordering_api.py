@@ -132,6 +132,11 @@ async def test_a_window_that_cannot_be_met_is_refused_with_the_earliest_time(hou
     assert (people["people"], people["source"]) == (5, "admitted")
     assert people["earliest_utc_ms"] > now
     await house.ask("tab1", "GET", "/rooms/room-2/meal-suggestion", status=403)
+    papers = await house.order(PAPERS)
+    rows = await house.ask("tab1", "GET", "/rooms/room-1/arrivals")
+    assert {"delivery_id": papers["id"], "about_utc_ms": None, "late": False} in rows
+    await house.ask("tab1", "GET", "/rooms/room-2/arrivals", status=403)
+    await house.ask("sup", "GET", "/rooms/nowhere/arrivals", status=404)
 
 
 async def test_papers_need_another_person_and_the_reason_stands_in_the_record(
