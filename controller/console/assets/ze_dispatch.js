@@ -46,7 +46,7 @@ export default {
           <p><ze-sign :name="robot_sign(r)"/> <b>{{ r.name }}</b> · {{ r.state_label }}<template v-if="r.battery !== null"> · {{ t['dispatch.battery'] }} {{ r.battery }}%</template><template v-if="r.carries.length"> · {{ t['dispatch.carries'] }}: {{ r.carries.join(', ') }}</template></p>
           <p v-if="r.hold_words" class="is-warning"><ze-sign name="pause"/> {{ r.hold_words }}</p>
           <p v-if="r.doubt" class="is-alarm" :data-testid="'doubt-' + r.id"><ze-sign name="warning"/> {{ t['dispatch.doubt'] }}: {{ r.doubt }}</p>
-          <p v-if="r.unfit" class="is-warning"><ze-sign name="warning"/> {{ t['dispatch.unfit'] }}: {{ r.unfit }}</p>
+          <p v-if="r.unfit && !r.removed" class="is-warning"><ze-sign name="warning"/> {{ t['dispatch.unfit'] }}: {{ r.unfit }}</p>
           <p v-for="e in r.errors" :key="e" class="is-alarm">{{ e }}</p>
           <p v-if="r.zones.length" class="is-warning"><ze-sign name="eye_off"/> {{ t['map.held_for'] }} {{ r.zones.map((z) => z.name).join(', ') }}</p>
           <p v-if="r.removed" class="is-warning" :data-testid="'removed-' + r.id"><ze-sign name="cross"/> {{ r.removed }}</p>
