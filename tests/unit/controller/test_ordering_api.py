@@ -1,24 +1,21 @@
 """Orders by API: who may what, what a refusal says, ETags, approvals, the record, the counts."""
 
-import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import openpyxl
 import pytest
 
 from contracts.api import DeliveryState
 from contracts.units import RobotId
 from controller.core.state import SiteState
-from tests.fakes.controller_site import Bench, bench, health
-from tests.fakes.sealing import OVERRIDES
-from tests.fakes.waiting import until
+from tests.fakes.controller_site import bench
+from tests.fakes.sealed_house import SealedHouse, sealed
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -26,27 +23,8 @@ TEA = {"room_id": "room-1", "lines": [{"dish": "tea", "count": 2}]}
 PAPERS = {"room_id": "room-1", "kind": "papers", "lines": [{"dish": "paper", "count": 1}]}
 
 
-class House:
-    """A running controller with a sealed session in room-1, and a client a person."""
-
-    def __init__(self, made: Bench, stack: AsyncExitStack) -> None:
-        self.made = made
-        self._stack = stack
-        self._clients: dict[str, httpx.AsyncClient] = {}
-        self.session = ""
-
-    async def of(self, name: str) -> httpx.AsyncClient:
-        if name not in self._clients:
-            client = httpx.AsyncClient(
-                transport=httpx.ASGITransport(self.made.controller.app),
-                base_url="http://controller/api/v1",
-            )
-            await self._stack.enter_async_context(client)
-            login = {"username": name, "password": f"{name}-password"}
-            answer = await client.post("/login", json=login)
-            client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
-            self._clients[name] = client
-        return self._clients[name]
+class House(SealedHouse):
+    """A sealed house, and what these tests ask of it."""
 
     async def ask(
         self, name: str, method: str, path: str, body: object = None, status: int = 200, **sent: str
@@ -73,20 +51,15 @@ class House:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    made = bench(tmp_path)
-    task = asyncio.create_task(made.controller.run())
-    await asyncio.sleep(0)
-    async with AsyncExitStack() as stack:
-        house = House(made, stack)
-        await made.edge.publish(health("http://edge:8441"))
-        await until(lambda: made.controller.service.state.nodes, what="the node is known")
-        body = {"room_id": "room-1", "title": "T", "admitted": 5}
-        house.session = str((await house.ask("sup", "POST", "/sessions", body, 201))["id"])
-        await house.ask("sup", "POST", f"/sessions/{house.session}/gather")
-        await house.ask("sup", "POST", f"/sessions/{house.session}/seal", OVERRIDES)
-        yield house
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with house_of(tmp_path) as found:
+        yield found
+
+
+@asynccontextmanager
+async def house_of(tmp_path: Path) -> AsyncIterator[House]:
+    """A running controller whose room-1 is sealed."""
+    async with sealed(tmp_path, House) as found:
+        yield found
 
 
 async def test_a_room_orders_changes_and_calls_off_by_closed_choices(house: House) -> None:

@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 
 from contracts.api import EventName
@@ -20,34 +18,15 @@ from controller.api.hub import StreamEvent
 from controller.auth.scopes import Scope
 from controller.core.outside import LISTEN_LEASE_MS
 from runtime.tokens import read_ticket
-from tests.fakes.controller_site import NODE_KEY, Bench, bench, durable, health
-from tests.fakes.sealing import OVERRIDES
+from tests.fakes.controller_site import NODE_KEY, Bench, durable
+from tests.fakes.sealed_house import SealedHouse, sealed
 from tests.fakes.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-class House:
-    """A running controller with a sealed session in room-1, and a client a person."""
-
-    def __init__(self, made: Bench, stack: AsyncExitStack) -> None:
-        self.made = made
-        self._stack = stack
-        self._clients: dict[str, httpx.AsyncClient] = {}
-        self.session = ""
-
-    async def of(self, name: str) -> httpx.AsyncClient:
-        if name not in self._clients:
-            client = httpx.AsyncClient(
-                transport=httpx.ASGITransport(self.made.controller.app),
-                base_url="http://controller/api/v1",
-            )
-            await self._stack.enter_async_context(client)
-            login = {"username": name, "password": f"{name}-password"}
-            answer = await client.post("/login", json=login)
-            client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
-            self._clients[name] = client
-        return self._clients[name]
+class House(SealedHouse):
+    """A sealed house, and what these tests ask of it."""
 
     async def post(
         self, name: str, path: str, body: object = None, status: int = 200, **headers: str
@@ -68,20 +47,8 @@ class House:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    made = bench(tmp_path)
-    task = asyncio.create_task(made.controller.run())
-    await asyncio.sleep(0)
-    async with AsyncExitStack() as stack:
-        house = House(made, stack)
-        await made.edge.publish(health("http://edge:8441"))
-        await until(lambda: made.controller.service.state.nodes, what="the node is known")
-        body = {"room_id": "room-1", "title": "T", "admitted": 5}
-        house.session = str((await house.post("sup", "/sessions", body, 201))["id"])
-        await house.post("sup", f"/sessions/{house.session}/gather")
-        await house.post("sup", f"/sessions/{house.session}/seal", OVERRIDES)
-        yield house
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with sealed(tmp_path, House) as found:
+        yield found
 
 
 async def test_a_call_from_the_tablet_is_answered_with_a_text_that_is_read(house: House) -> None:
