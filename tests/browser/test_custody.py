@@ -93,6 +93,8 @@ async def test_a_meal_comes_through_a_blind_zone_a_fire_and_a_locked_pin(
     await _locked(story)
     await _released_by_two(story)
     await _recalled(story)
+    await _off_the_floor(story)
+    await _on_a_phone(story)
     assert await complaints(story.desk) == []
     assert office.errors == []
 
@@ -223,6 +225,34 @@ async def _recalled(story: Story) -> None:
     await custody.locator("summary").click()
     await expect(custody).to_contain_text("released by two")
     await expect(custody.locator(".ze-proof")).to_contain_text("unproven")
+
+
+async def _off_the_floor(story: Story) -> None:
+    """A person takes it off the floor, and puts it back: both are said with a reason."""
+    desk, robot = story.desk, story.robot
+    drawn = desk.get_by_test_id(f"robot-{robot}")
+    await expect(drawn).to_be_visible()
+    await _said(desk, f"remove-{robot}", "its wheel is loose, I carried it off")
+    told = desk.get_by_test_id(f"removed-{robot}")
+    await expect(told).to_contain_text("its wheel is loose")
+    await expect(drawn).to_have_count(0)
+    await story.office.shoot(desk, "custody-removed-en", full=True)
+    await _said(desk, f"returned-{robot}", "the wheel is fixed, it stands at its dock")
+    await expect(told).to_have_count(0)
+    await expect(drawn).to_be_visible()
+
+
+async def _said(desk: Page, button: str, reason: str) -> None:
+    await desk.get_by_test_id(button).click()
+    do = desk.get_by_test_id("state-do")
+    await expect(do).to_be_disabled()
+    await desk.get_by_test_id("state-reason").fill(reason)
+    await do.click()
+    await expect(desk.get_by_test_id("state-dialog")).to_have_count(0)
+
+
+async def _on_a_phone(story: Story) -> None:
+    desk = story.desk
     await desk.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
     await no_sideways(desk)
     await story.office.shoot(desk, "custody-phone-en", full=True)

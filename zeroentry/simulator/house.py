@@ -26,6 +26,7 @@ from rich.table import Table
 
 from client import ApiClient, ControllerLost
 from contracts.api import Role
+from controller.core.plan import plan_of
 from runtime import logs
 from runtime.clock import Clock, SystemClock
 from runtime.mqtt import MqttSettings
@@ -62,7 +63,7 @@ class House:
         """Lay the site out in ``folder``; nothing runs yet.
 
         Raises:
-            DemoSetupError: the console's port is taken, or there is no site.
+            DemoSetupError: the port is taken, there is no site, or robots do not fit on its map.
             SettingsError: the site's folder has mistakes.
         """
         check_port(wish.port)
@@ -75,7 +76,10 @@ class House:
         }
         self.site_dir = lay_site(wish.site or _site(), folder / "site", wish.robots)
         self.site = load_site(self.site_dir)
-        load_map(self.site_dir, self.site)
+        try:
+            plan_of(self.site, load_map(self.site_dir, self.site))
+        except ValueError as error:
+            raise DemoSetupError(f"{error}; or ask for fewer --robots") from None
 
     @property
     def controller_url(self) -> str:
