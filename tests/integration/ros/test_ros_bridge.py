@@ -69,29 +69,29 @@ async def test_what_the_robot_finds_wrong_is_told_and_holds_it(plain_site: RosSi
     await site.start_bridge()
     await site.ready()
     await site.fake.do(battery=0.1)
-    await until(lambda: "batteryLow" in site.errors(), within_s=5, what="battery low")
+    await until(lambda: "batteryLow" in site.errors(), what="battery low")
     assert site.state.battery_state.battery_charge == pytest.approx(10)
     await site.fake.do(battery=0.8, error="no scan")
-    await until(lambda: site.errors() == {"diagnostics"}, within_s=5, what="diagnostics")
+    await until(lambda: site.errors() == {"diagnostics"}, what="diagnostics")
     assert site.state.battery_state.battery_charge == pytest.approx(80)
     assert site.state.errors[0].error_description == "lidar: scan: no scan"
     await site.fake.do(error="", deviation=2.0)
-    await until(lambda: "localizationLost" in site.errors(), within_s=5, what="lost")
+    await until(lambda: "localizationLost" in site.errors(), what="lost")
     assert site.state.agv_position is not None
     assert not site.state.agv_position.position_initialized
     await site.say(VdaKind.ORDER, order(("home", "a"), order_id="o1"))
-    await until(lambda: "noRouteError" in site.errors(), within_s=5, what="no order while lost")
+    await until(lambda: "noRouteError" in site.errors(), what="no order while lost")
     assert site.state.order_id == ""
     assert site.fake.of("goal") == []
     await site.fake.do(deviation=0.1)
-    await until(lambda: "localizationLost" not in site.errors(), within_s=5, what="found again")
+    await until(lambda: "localizationLost" not in site.errors(), what="found again")
     await site.say(VdaKind.ORDER, order(("home", "a"), order_id="o2"))
-    await until(lambda: site.state.driving, within_s=5, what="driving")
+    await until(lambda: site.state.driving, what="driving")
     assert site.errors() == set()
     await site.fake.do(stop=True)
-    await until(lambda: "emergencyStop" in site.errors(), within_s=5, what="stop is told")
-    await until(lambda: not site.state.driving, within_s=5, what="the robot stands")
-    await until(lambda: bool(site.fake.of("cancel")), within_s=2, what="its goal is cancelled")
+    await until(lambda: "emergencyStop" in site.errors(), what="stop is told")
+    await until(lambda: not site.state.driving, what="the robot stands")
+    await until(lambda: bool(site.fake.of("cancel")), what="its goal is cancelled")
     assert site.state.safety_state.e_stop is EStop.MANUAL
     assert [row.node_id for row in site.state.node_states] == ["a"]
     given = len(site.fake.of("goal"))
@@ -99,6 +99,20 @@ async def test_what_the_robot_finds_wrong_is_told_and_holds_it(plain_site: RosSi
     await site.at("a")
     assert len(site.fake.of("goal")) == given + 1
     assert site.errors() == set()
+
+
+async def test_a_pose_told_once_before_the_odometry_is_kept(plain_site: RosSite) -> None:
+    site = plain_site
+    await site.start_robot(mute=True, pose=[4.0, 0.0, 0.0])
+    await site.start_bridge()
+    await until(lambda: site.errors() == {"localizationLost"}, what="all but the odometry speaks")
+    await site.fake.do(mute=False)
+    await site.ready()
+    where = site.state.agv_position
+    assert where is not None
+    assert (round(where.x, 1), round(where.y, 1)) == (4.0, 0.0)
+    await site.fake.do(mute=True)
+    await until(lambda: site.errors() == {"localizationLost"}, what="it falls silent")
 
 
 async def test_a_pose_on_another_floor_switches_the_map(plain_site: RosSite) -> None:
