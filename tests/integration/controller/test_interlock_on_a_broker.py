@@ -44,7 +44,7 @@ SITE: Final = small_site(robots=1)
 ROBOT: Final = SITE.robots[0]
 ADDRESS: Final = address_of(ROBOT)
 NAMES: Final = ("controller", "edge-1", ROBOT.id)
-EVERY_S: Final = 0.1  # how often the robot and the edge node speak
+EVERY_MS: Final = 100  # how often the robot and the edge node speak
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Stub:
         await self._publish(VdaKind.CONNECTION, {"connectionState": "ONLINE"})
         while True:
             await self._publish(VdaKind.STATE, self._state())
-            await asyncio.sleep(EVERY_S)
+            await SystemClock().sleep_ms(EVERY_MS)
 
     async def _publish(self, kind: VdaKind, body: dict[str, Any]) -> None:
         self.header += 1
@@ -131,7 +131,7 @@ class Eyes:
                 index += 1
                 seen = observation(index=index, utc_ms=clock.utc_ms(), people=self.people)
                 await self.link.publish(live(Kind.OBSERVATION, "corridor", seen))
-            await asyncio.sleep(EVERY_S)
+            await SystemClock().sleep_ms(EVERY_MS)
 
 
 def controller_on(folder: Path, link: MqttSession) -> Controller:

@@ -90,6 +90,10 @@ class Held:
             self.site, outputs = sending.due(self.site, now)
             self.asked += [row for row in outputs if isinstance(row, PublishAction)]
 
+    def called_back(self) -> bool:
+        """Its order is being called off."""
+        return self.duty.mission is not None and self.duty.mission.cancelling
+
     def kinds(self) -> list[ActionKind]:
         return [row.action for row in self.asked]
 
@@ -171,10 +175,9 @@ def test_a_hold_in_a_lifts_car_or_a_doorway_waits_until_the_robot_is_clear_of_it
 def test_an_expert_who_comes_after_the_way_was_given_has_it_given_anew() -> None:
     robot = Held()
     robot.ticks(CLEAR, 3)
-    assert robot.duty.mission is not None
-    assert not robot.duty.mission.cancelling
+    assert not robot.called_back()
     robot.ticks(SLOW, 1)
-    assert robot.duty.mission.cancelling
+    assert robot.called_back()
     assert robot.asked == []  # it finishes its edge; nobody is driven at, so it need not be paused
 
 
