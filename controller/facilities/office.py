@@ -90,6 +90,10 @@ def open_facilities(
         return _credentials(link, data_dir / CREDENTIALS_FILE, key)
 
     facilities = site.facilities
+    for row in facilities:
+        if row.link.via == "mqtt" and row.link.alive is None:
+            # What the broker kept of a board that died together with it would be believed.
+            log.warning("facility_without_heartbeat", facility=row.id, board=row.link.board)
     return FacilityOffice(
         BoardDesk(bus, clock, facilities, connected=connected),
         GatewayDesk(client, clock, facilities, credentials),

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
-from contracts.facilities import DoorConfig, HttpLink, LiftConfig, LiftFloor
+from contracts.facilities import DoorBoardLink, DoorConfig, HttpLink, LiftConfig, LiftFloor
 from controller.core.facility_words import (
     CommandFacility,
     DoorOrder,
@@ -143,3 +144,21 @@ def test_a_gateway_whose_password_is_not_stored_keeps_the_controller_from_starti
     CredentialStore(tmp_path / "credentials.json", key).set("gate", Credential("u", "p"))
     assert opened(key)
     assert b'"p"' not in (tmp_path / "credentials.json").read_bytes()
+
+
+def test_a_real_board_without_a_heartbeat_is_told_of_at_the_start(tmp_path: Path) -> None:
+    link = DoorBoardLink(via="mqtt", board="relay-1", relay="r", contact="c")
+    beating = link.model_copy(update={"alive": "alive"})
+    doors = tuple(
+        DOOR.model_copy(update={"id": name, "link": one})
+        for name, one in (("old", link), ("new", beating))
+    )
+    site = two_floor_site().model_copy(update={"doors": doors})
+    bus = MemoryBroker().client("controller")
+    with capture_logs() as said:
+        open_facilities(
+            site, bus, SimulatedClock(), httpx.AsyncClient(), tmp_path, None, connected=lambda: True
+        )
+    assert [(row["event"], row["facility"]) for row in said] == [
+        ("facility_without_heartbeat", "old")
+    ]
