@@ -248,7 +248,7 @@ async def _said(desk: Page, button: str, reason: str) -> None:
     await expect(do).to_be_disabled()
     await desk.get_by_test_id("state-reason").fill(reason)
     await do.click()
-    await expect(desk.get_by_test_id("state-dialog")).to_have_count(0)
+    await expect(desk.get_by_test_id("state-dialog")).to_be_hidden()
 
 
 async def _on_a_phone(story: Story) -> None:

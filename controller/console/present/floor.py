@@ -13,6 +13,7 @@ from controller.console.present.words import Drawn, Words
 UNITS_PER_M = 40.0  # drawing units: thin lines and 12-unit type stay in proportion to a corridor
 MARGIN_M = 1.3
 LABEL_M = 1.05
+OFF_WAY_M = 0.2  # robots cut corners
 LABEL_HALF = 86.0  # half of "Lift 1 · robot is leaving" in type of 13 units
 
 
@@ -319,6 +320,16 @@ def _floor_of(robot: RobotView, levels: dict[str, _Level]) -> str | None:
 
 def _path(start: tuple[float, float] | None, route: tuple[str, ...], level: _Level) -> str:
     """Points of a polyline along the nodes of a route that lie on a floor, from the robot on."""
-    points = [] if start is None else [start]
-    points += [level.paper.node(level.nodes[node]) for node in route if node in level.nodes]
+    points = [level.paper.node(level.nodes[node]) for node in route if node in level.nodes]
+    if start is not None:
+        # A position is newer than the word that a node was passed: that node lies behind already.
+        behind = len(points) > 1 and _between(start, points[0], points[1])
+        points = [start, *points[behind:]]
     return " ".join(f"{x},{y}" for x, y in points) if len(points) > 1 else ""
+
+
+def _between(at: tuple[float, float], one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether a point lies on the way from one node to another, beyond the first."""
+    way = math.dist(one, other)
+    on_way = math.dist(at, one) + math.dist(at, other) - way < OFF_WAY_M * UNITS_PER_M
+    return on_way and math.dist(at, other) < way - OFF_WAY_M * UNITS_PER_M

@@ -15,6 +15,7 @@ from contracts.api import (
     Handling,
     Inspection,
     Leg,
+    MapNodeView,
     OrderLine,
     OrderTerms,
     ReleaseView,
@@ -493,3 +494,27 @@ def test_floors_and_robots_have_short_names_on_the_map(fake: FakeController) -> 
     idle = robot.model_copy(update={"condition": RobotCondition.IDLE, "tour": ()})
     assert floor.condition(idle, EN) == "Idle"
     assert floor.condition(idle.model_copy(update={"tour": ("d-1",)}), EN) == "Waiting"
+
+
+@pytest.mark.parametrize(
+    ("here", "drawn"),
+    [
+        (None, [(0, 0), (100, 0), (200, 0)]),
+        ((60, 2), [(60, 2), (100, 0), (200, 0)]),  # it has passed the first, and not said so yet
+        ((-30, 0), [(-30, 0), (0, 0), (100, 0), (200, 0)]),
+        ((0, 40), [(0, 40), (0, 0), (100, 0), (200, 0)]),
+    ],
+)
+def test_a_way_is_drawn_ahead_of_a_robot_not_behind_it(
+    here: tuple[float, float] | None, drawn: list[tuple[float, float]]
+) -> None:
+    nodes = tuple(
+        MapNodeView(id=name, name=name, x_m=x_m, y_m=0.0, map_id="f")
+        for name, x_m in (("a", 0.0), ("b", 2.5), ("c", 5.0))
+    )
+    level = floor._Level(SITE.model_copy(update={"nodes": nodes}), "f", None)
+    left, top = level.paper.node(nodes[0])
+    start = None if here is None else (left + here[0], top + here[1])
+    told = floor._path(start, ("a", "b", "c"), level)
+    points = [tuple(map(float, pair.split(","))) for pair in told.split()]
+    assert points == [pytest.approx((left + x, top + y)) for x, y in drawn]
