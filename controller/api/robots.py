@@ -1,14 +1,15 @@
 """Routes of what a supervisor does to robots: hold, recall, remove, let through, clear a doubt."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Request
 
 from contracts.api import BASE, RobotView
 from contracts.api.floor import ProceedBody, RobotReasonBody, RobotVerbBody
 from contracts.units import ID_PATTERN
 from controller.api.context import Caller, Context, ContextNeeded, Needs
 from controller.api.http_rules import problem_responses
+from controller.api.login import audited
 from controller.api.problems import not_found, problem_of
 from controller.auth.scopes import Scope
 from controller.core import views
@@ -20,6 +21,8 @@ from controller.core.outputs import Refused
 router = APIRouter(
     prefix=f"{BASE}/robots", tags=["robots"], responses=problem_responses(404, 409, 503)
 )
+
+NOTE_MAX: Final = 200  # of the audit's line; the record keeps the reason whole
 
 RobotPath = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a robot.")]
 Acting = Annotated[Caller, Depends(Needs(Scope.ROBOTS_ACT))]
@@ -38,9 +41,14 @@ async def _done(
 
 @router.post("/{robot_id}/commands")
 async def command(
-    robot_id: RobotPath, body: RobotVerbBody, context: ContextNeeded, caller: Acting
+    request: Request,
+    robot_id: RobotPath,
+    body: RobotVerbBody,
+    context: ContextNeeded,
+    caller: Acting,
 ) -> RobotView:
     """Hold a robot, let it go on, call it back, or say that it was taken off or put back."""
+    audited(request, note=f"{body.verb.value}: {body.reason}"[:NOTE_MAX])
     verb = HoldVerb(body.verb.value)
     given = RobotCommanded(robot_id, verb, body.reason, caller.user.username)
     return await _done(context, robot_id, given)
