@@ -273,4 +273,8 @@ class Crowd:
         begins, ends = ("burning", "over") if fires else ("stuck", "none")
         self.tell(f"FAULT {name} {begins}")
         board.script(f"{name} {begins}")
-        return lambda: board.script(f"{name} {ends}") and None
+
+        def right() -> None:
+            board.script(f"{name} {ends}")
+
+        return right
