@@ -27,7 +27,7 @@ from tests.fakes.office_site import FIRE_PANEL
 from tests.fakes.waiting import until
 from zeroentry.facilities.model import SimBoard
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="session")]
 
 ROOM, CORRIDOR, BLIND_ZONE = "room-1", "corridor-1", "corridor-west"
 DRIVE_S = DRIVE_MS / 1_000
