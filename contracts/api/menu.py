@@ -84,6 +84,8 @@ class Cutlery(StrEnum):
     NONE = "none"
 
 
+# What each closed choice is called: tables of names, one a type, so that none lacks its word. They
+# are alike in shape only.
 ALLERGENS: Final[Mapping[Allergen, Named]] = {
     Allergen.GLUTEN: Named(zh="麸质", en="gluten"),
     Allergen.CRUSTACEANS: Named(zh="甲壳类", en="crustaceans"),

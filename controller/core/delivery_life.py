@@ -106,6 +106,7 @@ class At:
     waited_ms: int = 0
 
 
+# What people read, each at one place above all decisions: alike in shape only.
 _LATE: Final = Sentence(zh="超过一小时没有机器人可用。", en="No robot came free within an hour.")
 _WINDOW_OVER: Final = Sentence(
     zh="送达时段已过，没有机器人可用。", en="Its window is over; no robot came free."
