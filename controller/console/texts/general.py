@@ -308,6 +308,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "measured.places_failing": ("失败的备份位置", "Places that fail"),
     "measured.score": ("置信度", "Score"),
     "measured.since_release_s": ("解封后时长", "Since the release"),
+    "measured.speed": ("速度", "Speed"),
     "measured.size": ("大小", "Size"),
     "measured.stay_s": ("停留时长", "Stayed for"),
     "measured.together_s": ("同处时长", "Together for"),
