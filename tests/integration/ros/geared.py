@@ -52,4 +52,4 @@ async def all_heard(site: RosSite) -> None:
             and all(row.shut for row in boxes)
         )
 
-    await until(heard, within_s=20, what="the gear is heard")
+    await until(heard, within_s=30, what="the gear is heard")
