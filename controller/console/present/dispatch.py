@@ -113,7 +113,9 @@ def _delivery(view: DeliveryView, house: House, site: SiteView, user: str, words
         "approval": ""
         if said is None
         else f"{_approved(approved=said.approved, words=words)} {said.by}: {said.reason}",
-        "pin_locked": words.minute(view.pin_locked_until_utc_ms),
+        "pin_locked": words.minute(view.pin_locked_until_utc_ms)
+        if view.state is DeliveryState.ARRIVED
+        else "",
         "custody": [_event(event, words) for event in view.custody],
         "proof": [_passage(passage, words) for passage in view.zones],
         "at_door": view.state is DeliveryState.ARRIVED,
