@@ -33,6 +33,9 @@ def advance(site: SiteState, states: Mapping[ZoneId, Clearance], now: Now) -> Si
     """Move every delivery that has not ended on by what is known now."""
     for known in tuple(site.deliveries.values()):
         if known.ended:
+            if known.zones and known.zones[-1].left_utc_ms is None:
+                # Called off on its way: what its robot drives through from here is no part of it.
+                site = with_row(site, replace(known, zones=proof.closed(known.zones, now.utc_ms)))
             continue
         row = _told_why(site, known)
         after, wishes = delivery_life.advance(row, facts_of(site, row, now), at_of(site, row, now))
@@ -242,12 +245,11 @@ _PROVEN: Final = frozenset(
 def _proven(
     site: SiteState, row: Delivery, states: Mapping[ZoneId, Clearance], utc_ms: UtcMs
 ) -> Delivery:
-    if row.ended:
+    duty = site.duties.get(row.robot_id or "")
+    if row.ended or duty is None or row.state not in _PROVEN:
+        # Nobody looks any further: what was seen so far stands for no time after this.
         zones = proof.closed(row.zones, utc_ms)
         return row if zones is row.zones else replace(row, zones=zones)
-    duty = site.duties.get(row.robot_id or "")
-    if duty is None or row.state not in _PROVEN:
-        return row
     zones = proof.passed(row.zones, site.plan, duty.at_node, states, utc_ms, duty.let)
     return row if zones is row.zones else replace(row, zones=zones)
 

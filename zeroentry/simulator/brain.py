@@ -52,6 +52,8 @@ class Brain:
         self._next_s = math.inf
         self.since_s = 0.0
         """When it started last."""
+        self.starts_s: list[float] = []
+        """When it started again."""
         room = next(iter(plan.door_nodes), None)
         sessions = {}
         if room is not None:
@@ -129,6 +131,7 @@ class Brain:
         self.state = restored(self.plan, now=self.agenda.now(), same_boot=same_boot, **kept)
         self.up = True
         self.since_s = self.agenda.now_s
+        self.starts_s.append(self.since_s)
         self._ticking += 1
         self._tick(self._ticking)
 

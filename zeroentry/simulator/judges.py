@@ -9,16 +9,20 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from contracts.api import DeliveryState
+from contracts.api import DeliveryKind, DeliveryState
 from contracts.devices import ZonePolicy
+from contracts.observations import RoomObservation
 from controller.core import outputs as out
 from controller.core.deliveries import Delivery
 from controller.core.facility_words import DoorPosition
 from controller.core.fleet import Duty
 from zeroentry.simulator import liveness
 from zeroentry.simulator.cameras import Person
+from zeroentry.simulator.floor_judge import FloorJudge
 from zeroentry.simulator.outcome import BrokenError, Violation
 from zeroentry.simulator.people import PINS_MAX
+from zeroentry.simulator.proof_judge import ProofJudge
+from zeroentry.simulator.script import OrderPlan
 from zeroentry.simulator.stage import Door, Lift, Stage
 from zeroentry.simulator.vehicle import AT_NODE_M, Box, Vehicle
 
@@ -76,6 +80,8 @@ class Judges:
         self.lied: set[str] = set()
         """Robots that have lied: what follows from it is not for every judge to tell."""
         self._liveness = liveness.Liveness(world)
+        self._floor = FloorJudge(world)
+        self._proof = ProofJudge(world)
 
     def broken(self, judge: str, text: str) -> None:
         """Stop the world.
@@ -262,11 +268,13 @@ class Judges:
     def fire(self, *, burning: bool) -> None:
         """It burns, or no longer."""
         self._burning_s = self.world.agenda.now_s if burning else None
+        self._floor.fire(burning=burning)
 
     # --- zones --------------------------------------------------------------------------------
 
     def person(self, person: Person, *, came: bool) -> None:
         """Somebody comes into a zone, or leaves it."""
+        self._proof.person(person, came=came)
         zone = self.world.plan.zone_at.get(person.node)
         if zone is None or zone.policy is ZonePolicy.OPEN or zone.seen_by is None:
             return
@@ -284,6 +292,10 @@ class Judges:
             people.remove(person)
             if not people:
                 self._since.pop(zone.id, None)
+
+    def observed(self, seen: RoomObservation) -> None:
+        """A picture of an area has reached the controller, or would have if it were up."""
+        self._proof.observed(seen)
 
     def _is_in(self, robot: Vehicle, zone_id: str) -> bool:
         place, _ = robot.where()
@@ -375,13 +387,27 @@ class Judges:
         if box.content is not None and people.plans[box.content].room_id != order.room_id:
             self.broken("unlock", f"{who} opens at {order.room_id} with {box.content} inside")
         self._opened[delivery_id] += 1
-        if self._opened[delivery_id] > people.right_pins[delivery_id]:
+        allowed = people.right_pins[delivery_id] + people.released[delivery_id]
+        if self._opened[delivery_id] > allowed:
             self.broken(
                 "unlock",
                 f"{who} opens for {delivery_id} the {self._opened[delivery_id]}. time after "
                 f"{people.right_pins[delivery_id]} right PINs "
-                f"({people.wrong_pins[delivery_id]} wrong, {PINS_MAX} lock it)",
+                f"({people.wrong_pins[delivery_id]} wrong, {PINS_MAX} lock it) and "
+                f"{people.released[delivery_id]} releases by two",
             )
+
+    # --- orders -------------------------------------------------------------------------------
+
+    def ordered(self, plan: OrderPlan, *, closed: bool) -> None:
+        """A meal with a window is taken until the minute of its cut-off, and not after it."""
+        cut_off_min = self.world.script.cut_off_min
+        if cut_off_min is None or plan.thing is not DeliveryKind.MEAL:
+            return
+        late = self.world.agenda.now_s > cut_off_min * 60
+        if late is not closed and (closed or plan.id not in self.world.refused):
+            said = "refused as too late" if closed else "taken"
+            self.broken("cut-off", f"{plan.id} is {said}; its meal closes at {cut_off_min} min")
 
     # --- every few seconds --------------------------------------------------------------------
 
@@ -403,6 +429,7 @@ class Judges:
                     what = "is gone" if found is None else f"is {found.state} of {found.robot_id}"
                     self.broken("owner", f"{duty.robot_id} serves {delivery_id}, which {what}")
         self._liveness.look()
+        self._floor.look()
 
     # --- at the end ---------------------------------------------------------------------------
 
@@ -426,6 +453,7 @@ class Judges:
             for box in robot.boxes:
                 if box.lid_open or not box.locked:
                     self.broken("end", f"{robot.id}/{box.number} is left open")
+        self._proof.end()
 
     # --- figures ------------------------------------------------------------------------------
 

@@ -5,13 +5,18 @@ They act on what they see before them, and on what the kitchen's page and the do
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from contracts.api import DeliveryBody, DeliveryKind, DeliveryState, OrderLine
-from contracts.api.menu import DEFAULT_DISHES
-from controller.core.outputs import Accepted, Refused
+from contracts.api import ArrivalWindow, DeliveryBody, DeliveryKind, DeliveryState, OrderLine
+from contracts.api.menu import DEFAULT_DISHES, MealTime, MenuBody, OrderTerms
+from contracts.devices import Named
+from contracts.units import UtcMs
+from controller.core.ordering_inputs import MenuEdited
+from controller.core.outputs import Accepted, Output, Refused
 from controller.core.state import DeliveryCancelled, DeliveryLoaded, DeliveryOrdered, PinTried
 from zeroentry.simulator.cameras import Person
 from zeroentry.simulator.script import Expert, Kitchen, OrderPlan
@@ -23,11 +28,14 @@ AGAIN_MAX: Final = 30
 LATE_LOAD_S: Final = 240.0
 LID_LEFT_S: Final = 150.0
 PINS_MAX: Final = 5
-MEAL: Final = (
-    OrderLine(
-        dish=next(row.id for row in DEFAULT_DISHES if row.kind is DeliveryKind.MEAL), count=1
-    ),
-)
+LINES: Final[Mapping[DeliveryKind, tuple[OrderLine, ...]]] = {
+    kind: (OrderLine(dish=next(row.id for row in DEFAULT_DISHES if row.kind is kind), count=1),)
+    for kind in DeliveryKind
+}
+MEAL_MIN: Final = 10
+"""From the cut-off of a meal to its beginning, on days on which it has one."""
+CLOSED: Final = "closed at"
+"""What the cut-off's refusal says."""
 
 
 class People:
@@ -40,6 +48,8 @@ class People:
         self.plans: dict[str, OrderPlan] = {row.id: row for row in world.script.orders}
         self.right_pins: Counter[str] = Counter()
         self.wrong_pins: Counter[str] = Counter()
+        self.released: Counter[str] = Counter()
+        """Openings that two supervisors have agreed on."""
         self.taken: dict[str, tuple[float, str]] = {}
         """Delivery -> when somebody took its meal out, and at which room's door."""
         self.returned: dict[str, float] = {}
@@ -52,27 +62,65 @@ class People:
 
     # --- ordering -----------------------------------------------------------------------------
 
+    def begin(self) -> None:
+        """The kitchen sets the day's meal time, where the day has one."""
+        cut_off_min = self.world.script.cut_off_min
+        if cut_off_min is None:
+            return
+        zone = ZoneInfo(self.world.plan.site.config.time_zone)
+        start = datetime.fromtimestamp(self.world.agenda.utc_ms() / 1000, tz=zone)
+        from_local = start + timedelta(minutes=cut_off_min + MEAL_MIN)
+        meal = MealTime(
+            id="meal",
+            name=Named(zh="午餐", en="lunch"),
+            from_local=from_local.strftime("%H:%M"),
+            until_local=(from_local + timedelta(hours=1)).strftime("%H:%M"),
+            cut_off_min=MEAL_MIN,
+        )
+        body = MenuBody(dishes=DEFAULT_DISHES, terms=OrderTerms(meals=(meal,), prepare_min=1))
+        self.world.brain.offer(MenuEdited(body, 0, "kitchen"))
+
     def order(self, plan: OrderPlan) -> None:
         """Somebody orders, and perhaps calls it off."""
         world = self.world
 
         def try_it(times: int) -> None:
-            body = DeliveryBody(room_id=plan.room_id, lines=MEAL)
+            body = DeliveryBody(
+                room_id=plan.room_id,
+                kind=plan.thing,
+                lines=LINES[plan.thing],
+                window=self._window(plan),
+            )
             given = DeliveryOrdered(plan.id, body, "tablet", "digest", idempotency_key=plan.id)
             answer = world.brain.offer(given)
             if any(isinstance(row, Accepted) for row in answer):
                 self.ordered[plan.id] = world.agenda.now_s
                 world.tell("{} is ordered for {}", plan.id, plan.room_id)
+                if plan.thing is not DeliveryKind.MEAL:
+                    world.supervisor.asked(plan)
                 if plan.cancel_s is not None:
                     world.agenda.after(plan.cancel_s, lambda: self._call_off(plan))
-            elif times > 0:
+            elif times > 0 and not self._is_closed(answer):
                 world.agenda.after(AGAIN_S, lambda: try_it(times - 1))
             else:
                 world.refused.add(plan.id)
                 said = [row.detail.en for row in answer if isinstance(row, Refused)]
                 world.tell("{} is refused: {}", plan.id, said)
+            if plan.window_s is not None and answer:
+                world.judges.ordered(plan, closed=self._is_closed(answer))
 
         try_it(AGAIN_MAX)
+
+    def _window(self, plan: OrderPlan) -> ArrivalWindow | None:
+        if plan.window_s is None:
+            return None
+        begin_ms = self.world.agenda.utc_start_ms
+        first, last = (UtcMs(begin_ms + round(at_s * 1000)) for at_s in plan.window_s)
+        return ArrivalWindow(from_utc_ms=first, until_utc_ms=last)
+
+    @staticmethod
+    def _is_closed(answer: Iterable[Output]) -> bool:
+        return any(isinstance(row, Refused) and CLOSED in row.detail.en for row in answer)
 
     def _call_off(self, plan: OrderPlan) -> None:
         answer = self.world.brain.offer(DeliveryCancelled(plan.id, "not wanted", "tablet"))
@@ -192,6 +240,8 @@ class People:
             self._soon(4.0, lambda: self._at_panel(robot, plan, times))
             return
         if plan.expert is Expert.GUESSES:
+            if plan.release and not self.released[plan.id]:
+                self.world.supervisor.release(plan)
             return
         if not box.locked and not box.lid_open:
             self._door_lid(robot, box, plan)

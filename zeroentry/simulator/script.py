@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from contracts.api import DeliveryKind
 from controller.core.plan import SitePlan
 from zeroentry.simulator.grounds import Ground
 from zeroentry.simulator.maps import SMALL, plan_named
@@ -48,9 +49,16 @@ class FaultKind(StrEnum):
     """A door does not open."""
     FIRE = "fire"
     """The fire alarm."""
+    HELD = "held"
+    """The supervisor holds a robot, and lets it go on later."""
+    RECALLED = "recalled"
+    """The supervisor calls a robot back, and lets it go on later."""
+    FETCHED = "fetched"
+    """A robot breaks down; a person takes it off the floor, and puts it back later."""
 
 
 LIES: Final = frozenset(kind for kind in FaultKind if kind.startswith("lie_"))
+BY_PEOPLE: Final = (FaultKind.HELD, FaultKind.RECALLED, FaultKind.FETCHED)
 OF_ROBOTS: Final = (
     FaultKind.STOP,
     FaultKind.HINDERED,
@@ -105,6 +113,15 @@ class Expert(StrEnum):
     """Looks at it, and shuts the lid with the meal inside."""
 
 
+class Approval(StrEnum):
+    """What the supervisor says of an order that is no meal."""
+
+    GIVEN = "given"
+    REFUSED = "refused"
+    NEVER = "never"
+    """Nobody looks at it."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderPlan:
     """One order and the people around it."""
@@ -118,6 +135,14 @@ class OrderPlan:
     come_s: float = 10.0
     cancel_s: float | None = None
     """Called off so long after it was ordered."""
+    thing: DeliveryKind = DeliveryKind.MEAL
+    """All but meals need the supervisor's approval."""
+    approval: Approval = Approval.GIVEN
+    approve_s: float = 20.0
+    window_s: tuple[float, float] | None = None
+    """Between which seconds of the day it is wanted at the door; None: as soon as possible."""
+    release: bool = False
+    """Two supervisors open it when its PIN is locked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +176,17 @@ class Script:
     battery_percent: float = 90.0
     camera_s: float = 0.3
     """From what happens to its observation at the controller."""
+    cut_off_min: int | None = None
+    """The minute of the day after which no meal with a window is taken; None: no meal has one."""
+
+
+WINDOW_FROM_S: Final = (750.0, 1_200.0)  # ten minutes after the latest cut-off a meal begins
+WINDOW_WIDE_S: Final = 900.0
+TOLD_SHARE: Final = 0.35
+THING_SHARE: Final = 0.12
+WINDOW_SHARE: Final = 0.08
+RELEASE_SHARE: Final = 0.6
+THINGS: Final = (DeliveryKind.PAPERS, DeliveryKind.DEVICE, DeliveryKind.MEDICINE)
 
 
 def draw(seed: int, *, map_name: str | None = None, without: Collection[FaultKind] = ()) -> Script:
@@ -170,6 +206,10 @@ def draw(seed: int, *, map_name: str | None = None, without: Collection[FaultKin
         row for row in (_fault(rng, plan) for _ in range(count)) if row.kind not in without
     )
     line = rng.choice((CLEAN, CLEAN, LOSSY, LOSSY, AWFUL))
+    people = random.Random(f"people's will {seed}")  # drawn apart: what was drawn before stays
+    cut_off_min = people.choice((0, 1, 2))
+    orders = tuple(_wished(people, row) for row in orders)
+    faults = (*faults, *_told(people, plan, without))
     return Script(
         seed=seed,
         map=name,
@@ -180,6 +220,7 @@ def draw(seed: int, *, map_name: str | None = None, without: Collection[FaultKin
         line=line,
         battery_percent=rng.choice((90.0, 60.0, 45.0)),
         camera_s=rng.uniform(0.15, 0.45),
+        cut_off_min=cut_off_min if any(row.window_s for row in orders) else None,
     )
 
 
@@ -196,6 +237,28 @@ def _order(rng: random.Random, number: int, room: str) -> OrderPlan:
         come_s=rng.uniform(2, 40),
         cancel_s=rng.uniform(1, 150) if rng.random() < 0.12 else None,
     )
+
+
+def _wished(rng: random.Random, row: OrderPlan) -> OrderPlan:
+    """Some orders are no meals, some are wanted later, some are opened by two."""
+    share, release = rng.random(), rng.random() < RELEASE_SHARE
+    if share < THING_SHARE:
+        approval = rng.choices((Approval.GIVEN, Approval.REFUSED), weights=(5, 1))[0]
+        thing, wait_s = rng.choice(THINGS), rng.uniform(3, 60)
+        row = replace(row, thing=thing, approval=approval, approve_s=wait_s)
+    elif share < THING_SHARE + WINDOW_SHARE:
+        from_s = rng.uniform(*WINDOW_FROM_S)
+        row = replace(row, window_s=(from_s, from_s + WINDOW_WIDE_S))
+    return replace(row, release=release and row.expert is Expert.GUESSES)
+
+
+def _told(rng: random.Random, plan: SitePlan, without: Collection[FaultKind]) -> tuple[Fault, ...]:
+    """What the supervisor tells robots on this day."""
+    if rng.random() >= TOLD_SHARE:
+        return ()
+    kind = rng.choice((FaultKind.HELD, FaultKind.RECALLED, FaultKind.FETCHED, FaultKind.FETCHED))
+    row = Fault(kind, rng.uniform(20, 240), rng.uniform(10, 150), rng.choice(sorted(plan.robots)))
+    return () if kind in without else (row,)
 
 
 def _fault(rng: random.Random, plan: SitePlan) -> Fault:

@@ -2,11 +2,12 @@
 
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from contracts.vda5050.state import ConnectionState
 from controller.core.facility_words import DoorPosition, FacilitySaid
+from controller.core.fleet import HoldVerb
 from controller.core.plan import SitePlan
 from controller.core.state import Input
 from zeroentry.simulator.agenda import Agenda
@@ -74,6 +75,9 @@ class Watchers(Protocol):
     def fire(self, *, burning: bool) -> None:
         """It burns, or no longer."""
 
+    def ordered(self, plan: OrderPlan, *, closed: bool) -> None:
+        """An order with a window was answered; ``closed``: its meal's cut-off has passed."""
+
     def nodes_of(self, robot: Vehicle) -> set[str]:
         """What a robot may drive to, and what it stands on."""
         ...
@@ -85,10 +89,31 @@ class Crowd(Protocol):
     plans: dict[str, OrderPlan]
     right_pins: Counter[str]
     wrong_pins: Counter[str]
+    released: Counter[str]
     taken: dict[str, tuple[float, str]]
 
     def stroll(self, start: str, for_s: float) -> None:
         """A stranger walks about."""
+
+
+class Will(Protocol):
+    """The supervisor, as those see them who are told what to do."""
+
+    fetched: dict[str, float]
+    """Robots that a person has said to be off the floor, and since when."""
+
+    def asked(self, plan: OrderPlan) -> None:
+        """An order waits for approval."""
+
+    def release(self, plan: OrderPlan) -> None:
+        """A PIN is locked, and the meal stands before its door."""
+
+    def command(self, robot: Vehicle, verb: HoldVerb) -> None:
+        """Hold, resume or call back, as soon as the controller listens."""
+
+    def fetch(self, robot: Vehicle) -> Callable[[], None]:
+        """Take a robot off the floor; what is returned puts it back."""
+        ...
 
 
 class Mishaps(Protocol):
@@ -131,6 +156,11 @@ class Stage(Protocol):
     @property
     def people(self) -> Crowd:
         """Who walks about."""
+        ...
+
+    @property
+    def supervisor(self) -> Will:
+        """Who answers alerts."""
         ...
 
     @property

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final
 
 from contracts.vda5050.state import ConnectionState
+from controller.core.fleet import HoldVerb
 from zeroentry.simulator.script import Fault, FaultKind
 from zeroentry.simulator.stage import Stage
 from zeroentry.simulator.vehicle import Vehicle, lying
@@ -75,9 +76,22 @@ class Troubles:
                 world.judges.fire(burning=True)
                 world.buildings.fire()
                 return self._fire_out
+            case FaultKind.HELD | FaultKind.RECALLED | FaultKind.FETCHED:
+                return self._told(fault)
             case _:
                 robot = world.robots.get(fault.target)
                 return (lambda: None) if robot is None else self._robot(fault, robot)
+
+    def _told(self, fault: Fault) -> Callable[[], None]:
+        """The supervisor's will is done as soon as the controller takes it."""
+        robot, supervisor = self.world.robots.get(fault.target), self.world.supervisor
+        if robot is None:
+            return lambda: None
+        if fault.kind is FaultKind.FETCHED:
+            return supervisor.fetch(robot)
+        verb = HoldVerb.HOLD if fault.kind is FaultKind.HELD else HoldVerb.RECALL
+        supervisor.command(robot, verb)
+        return lambda: supervisor.command(robot, HoldVerb.RESUME)
 
     def _robot(self, fault: Fault, robot: Vehicle) -> Callable[[], None]:  # one a kind
         match fault.kind:

@@ -104,6 +104,7 @@ class World:
             robot.tell()
         for order in self.script.orders:
             self.agenda.at(order.at_s, partial(self.people.order, order))
+        self.people.begin()
         self.troubles.begin()
         self.buildings.begin()
         try:
@@ -146,6 +147,8 @@ class World:
             robot = self.robots.get(name)
             if robot is not None and (duty.mission is not None or robot.driving):
                 left.append(f"{name} has not come to rest")
+        if self.supervisor.pending:
+            left.append("the supervisor has something to do")
         if self.people.waiting:
             left.append("people are still about")
         return left
@@ -203,6 +206,7 @@ class World:
         self.agenda.after(wait_s, lambda: self.brain.offer(given))
 
     def _seen(self, seen: RoomObservation) -> None:
+        self.judges.observed(seen)
         self.brain.offer(Observed(seen))
 
     def connect(self, robot: Vehicle, state: ConnectionState) -> None:

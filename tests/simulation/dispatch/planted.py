@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from contracts.api import DeliveryState
+from contracts.api import DeliveryState, ZoneVerdict
 from contracts.units import UtcMs
 from contracts.vda5050.profile import OpenCompartment
 from controller.core import site as core
 from controller.core.facility_words import CommandFacility
 from controller.core.fleet import Duty
+from controller.core.ordering_inputs import MenuEdited, ReleaseAsked, ReleaseJudged
 from controller.core.outputs import (
     Accepted,
     ActionKind,
@@ -164,3 +165,69 @@ def assigns_nobody(site: SiteState, given: Input, now: Now, result: Result) -> R
     if isinstance(given, DeliveryOrdered):
         return replace(site, deliveries=rows), answers
     return (site, ()) if site.deliveries else (after, outputs)
+
+
+def proofs_flattered(_site: SiteState, _given: Input, _now: Now, result: Result) -> Result:
+    """Every zone counts as proven, whoever was there and whoever saw it."""
+    return _with_verdict(result, ZoneVerdict.NO_UNADMITTED_PERSON)
+
+
+def proofs_alarmed(_site: SiteState, _given: Input, _now: Now, result: Result) -> Result:
+    """Every zone is said to have had a person in it."""
+    return _with_verdict(result, ZoneVerdict.PERSON_SEEN)
+
+
+def proofs_withheld(_site: SiteState, _given: Input, _now: Now, result: Result) -> Result:
+    """Nothing counts as proven, though cameras saw all of it."""
+    return _with_verdict(result, ZoneVerdict.UNPROVEN)
+
+
+def _with_verdict(result: Result, verdict: ZoneVerdict) -> Result:
+    after, outputs = result
+    rows = {
+        name: replace(
+            row, zones=tuple(one.model_copy(update={"verdict": verdict}) for one in row.zones)
+        )
+        for name, row in after.deliveries.items()
+    }
+    return replace(after, deliveries=rows), outputs
+
+
+def fire_unheeded(_site: SiteState, _given: Input, _now: Now, result: Result) -> Result:
+    """Nobody tells robots of a fire: they are given no way, and stand where they are."""
+    after, outputs = result
+    if not after.facilities.fire:
+        return result
+    kept = tuple(row for row in outputs if not isinstance(row, PublishOrder))
+    return after, kept
+
+
+def keeps_places_of_removed(site: SiteState, _given: Input, _now: Now, result: Result) -> Result:
+    """A robot that was taken off the floor still has the node that it stood on."""
+    after, outputs = result
+    duties = {
+        name: replace(duty, at_node=site.duties[name].at_node or after.plan.robots[name].home_node)
+        if duty.removed is not None
+        else duty
+        for name, duty in after.duties.items()
+    }
+    return replace(after, duties=duties), outputs
+
+
+def closes_never(site: SiteState, given: Input, now: Now) -> Result:
+    """A meal is taken after its cut-off."""
+    if isinstance(given, MenuEdited):
+        meals = tuple(row.model_copy(update={"cut_off_min": 0}) for row in given.body.terms.meals)
+        terms = given.body.terms.model_copy(update={"meals": meals})
+        given = replace(given, body=given.body.model_copy(update={"terms": terms}))
+    return core.step(site, given, now)
+
+
+def one_releases(site: SiteState, given: Input, now: Now) -> Result:
+    """One supervisor is enough to open a compartment."""
+    after, outputs = core.step(site, given, now)
+    if not isinstance(given, ReleaseAsked):
+        return after, outputs
+    judged = ReleaseJudged(given.delivery_id, approved=True, by="nobody")
+    last, more = core.step(after, judged, now)
+    return last, (*outputs, *more)

@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from contracts.api import DeliveryKind
 from contracts.facilities import DoorConfig
 from controller.core.facility_words import DoorPosition
 from controller.core.plan import plan_of
@@ -13,7 +14,14 @@ from zeroentry.simulator.brain import Step
 from zeroentry.simulator.maps import MADE, Sketch, floors, site_of
 from zeroentry.simulator.motion import Place
 from zeroentry.simulator.outcome import BrokenError, Outcome
-from zeroentry.simulator.script import Expert, Fault, FaultKind, OrderPlan, Script
+from zeroentry.simulator.script import (
+    Approval,
+    Expert,
+    Fault,
+    FaultKind,
+    OrderPlan,
+    Script,
+)
 from zeroentry.simulator.world import World, run
 
 DAY: Final = Script(
@@ -168,3 +176,106 @@ def test_every_made_map_is_a_whole_site() -> None:
     for name, make in MADE.items():
         site, robot_map = site_of(name, make(), 3, 3)
         assert plan_of(site, robot_map).kitchen_node == "kitchen"
+
+
+# --- proofs, fire, robots off the floor, orders ---------------------------------------------------
+
+BESIDE: Final = Fault(FaultKind.PERSON, 50.0, 60.0, "c4")
+DARK: Final = Fault(FaultKind.BLIND, 50.0, 40.0)
+
+
+def test_a_proof_that_denies_a_person_is_seen() -> None:
+    assert play(planted.proofs_flattered, replace(ONE, faults=(BESIDE,))) == "proof"
+
+
+def test_a_proof_of_what_no_camera_saw_is_seen() -> None:
+    dark = replace(DARK, target=World(ONE).ground.watched[0])
+    assert play(planted.proofs_flattered, replace(ONE, faults=(dark,))) == "proof"
+    assert judged(run(replace(ONE, faults=(dark,)))) == ""
+
+
+def test_a_proof_that_makes_up_a_person_is_seen() -> None:
+    assert play(planted.proofs_alarmed, ONE) == "proof"
+
+
+def test_a_proof_that_is_withheld_is_seen() -> None:
+    assert play(planted.proofs_withheld, ONE) == "proof"
+
+
+def test_a_robot_that_stays_in_the_way_while_it_burns_is_seen() -> None:
+    fire = Fault(FaultKind.FIRE, 30.0, 180.0)
+    assert play(planted.fire_unheeded, replace(ONE, faults=(fire,))) == "evacuation"
+    assert judged(run(replace(ONE, faults=(fire,)))) == ""
+
+
+FETCHED: Final = Fault(FaultKind.FETCHED, 25.0, 120.0, "robot-1")
+
+
+def test_what_is_kept_for_a_robot_that_was_fetched_is_seen() -> None:
+    assert play(planted.keeps_places_of_removed, replace(DAY, faults=(FETCHED,))) == "removed"
+
+
+def test_a_robot_that_was_fetched_drives_again() -> None:
+    world = World(replace(DAY, robots=1, faults=(FETCHED,)), whole_trace=True)
+    outcome = world.run()
+    assert judged(outcome) == ""
+    assert outcome.delivered == len(DAY.orders)
+    told = "\n".join(outcome.trace)
+    assert "supervisor: robot-1 is off the floor" in told
+    assert "supervisor: robot-1 stands again" in told
+
+
+@pytest.mark.parametrize("kind", [FaultKind.HELD, FaultKind.RECALLED])
+def test_a_robot_that_the_supervisor_stops_goes_on_when_it_may(kind: FaultKind) -> None:
+    stopped = Fault(kind, 25.0, 60.0, "robot-1")
+    outcome = World(replace(ONE, faults=(stopped,)), whole_trace=True).run()
+    assert judged(outcome) == ""
+    assert f"supervisor: {'hold' if kind is FaultKind.HELD else 'recall'} robot-1" in "\n".join(
+        outcome.trace
+    )
+    assert [row.state for row in outcome.orders] == ["returned"]
+
+
+LATER: Final = replace(ONE.orders[0], at_s=100.0, window_s=(800.0, 1_700.0))
+
+
+def test_a_meal_that_is_taken_after_its_cut_off_is_seen() -> None:
+    script = replace(ONE, orders=(LATER,), cut_off_min=1)
+    assert play(lambda *args: args[3], script) == ""
+    outcome = run(script, step=planted.closes_never)
+    assert judged(outcome) == "cut-off"
+
+
+def test_a_meal_comes_within_its_window() -> None:
+    outcome = run(replace(ONE, orders=(replace(LATER, at_s=5.0),), cut_off_min=1))
+    assert judged(outcome) == ""
+    taken_s = outcome.orders[0].taken_s
+    assert taken_s is not None
+    assert 800 <= taken_s <= 1_700
+
+
+PAPERS: Final = replace(ONE.orders[0], thing=DeliveryKind.PAPERS)
+
+
+@pytest.mark.parametrize(
+    ("approval", "ends"),
+    [(Approval.GIVEN, "returned"), (Approval.REFUSED, "cancelled"), (Approval.NEVER, "cancelled")],
+)
+def test_papers_come_when_the_supervisor_says_yes(approval: Approval, ends: str) -> None:
+    outcome = run(replace(ONE, orders=(replace(PAPERS, approval=approval),)))
+    assert judged(outcome) == ""
+    assert [row.state for row in outcome.orders] == [ends]
+
+
+LOCKED: Final = replace(ONE.orders[0], expert=Expert.GUESSES, release=True)
+
+
+def test_two_supervisors_open_what_a_pin_does_not() -> None:
+    outcome = run(replace(ONE, orders=(LOCKED,)))
+    assert judged(outcome) == ""
+    assert outcome.delivered == 1
+
+
+def test_a_compartment_that_one_supervisor_opens_is_seen() -> None:
+    outcome = run(replace(ONE, orders=(LOCKED,)), step=planted.one_releases)
+    assert judged(outcome) == "unlock"

@@ -1,0 +1,19 @@
+"""Days on which a judge once saw what must not happen; each says what was wrong."""
+
+from typing import Final
+
+import pytest
+
+from zeroentry.simulator.script import draw
+from zeroentry.simulator.world import run
+
+FOUND: Final = {
+    98: "a zone's proof stayed open, and unlooked-at, while its meal was loaded in the kitchen",
+    144: "what was called off on its way kept an open proof of the zone in which it was then",
+}
+
+
+@pytest.mark.parametrize("seed", FOUND, ids=lambda seed: f"seed {seed}")
+def test_a_day_that_once_went_wrong_ends_well(seed: int) -> None:
+    outcome = run(draw(seed))
+    assert outcome.violation is None, f"{FOUND[seed]}\n" + "\n".join(outcome.trace[-40:])
