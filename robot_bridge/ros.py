@@ -443,6 +443,7 @@ class RosVehicle:
     def goal_ended(self, number: int, outcome: Outcome, words: str) -> None:
         """The navigation has ended this goal of ours."""
         with self._lock:
+            self._take()  # whether it has arrived is judged by where it is now
             now, pose = self._clock.mono_ms(), self._sensed.pose
             turn = goals.ended(self._pilot, number, outcome, words, pose, now, up=self._up)
             self._do(turn, now)

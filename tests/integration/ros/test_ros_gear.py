@@ -40,6 +40,12 @@ def locking(number: int, name: str) -> Action:
     return lock_compartment_action(LockCompartment(number, "d1", name), action_id=name)
 
 
+def place(site: RosSite) -> tuple[str, float, float]:
+    where = site.state.agv_position
+    assert where is not None
+    return where.map_id, round(where.x, 1), round(where.y, 1)
+
+
 async def tell(site: RosSite, *actions: Action) -> None:
     message: InstantActions = instant(*actions)
     await site.say(VdaKind.INSTANT_ACTIONS, message)
@@ -181,9 +187,8 @@ async def test_tf_says_where_the_robot_is_and_a_map_counts_when_it_is_loaded(
     await all_heard(site)
     await site.say(VdaKind.ORDER, order(("home", "a"), order_id="o1"))
     await site.at("a")
-    where = site.state.agv_position
-    assert where is not None
-    assert (where.map_id, round(where.x, 1), round(where.y, 1)) == ("floor-1", 4.0, 0.0)
+    # Navigation, wheels and tf are three processes: that it has arrived may be known first.
+    await until(lambda: place(site) == ("floor-1", 4.0, 0.0), within_s=SOON_S, what="it is at a")
 
     await gear.do(tf=False)
     await until(lambda: "localizationLost" in site.errors(), within_s=SOON_S, what="lost")
