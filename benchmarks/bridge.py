@@ -55,7 +55,6 @@ IDLE_LIMIT: Final = 0.03
 DRIVING_LIMIT: Final = 0.10
 SPEED_MPS: Final = 0.8
 PASS_M: Final = 0.4
-ROUNDING_M: Final = 0.001  # on its way through frames a distance is rounded
 SETTLE_S: Final = 2.0  # what a start leaves to do is not what standing costs
 COUNTS: Final = ("orders", "nodes_passed")
 TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -310,7 +309,7 @@ async def _ros() -> AsyncIterator[Rig]:
         "speed": SPEED_MPS,
         "odom_hz": 50,
         "amcl_m": 0.25,
-        "near_m": PASS_M + ROUNDING_M,
+        "near_m": PASS_M,
     }
     with held, tempfile.TemporaryDirectory() as name:
         folder = Path(name)

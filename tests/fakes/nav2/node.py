@@ -271,16 +271,18 @@ class FakeRobot(Node):  # type: ignore[misc] # rclpy publishes no types
                     self.x += math.cos(self.theta) * way
                     self.y += math.sin(self.theta) * way
                     self.v = self.speed
-                    self.on_the_way(goal, left - way, way)
+                    self.on_the_way(way)
             elif goal is not None:
                 self.goal = None
                 self.tell()
             self.publish_odom()
 
-    def on_the_way(self, goal: Goal, left: float, way: float) -> None:
-        if left <= self.near_m and not goal.near:
-            goal.near = True
-            say(event="near", id=goal.key.hex())
+    def on_the_way(self, way: float) -> None:
+        for goal in self.goals[-2:]:  # who believes to be further on gives the next goal earlier
+            left = math.hypot(goal.x - self.x, goal.y - self.y)
+            if left <= self.near_m and not goal.near:
+                goal.near = True
+                say(event="near", id=goal.key.hex())
         self.since_m += way
         if self.since_m >= self.amcl_m:
             self.since_m = 0.0
