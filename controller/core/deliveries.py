@@ -289,7 +289,8 @@ def lock_over(delivery: Delivery, mono_ms: MonoMs, utc_ms: UtcMs) -> Delivery:
         pin_tries_left=PIN_TRIES_MAX,
         pin_locked_mono_ms=None,
         pin_locked_until_utc_ms=None,
-        explanation=None,
+        # Called back meanwhile, it keeps that reason.
+        explanation=None if delivery.explanation == _PIN_LOCKED else delivery.explanation,
         custody=custody.recorded(delivery.custody, "pin_lock_over", "controller", utc_ms),
     )
 

@@ -399,13 +399,13 @@ class Judges:
 
     # --- orders -------------------------------------------------------------------------------
 
-    def ordered(self, plan: OrderPlan, *, closed: bool) -> None:
+    def ordered(self, plan: OrderPlan, *, taken: bool, closed: bool) -> None:
         """A meal with a window is taken until the minute of its cut-off, and not after it."""
         cut_off_min = self.world.script.cut_off_min
         if cut_off_min is None or plan.thing is not DeliveryKind.MEAL:
             return
         late = self.world.agenda.now_s > cut_off_min * 60
-        if late is not closed and (closed or plan.id not in self.world.refused):
+        if (taken and late) or (closed and not late):
             said = "refused as too late" if closed else "taken"
             self.broken("cut-off", f"{plan.id} is {said}; its meal closes at {cut_off_min} min")
 

@@ -107,7 +107,8 @@ class People:
                 said = [row.detail.en for row in answer if isinstance(row, Refused)]
                 world.tell("{} is refused: {}", plan.id, said)
             if plan.window_s is not None and answer:
-                world.judges.ordered(plan, closed=self._is_closed(answer))
+                taken = any(isinstance(row, Accepted) for row in answer)
+                world.judges.ordered(plan, taken=taken, closed=self._is_closed(answer))
 
         try_it(AGAIN_MAX)
 

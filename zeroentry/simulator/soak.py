@@ -1,8 +1,10 @@
 """Plays many seeds in several processes, keeps what came of each, tells how to see one again."""
 
+import hashlib
 import json
 import multiprocessing
 import os
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -18,6 +20,9 @@ from zeroentry.simulator.script import draw
 BATCH: Final = 20
 TOLD_EVERY_MS: Final = 15_000
 SHOWN_MAX: Final = 20
+RAISED_FRAMES: Final = 4
+ROOT: Final = Path(__file__).parents[2]
+PLAYED: Final = ("contracts", "controller/core", "zeroentry/simulator")
 
 Row = dict[str, object]
 
@@ -28,6 +33,15 @@ def as_dict(outcome: Outcome) -> Row:
     del row["trace"]
     row["counts"] = dict(outcome.counts)
     return row
+
+
+def digest() -> str:
+    """Of all code that decides a day: results of other code say nothing of this one."""
+    found = hashlib.sha256()
+    for package in PLAYED:
+        for file in sorted((ROOT / package).rglob("*.py")):
+            found.update(file.read_bytes())
+    return found.hexdigest()[:12]
 
 
 def play(seeds: Sequence[int]) -> list[Row]:
@@ -42,7 +56,7 @@ def _play(seed: int) -> Row:
         outcome = world.run(draw(seed))
     except Exception as error:  # noqa: BLE001  # boundary: what the core raises is what is looked for
         return {
-            "seed": seed, "map": "", "judge": "raised", "text": repr(error)[:300],
+            "seed": seed, "map": "", "judge": "raised", "text": _where(error),
             "simulated_s": 0.0, "wall_s": (clock.mono_ms() - began_ms) / 1000, "counts": {},
         }  # fmt: skip
     bad = outcome.violation
@@ -55,6 +69,15 @@ def _play(seed: int) -> Row:
         "wall_s": round(outcome.wall_s, 4),
         "counts": dict(outcome.counts),
     }
+
+
+def _where(error: Exception) -> str:
+    """What was raised, and the innermost places in which."""
+    frames = traceback.extract_tb(error.__traceback__)[-RAISED_FRAMES:]
+    places = " < ".join(
+        f"{Path(row.filename).name}:{row.lineno} {row.name}" for row in frames[::-1]
+    )
+    return f"{error!r:.300} in {places}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +128,10 @@ def replay(row: Row) -> str:
 
 def soak(seeds: range, *, jobs: int, state: Path, say: Callable[[str], None]) -> bool:
     """Play all seeds that ``state`` has no result of; True when every one was good."""
-    done = _stored(state)
+    code = digest()
+    done, old = _stored(state, code)
+    if old:
+        say(f"{old} results in {state} are of other code and do not count: played anew")
     left = [seed for seed in seeds if seed not in done]
     rows = [done[seed] for seed in seeds if seed in done]
     if rows:
@@ -120,7 +146,7 @@ def soak(seeds: range, *, jobs: int, state: Path, say: Callable[[str], None]) ->
         for future in as_completed([pool.submit(play, batch) for batch in batches]):
             for row in future.result():
                 rows.append(row)
-                file.write(json.dumps(row) + "\n")
+                file.write(json.dumps(row | {"code": code}) + "\n")
                 if row["judge"]:
                     say(f"{row['judge']}: {row['text']}\n    {replay(row)}")
             file.flush()
@@ -130,17 +156,22 @@ def soak(seeds: range, *, jobs: int, state: Path, say: Callable[[str], None]) ->
     return _sum_up(rows, say)
 
 
-def _stored(state: Path) -> dict[int, Row]:
+def _stored(state: Path, code: str) -> tuple[dict[int, Row], int]:
+    """What this code played before, and how many results are of other code."""
     if not state.is_file():
-        return {}
+        return {}, 0
     rows: dict[int, Row] = {}
+    old = 0
     for line in state.read_text().splitlines():
         try:
             row = json.loads(line)
         except ValueError:
             continue  # the last line of a run that was stopped
-        rows[int(row["seed"])] = row
-    return rows
+        if row.get("code") == code:
+            rows[int(row["seed"])] = row
+        else:
+            old += 1
+    return rows, old
 
 
 def _sum_up(rows: Iterable[Row], say: Callable[[str], None]) -> bool:

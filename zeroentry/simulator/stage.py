@@ -75,8 +75,8 @@ class Watchers(Protocol):
     def fire(self, *, burning: bool) -> None:
         """It burns, or no longer."""
 
-    def ordered(self, plan: OrderPlan, *, closed: bool) -> None:
-        """An order with a window was answered; ``closed``: its meal's cut-off has passed."""
+    def ordered(self, plan: OrderPlan, *, taken: bool, closed: bool) -> None:
+        """An order with a window was answered; ``closed``: refused as too late."""
 
     def nodes_of(self, robot: Vehicle) -> set[str]:
         """What a robot may drive to, and what it stands on."""

@@ -10,6 +10,7 @@ from zeroentry.simulator.world import run
 FOUND: Final = {
     98: "a zone's proof stayed open, and unlooked-at, while its meal was loaded in the kitchen",
     144: "what was called off on its way kept an open proof of the zone in which it was then",
+    210: "called back while its PIN was locked, it lost that reason when the lock ran out",
 }
 
 

@@ -16,12 +16,21 @@ def test_a_soak_goes_on_where_it_was_stopped_and_shows_what_failed(tmp_path: Pat
         {"seed": 0, "map": "line", "judge": "", "text": "", "simulated_s": 9.0, "wall_s": 1.0},
         {"seed": 1, "map": "ring", "judge": "collision", "text": "both", "simulated_s": 1.0},
     ]
-    state.write_text("\n".join(json.dumps({"wall_s": 1.0, "counts": {}} | row) for row in rows))
+    stored = {"wall_s": 1.0, "counts": {}, "code": soak.digest()}
+    state.write_text("\n".join(json.dumps(stored | row) for row in rows))
     said: list[str] = []
     assert not soak.soak(range(2), jobs=1, state=state, say=said.append)
     assert any("2 of 2 seeds were played before" in line for line in said)
     assert any("zeroentry simulate --seed 1 --trace" in line for line in said)
     assert said[-1] == "1 good, 1 failed"
+
+
+def test_results_of_other_code_do_not_count(tmp_path: Path) -> None:
+    state = tmp_path / "soak.jsonl"
+    said: list[str] = []
+    state.write_text('{"seed": 0, "judge": "collision", "code": "older"}\n')
+    assert soak.soak(range(0), jobs=1, state=state, say=said.append)
+    assert any("1 results" in line and "other code" in line for line in said)
 
 
 def test_a_seed_is_drawn_the_same_way_each_time_and_seeds_differ() -> None:
