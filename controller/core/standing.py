@@ -47,7 +47,19 @@ def placed(site: SiteState, duty: Duty) -> Duty:
             return duty  # not heard since the start: what was kept holds
         aside = beside(site, duty.at_node, report)
         towards = duty.towards if aside is None else aside[0] or None
+        if towards is not None and _is_at(site, towards, report):
+            # It has lost its memory, and names no node; where it says that it is, one is.
+            return replace(duty, at_node=towards, towards=None)
     return duty if duty.towards == towards else replace(duty, towards=towards)
+
+
+def _is_at(site: SiteState, node: str, report: RobotReport) -> bool:
+    """Whether a standing robot that names no node of the map says that it is at this one."""
+    pose, place = report.pose, site.plan.map.nodes.get(node)
+    if pose is None or place is None or report.last_node in site.plan.map.nodes:
+        return False
+    here_too = pose.map_id in ("", place.map_id)
+    return here_too and report.standing and off_m(site, node, report) <= AT_NODE_M
 
 
 def standing_at(site: SiteState, duty: Duty, live: RobotLive, mono_ms: MonoMs) -> str | None:
