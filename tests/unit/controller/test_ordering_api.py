@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,13 +50,6 @@ class House(SealedHouse):
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with house_of(tmp_path) as found:
-        yield found
-
-
-@asynccontextmanager
-async def house_of(tmp_path: Path) -> AsyncIterator[House]:
-    """A running controller whose room-1 is sealed."""
     async with sealed(tmp_path, House) as found:
         yield found
 
