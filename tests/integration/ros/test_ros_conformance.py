@@ -13,6 +13,7 @@ from tests.integration.ros.conftest import ros_way
 pytestmark = pytest.mark.system
 
 DONE_S = 150.0  # 35 s on two cores with a load of 11
+SPEED_MPS = 1.0  # a node is 0.6 m on: a master that has to wait still cancels before the second
 RULES_MIN = 40
 ONLY_ACTION = "cancel"  # what the two ways of Nav2 do differently; the rest is the first test's
 CANCEL_RULES_MIN = 5
@@ -51,7 +52,7 @@ async def conformance(site: RosSite, *arguments: str) -> tuple[int, str, dict[st
 
 async def test_the_bridge_on_ros_meets_every_rule(plain_site: RosSite) -> None:
     site = plain_site
-    await site.start_robot(speed=2.5)
+    await site.start_robot(speed=SPEED_MPS)
     bridge = await site.start_bridge()
     await site.ready()
     cut = ("--cut", f"kill -9 {bridge.pid}", "--step", "0.6")
@@ -64,7 +65,7 @@ async def test_the_bridge_on_ros_meets_every_rule(plain_site: RosSite) -> None:
 
 async def test_the_bridge_on_navs_action_cancels_by_the_rules(tmp_path: Path) -> None:
     async with ros_way(tmp_path, "action") as site:
-        await site.start_robot(speed=2.5)
+        await site.start_robot(speed=SPEED_MPS)
         await site.start_bridge()
         await site.ready()
         code, said, found = await conformance(site, "--only", ONLY_ACTION, "--step", "0.6")
