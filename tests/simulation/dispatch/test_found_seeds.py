@@ -11,6 +11,9 @@ FOUND: Final = {
     98: "a zone's proof stayed open, and unlooked-at, while its meal was loaded in the kitchen",
     144: "what was called off on its way kept an open proof of the zone in which it was then",
     210: "called back while its PIN was locked, it lost that reason when the lock ran out",
+    490: "the simulator's own: the day ended before a robot's word of its shut lid had arrived",
+    5105: "who forgot its order a hand before its door wanted to be where it stood, for ever",
+    5111: "as 490",
 }
 
 
