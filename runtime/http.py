@@ -18,6 +18,9 @@ GOODBYE_S: Final = 1
 STOP_WITHIN_S: Final = 2.5
 WS_MESSAGE_MAX_BYTES: Final = 65_536  # what a client may send: a token, never a file
 POLL_S: Final = 0.05
+KEEP_ALIVE_S: Final = 20
+# How long an idle connection stays: well above the 5 s for which our clients (httpx) keep theirs.
+# Where both end at 5 s, now and then a request meets a connection that is just being closed.
 
 
 class PortTakenError(OSError):
@@ -76,6 +79,7 @@ async def serve(
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=GOODBYE_S,
+            timeout_keep_alive=KEEP_ALIVE_S,
             ws_max_size=WS_MESSAGE_MAX_BYTES,
             ws_per_message_deflate=False,  # video does not get smaller, only later
             ssl_certfile=cert_file,
