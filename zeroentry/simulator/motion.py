@@ -136,7 +136,7 @@ def ride(
     made = Ride(place.floor, now_s, now_s, final=place)
     here, heading, at_s, index = (place.x_m, place.y_m), place.theta_rad, now_s, 0
     while index < len(stops):
-        end = _run_end(here, stops, index)
+        end = _run_end(here, heading if speed_mps > 0 else None, stops, index)
         points, marks, limit = [here], [0.0], body.speed_mps
         for stop in stops[index:end]:
             marks.append(marks[-1] + math.dist(points[-1], (stop.x_m, stop.y_m)))
@@ -150,7 +150,8 @@ def ride(
             if speed_mps == 0.0:
                 at_s = _turn(made, body, heading, aim, at_s)
             at_s = _drive(made, body, stops[index:end], speed_mps, limit, at_s)
-            heading = math.atan2(points[-1][1] - points[-2][1], points[-1][0] - points[-2][0])
+            last = next(row for row in reversed(points) if row != points[-1])
+            heading = math.atan2(points[-1][1] - last[1], points[-1][0] - last[0])
         else:
             made.passes += [(at_s, stop) for stop in stops[index:end]]
         speed_mps, here, index = 0.0, points[-1], end
@@ -159,14 +160,19 @@ def ride(
     return made
 
 
-def _run_end(here: tuple[float, float], stops: Sequence[Stop], index: int) -> int:
-    """One past the last stop that is reached without a turn on the spot."""
-    heading: float | None = None
+def _run_end(
+    here: tuple[float, float], heading: float | None, stops: Sequence[Stop], index: int
+) -> int:
+    """One past the last stop that is reached without a turn on the spot.
+
+    ``heading``: where a robot that moves drives to. One that is all but at a corner turns there.
+    """
     for end in range(index, len(stops)):
         there = (stops[end].x_m, stops[end].y_m)
         if math.dist(here, there) > NEAR_M:
             ahead = math.atan2(there[1] - here[1], there[0] - here[0])
-            if heading is not None and abs(wrapped(ahead - heading)) > BEND_RAD:
+            bends = heading is not None and abs(wrapped(ahead - heading)) > BEND_RAD
+            if bends and end > index:
                 return end
             heading = ahead
         here = there

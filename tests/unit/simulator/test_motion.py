@@ -45,6 +45,19 @@ def test_a_longer_base_changes_nothing_before_it_matters(stops: list[Stop], shar
         assert abs(again.end_s - made.end_s) < 0.12  # the last 5 mm are not driven
 
 
+def test_a_robot_given_its_way_on_just_before_a_corner_turns_there_all_the_same() -> None:
+    corner, back = Stop(0, "n0", -6.0, 0.0, 1.0), Stop(1, "n1", -6.0, 4.0, 1.0)
+    to_corner = ride(BODY, Place(0.0, 0.0, math.pi, "f1"), 0.0, [corner], 0.0)
+    assert to_corner is not None
+    place, speed = to_corner.at(to_corner.end_s - 0.019)
+    assert speed > 0
+    on = ride(BODY, place, speed, [corner, back], 0.0)
+    whole = ride(BODY, Place(-6.0, 0.0, math.pi, "f1"), 0.0, [back], 0.0)
+    assert on is not None
+    assert whole is not None
+    assert abs(on.end_s - whole.end_s) < 0.12
+
+
 @given(st.floats(0.3, 6.0))
 def test_braking_takes_its_distance_and_tells_what_it_rolls_over(now_s: float) -> None:
     stops = [Stop(n, f"n{n}", 1.0 + n, 0.0, 9.0) for n in range(8)]
