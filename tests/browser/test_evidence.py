@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session"
 
 ROOM = "room-1"
 CLIP_S = 12
-IN_STEP_MS = 45_000  # several videos are decoded by a machine without a GPU, beside other suites
+IN_STEP_MS = 90_000  # several videos are decoded by a machine without a GPU, beside other suites
 
 
 def serve_recordings(app: FastAPI, office: Office, clip: Path) -> None:
