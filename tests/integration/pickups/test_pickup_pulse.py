@@ -41,7 +41,7 @@ LEVEL_DBFS = -20.0
 LEVEL_ERROR_MAX_DB = 0.5
 FREQUENCY_ERROR_MAX_HZ = 4.0
 PLAYER_START = 4_800  # the player's first tenth of a second may be cut by the sink's own start
-PLAYINGS = 3  # a starved player leaves gaps of its own; a source that loses samples does so each time
+PLAYINGS = 3  # a starved player leaves gaps of its own; a source that loses samples always does
 STAMP_ERROR_MAX_MS = 30
 DESK = "desk_mic"
 
