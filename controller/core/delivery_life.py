@@ -220,7 +220,8 @@ def _to_kitchen(delivery: Delivery, facts: Facts, at: At) -> Step:
 def _loading(delivery: Delivery, facts: Facts, at: At) -> Step:
     if facts.lost_ms > LOST_MAX_MS:
         return again_from_start(delivery, _ROBOT_LOST, at), ()
-    if facts.answered is Answered.FAILED:
+    # A fire may have sent it away meanwhile: it is opened again where it is loaded, nowhere else.
+    if facts.answered is Answered.FAILED and facts.standing_at == at.kitchen:
         if delivery.tries + 1 >= TRIES_MAX:
             return _failed(delivery, _STUCK_LOCK, at, Warn(alerts.LOCK_FAILED))
         return replace(delivery, tries=delivery.tries + 1, action_id=None), (Open(),)

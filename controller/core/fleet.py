@@ -510,9 +510,15 @@ def _paused_by_us(duty: Duty, report: RobotReport, left: tuple[str, ...], utc_ms
         return True
     if any(_forgotten(duty, action_id) for action_id in shown):
         return True
+    if utc_ms - duty.paused_utc_ms > EFFECT_MAX_MS:
+        return False
     ours = [row for row in duty.actions if row.action in (ActionKind.PAUSE, ActionKind.RESUME)]
-    recent = utc_ms - duty.paused_utc_ms <= EFFECT_MAX_MS
-    return recent and bool(ours) and ours[-1].action is ActionKind.PAUSE
+    if ours and ours[-1].action is ActionKind.PAUSE:
+        return True
+    # It shows the pause, and not the end of it that came later: it had forgotten both (with a new
+    # order, or by a reboot) before a late copy of the pause came, and took that for a new one.
+    kinds = {row.action for row in ours if row.action_id in shown}
+    return ActionKind.PAUSE in kinds and ActionKind.RESUME not in kinds
 
 
 EFFECT_MAX_MS: Final = 120_000  # a pause that shows later than this is somebody else's
@@ -574,6 +580,8 @@ def actions_of(duty: Duty, utc_ms: UtcMs) -> Iterable[PublishAction]:
         late = row.valid_until_utc_ms is not None and utc_ms > row.valid_until_utc_ms
         if duty.doubted is not None and row.action is ActionKind.OPEN:
             continue  # who lies about where it stands may stand before anybody
+        if row.opens is not None and not _may_open(duty, row.opens.node_id):
+            continue  # it was sent on before it answered: it may be opened again when it is back
         if row.status is None and not late:
             yield PublishAction(
                 robot_id=duty.robot_id,
@@ -585,13 +593,38 @@ def actions_of(duty: Duty, utc_ms: UtcMs) -> Iterable[PublishAction]:
             )
 
 
+def _may_open(duty: Duty, node: str) -> bool:
+    """Whether it has not left the node of an unlock, and was not told to drive."""
+    driven = duty.mission is not None and not duty.mission.waiting
+    return duty.at_node == node and not driven
+
+
 def _answered(action: ActionDuty, report: RobotReport) -> ActionDuty:
     if action.ended:
         return action
     said = next((row for row in report.actions if row.action_id == action.action_id), None)
-    if said is None or (said.status, said.result) == (action.status, action.result):
+    if said is None:
+        # A state lists what has not ended. What it showed and shows no more, it has forgotten.
+        forgotten = action.status is not None and action.action in _ASKED_AGAIN
+        return replace(action, status=None, result="") if forgotten else action
+    if (said.status, said.result) == (action.status, action.result):
         return action
     return replace(action, status=said.status, result=said.result[:200])
+
+
+_ASKED_AGAIN: Final = frozenset(
+    {
+        ActionKind.LOCK,
+        ActionKind.CANCEL,
+        ActionKind.START_CHARGING,
+        ActionKind.STOP_CHARGING,
+    }
+)
+"""What is sent again, as the same action, to a robot that forgot it half-way: others wait for it.
+
+Not an unlock, which has an end of its own and is never sent later; a pause and its end are asked
+for anew until they hold, and a factsheet answers itself.
+"""
 
 
 def _progress(duty: Duty, mission: Mission, report: RobotReport) -> Duty:

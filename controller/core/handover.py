@@ -181,6 +181,8 @@ def _granted(
         case deliveries.Open() | deliveries.Lock():
             if capability.carries_tray(site.plan.robots[duty.robot_id], duty.declared):
                 return site  # nothing to unlock: custody says so
+            if isinstance(wish, deliveries.Open) and not _stands_to_open(site, delivery, now):
+                return site  # whatever wished it: the delivery goes on as one that got no answer
             action = compartment_action(
                 duty, delivery.compartment or 1, delivery.id, wish, now.utc_ms
             )
@@ -188,6 +190,13 @@ def _granted(
             return with_row(site, replace(delivery, action_id=action.action_id))
         case _:
             assert_never(wish)
+
+
+def _stands_to_open(site: SiteState, row: Delivery, now: Now) -> bool:
+    """Whether its robot says now that it stands where this delivery may be opened."""
+    at = at_of(site, row, now)
+    where = at.door if row.state is DeliveryState.UNLOCKING else at.kitchen
+    return facts_of(site, row, now).standing_at == where
 
 
 def with_compartment_action(duty: Duty, action: ActionDuty) -> Duty:

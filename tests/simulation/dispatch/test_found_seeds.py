@@ -12,6 +12,7 @@ FOUND: Final = {
     144: "what was called off on its way kept an open proof of the zone in which it was then",
     210: "called back while its PIN was locked, it lost that reason when the lock ran out",
     490: "the simulator's own: the day ended before a robot's word of its shut lid had arrived",
+    891: "sent off by a fire while it was loaded, a robot was told at its refuge to open again",
     5105: "who forgot its order a hand before its door wanted to be where it stood, for ever",
     5111: "as 490",
 }

@@ -23,7 +23,7 @@ from contracts.commands import Release, Seal
 from contracts.devices import ZonePolicy
 from contracts.observations import Appearance, CameraState, Condition, SealApplied
 from contracts.units import MonoMs, UtcMs
-from contracts.vda5050.profile import CompartmentState, LidState, LockState
+from contracts.vda5050.profile import CompartmentState, LidState, LockState, OpenCompartment
 from controller.core import (
     alerts,
     deliveries,
@@ -37,7 +37,7 @@ from controller.core import (
 from controller.core.deliveries import Answered, Delivery, Facts
 from controller.core.delivery_life import At
 from controller.core.interlock import Clearance
-from controller.core.outputs import Refusal, Refused
+from controller.core.outputs import ActionKind, Refusal, Refused
 from controller.core.plan import route
 from controller.core.sessions import SessionVerb
 from tests.fakes.controller_site import an_alert, observation, person, small_plan
@@ -366,6 +366,17 @@ def report_at(
         automatic=True,
         battery_percent=80,
     )
+
+
+def test_an_unlock_is_not_sent_again_to_a_robot_that_has_left_or_was_told_to() -> None:
+    opens = OpenCompartment(1, "d-1", "kitchen", UtcMs(30_000), "a")
+    action = fleet.ActionDuty("a", ActionKind.OPEN, opens=opens, valid_until_utc_ms=UtcMs(30_000))
+    stands = fleet.with_action(fleet.Duty("robot-1", at_node="kitchen"), action)
+    assert [row.action_id for row in fleet.actions_of(stands, UtcMs(1))] == ["a"]
+    waits = fleet.begin(stands, WAY, 1, "o")
+    assert [row.action_id for row in fleet.actions_of(waits, UtcMs(1))] == ["a"]
+    for away in (fleet.begin(stands, WAY, 2, "o"), replace(stands, at_node="k")):
+        assert list(fleet.actions_of(away, UtcMs(1))) == []
 
 
 def test_an_update_repeats_the_last_base_node_and_waits_for_the_one_before() -> None:

@@ -10,7 +10,7 @@ from contracts.api import ArrivalWindow, DeliveryBody, DeliveryKind, DeliverySta
 from contracts.units import MonoMs, UtcMs
 from contracts.vda5050.profile import CompartmentState, LidState, LockState
 from controller.core import alerts, custody, deliveries, delivery_life
-from controller.core.deliveries import ENDED, Answered, Delivery, Facts, Warn
+from controller.core.deliveries import ENDED, Answered, Delivery, Facts, Open, Warn
 from controller.core.delivery_life import TABLE, At
 
 DAY_MS = 24 * 3_600_000
@@ -210,3 +210,14 @@ def test_a_contact_that_chatters_leaves_room_for_what_people_do() -> None:
     assert len(events) == custody.SENSED_MAX
     events = custody.recorded(events, "collected", "room", UtcMs(9_999))
     assert events[-1].what == "collected"
+
+
+def test_what_did_not_open_in_the_kitchen_is_opened_again_in_the_kitchen_alone() -> None:
+    """A fire sent the robot to its refuge while it was loaded, and its answer was lost."""
+    loading = a_delivery(DeliveryState.LOADING, action_id="open-1")
+    late = Facts(answered=Answered.FAILED, compartment=box())
+    for where in (None, "dock-1", "door-1"):
+        left, wishes = delivery_life.advance(loading, replace(late, standing_at=where), at(1))
+        assert (left.tries, left.action_id, wishes) == (0, "open-1", ())
+    back, wishes = delivery_life.advance(loading, replace(late, standing_at="kitchen"), at(1))
+    assert (back.state, back.tries, wishes) == (DeliveryState.LOADING, 1, (Open(),))
