@@ -13,6 +13,8 @@ FOUND: Final = {
     210: "called back while its PIN was locked, it lost that reason when the lock ran out",
     490: "the simulator's own: the day ended before a robot's word of its shut lid had arrived",
     891: "sent off by a fire while it was loaded, a robot was told at its refuge to open again",
+    1151: "put down elsewhere while its bolt moved, it forgot that, and was waited for for ever",
+    1351: "a late copy of a pause came when it had forgotten it, and nobody let it go on",
     5105: "who forgot its order a hand before its door wanted to be where it stood, for ever",
     5111: "as 490",
 }

@@ -10,7 +10,7 @@ from contracts.api import DeliveryBody, OrderLine, Pose
 from contracts.units import UtcMs
 from contracts.vda5050.state import ActionStatus, ConnectionState
 from controller.core import deliveries, fleet
-from controller.core.fleet import ActionReport, Duty, Mission, RobotLive, RobotReport
+from controller.core.fleet import ActionDuty, ActionReport, Duty, Mission, RobotLive, RobotReport
 from controller.core.outputs import ActionKind
 from controller.core.state import Observed, changed
 from controller.ports import Batch, OutputId, StoreLost
@@ -122,3 +122,22 @@ def test_a_pause_that_takes_effect_late_is_lifted() -> None:
     assert fleet.stray_arrived(duty, report(paused=True), UtcMs(12_000)).pause_wanted is False
     late = UtcMs(10_000 + fleet.EFFECT_MAX_MS + 1)
     assert fleet.stray_arrived(duty, report(paused=True), late).pause_wanted is None
+
+
+def test_a_late_copy_of_a_pause_that_the_robot_had_forgotten_is_lifted() -> None:
+    duty = fleet.with_pause(Duty("robot-1"), UtcMs(10_000))
+    lifted = ActionDuty("robot-1-2", ActionKind.RESUME, asked_utc_ms=UtcMs(12_000))
+    duty = fleet.with_action(duty, lifted)
+    both = tuple(ActionReport(row.action_id, ActionStatus.FINISHED) for row in duty.actions)
+    duty = fleet.heard(duty, report(actions=both))
+
+    def wanted(shown: tuple[ActionReport, ...], utc_ms: int = 13_000) -> bool | None:
+        said = report(paused=True, actions=shown)
+        return fleet.stray_arrived(duty, said, UtcMs(utc_ms)).pause_wanted
+
+    # A new order made it forget both; then the pause came once more, and it took that for new.
+    assert wanted(both[:1]) is False
+    # Where it shows that the pause was ended, somebody has pressed a button since.
+    assert wanted(both) is None
+    assert wanted(()) is None
+    assert wanted(both[:1], 10_000 + fleet.EFFECT_MAX_MS + 1) is None
