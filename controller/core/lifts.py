@@ -29,7 +29,7 @@ RESEND_MS: Final = 3_000  # a button is pressed this often until the car is ther
 RENEW_MS: Final = 10_000
 # While a door is held it is told so again: a board that hears nothing for long lets go by itself.
 LET_GO_SENDS: Final = 3  # nothing tells that a lift was let go, so it is said three times
-PASSED_OVER_MS: Final = 20_000  # who did not board waits this long before it may have it again
+PASSED_OVER_MS: Final = 20_000  # when nobody in line boards, people may have it for this long
 
 _START: Final = MonoMs(0)
 
@@ -49,8 +49,9 @@ class LiftLive:
     """What is known of a lift now.
 
     ``floor``: where this phase wants the car. ``last_floor``: where it was known to stand last.
-    ``open_ways``: the edges at its car that may be driven now. ``passed_over`` did not board, until
-    ``passed_until_mono_ms`` the others come first.
+    ``open_ways``: the edges at its car that may be driven now. ``passed_over`` did not board: until
+    somebody does, all others come first, and once all had their turn nobody has it before
+    ``passed_until_mono_ms``.
     """
 
     phase: LiftPhase = LiftPhase.IDLE
@@ -63,7 +64,7 @@ class LiftLive:
     away_since_mono_ms: MonoMs = _START
     late: bool = False
     open_ways: frozenset[tuple[str, str]] = frozenset()
-    passed_over: RobotId | None = None
+    passed_over: tuple[RobotId, ...] = ()
     passed_until_mono_ms: MonoMs = _START
     sent: LiftOrder | None = None
     sent_mono_ms: MonoMs = _START
@@ -119,16 +120,19 @@ def step(
     fire: bool,
 ) -> tuple[LiftLive, LiftOrder | None]:
     """Where the session is now, and what to tell the lift; None: nothing now."""
-    wish = _chosen(plan, lift, live, claims, mono_ms, fire=fire)
-    live = _passed_by(live, claims, mono_ms)
+    wish = _chosen(plan, lift, live, claims, fire=fire)
+    boards = wish is not None and (wish.inside or wish.entering)
+    if live.passed_over and (boards or (wish is None and mono_ms >= live.passed_until_mono_ms)):
+        live = replace(live, passed_over=())
+        wish = _chosen(plan, lift, live, claims, fire=fire)
     live = _moved(lift, live, wish, mono_ms)
     if live.late and live.phase is LiftPhase.BOARDING and wish is not None and not wish.entering:
         live = replace(
             live,
-            passed_over=wish.robot_id,
+            passed_over=(*live.passed_over, wish.robot_id),
             passed_until_mono_ms=MonoMs(mono_ms + PASSED_OVER_MS),
         )
-        wish = _chosen(plan, lift, live, claims, mono_ms, fire=fire)
+        wish = _chosen(plan, lift, live, claims, fire=fire)
         live = _moved(lift, live, wish, mono_ms)
     open_ways = frozenset[tuple[str, str]]()
     if wish is not None and live.phase is not LiftPhase.CALLING and live.ready_at(wish.floor):
@@ -158,20 +162,23 @@ def _chosen(
     lift: LiftConfig,
     live: LiftLive,
     claims: Sequence[FacilityClaim],
-    mono_ms: MonoMs,
     *,
     fire: bool,
 ) -> Wish | None:
-    """Whose turn it is: who is in the car, then who has it already, then the first in line."""
+    """Whose turn it is: who is in the car, then who has it already, then the first in line.
+
+    Of those in line who did not board have no turn before all others had one: whom they wait for
+    may be among those.
+    """
     found = [_wish(plan, lift, live, claim, fire=fire) for claim in claims]
     wishes = [wish for wish in found if wish is not None]
     inside = next((wish for wish in wishes if wish.inside), None)
     inside = inside or next((wish for wish in wishes if wish.entering), None)
     if inside is not None or fire:
         return inside
-    passed = live.passed_over if mono_ms < live.passed_until_mono_ms else None
-    held = next((wish for wish in wishes if wish.robot_id == live.robot_id != passed), None)
-    return held or next((wish for wish in wishes if wish.robot_id != passed), None)
+    line = [wish for wish in wishes if wish.robot_id not in live.passed_over]
+    held = next((wish for wish in line if wish.robot_id == live.robot_id), None)
+    return held or next(iter(line), None)
 
 
 def _wish(
@@ -241,16 +248,6 @@ def _ride_goal(plan: SitePlan, lift: LiftConfig, path: Sequence[str], cab: str) 
             break
         goal = node
     return goal
-
-
-def _passed_by(live: LiftLive, claims: Sequence[FacilityClaim], mono_ms: MonoMs) -> LiftLive:
-    """Forget who was passed over once its time is up or it is gone."""
-    if live.passed_over is None:
-        return live
-    here = any(claim.robot_id == live.passed_over for claim in claims)
-    if here and mono_ms < live.passed_until_mono_ms:
-        return live
-    return replace(live, passed_over=None)
 
 
 def _moved(lift: LiftConfig, live: LiftLive, wish: Wish | None, mono_ms: MonoMs) -> LiftLive:

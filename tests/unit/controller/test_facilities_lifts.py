@@ -124,6 +124,27 @@ def test_a_robot_that_does_not_board_lets_the_next_have_its_turn() -> None:
     assert lift.kinds() == set(), "nobody is stuck"
 
 
+def test_those_that_do_not_board_have_no_second_turn_before_the_last_in_line_had_one() -> None:
+    # Two that carry something wait for the third to be out of their way, and it for the lift.
+    lift = Shaft()
+    down = FacilityClaim("r-3", "lobby-2", ("cab-2", "cab-1", "lobby-1"))
+    line = robot(1, name="r-1"), robot(0, name="r-2"), down
+    turns: list[str | None] = []
+    for _ in range(400):
+        lift.settle(*line, after_ms=1_000)
+        known = lift.live.lifts["lift-1"]
+        lift.says(known.floor, door_open=True)  # it comes at once
+        turns.append(known.robot_id)
+    found = [one for at, one in enumerate(turns) if one is not None and one != turns[at - 1]]
+    assert found[:3] == ["r-1", "r-2", "r-3"]
+    assert None in turns, "when nobody boards, people may have it"
+    # Once the third is in the car, whoever did not board before has a turn again.
+    lift.settle(*line[:2], FacilityClaim("r-3", "cab-2", ("cab-1", "lobby-1")))
+    assert lift.live.lifts["lift-1"].robot_id == "r-3"
+    lift.settle(*line[:2])
+    assert lift.live.lifts["lift-1"].robot_id == "r-1"
+
+
 @pytest.mark.parametrize(
     ("claim", "after_ms", "kind"),
     [
