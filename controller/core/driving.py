@@ -23,7 +23,7 @@ from controller.core import (
     routing,
     traffic,
 )
-from controller.core.claims import claim_of, claims, dead_nodes, facility_claims
+from controller.core.claims import claim_of, claims, dead_nodes, facility_claims, is_stuck
 from controller.core.dispatch_live import Edges
 from controller.core.fleet import ActionDuty, Duty, GoalKind, HoldVerb, Mission, RobotLive
 from controller.core.handover import new_id
@@ -64,6 +64,8 @@ def _put_away(site: SiteState, robot_id: RobotId, now: Now) -> SiteState:
     duty = site.duties[robot_id]
     live = site.robots.get(robot_id, RobotLive())
     report, mission = live.report, duty.mission
+    if mission is not None and mission.waiting and _gives_way(site, duty, mission, now):
+        return with_duty(site, replace(duty, mission=None, out=()))
     if report is None or mission is None or duty.doubted is not None:
         return site  # on the word of a robot in doubt no order ends, and no place becomes free
     if mission.cancelling:
@@ -77,10 +79,20 @@ def _put_away(site: SiteState, robot_id: RobotId, now: Now) -> SiteState:
     if fleet.aborted(duty, report):
         # It gave up on its own: another order from where it stands, and people are told in time.
         return _tried_again(site, dropped(duty), now)
-    if _is_stuck(duty, live, now) and live.online(now.mono_ms):
+    if _stands_still(duty, live, now) and live.online(now.mono_ms):
         return with_duty(site, fleet.called_back(duty))
     # An unlock that was on its way when the delivery was called off opened after the order.
     return site if report.driving else with_duty(site, shutting(duty, report, now))
+
+
+def _gives_way(site: SiteState, duty: Duty, mission: Mission, now: Now) -> bool:
+    """Whether a robot that was given nothing of its way yet asks for it anew when it is well.
+
+    Nobody counts on the way of one that is stuck: another may take up one to the same door, and
+    two that end there keep each other from it for ever.
+    """
+    asks = duty.refusals < fleet.REFUSALS_MAX  # who is asked all the same keeps what it has
+    return asks and duty.at_node == mission.route[0] and is_stuck(site, duty, now)
 
 
 def dropped(duty: Duty) -> Duty:
@@ -93,7 +105,7 @@ def dropped(duty: Duty) -> Duty:
     return replace(duty, mission=None, out=out if len(out) > 1 else ())
 
 
-def _is_stuck(duty: Duty, live: RobotLive, now: Now) -> bool:
+def _stands_still(duty: Duty, live: RobotLive, now: Now) -> bool:
     mission = duty.mission
     if mission is None or not mission.settled or duty.pause_wanted is not None:
         return False
@@ -282,7 +294,7 @@ def _wish(site: SiteState, duty: Duty, dead: frozenset[str], now: Now) -> Claim 
         start = _start(site, duty, report)
         if start is None or not may_leave(duty, report) or not _ready(site, duty, now):
             return None
-        place, aside = start
+        place, aside = _this_side(site, start, report)
         head = (place,)
     shut = frozenset[tuple[str, str]]()
     if goal.kind is GoalKind.EVACUATE:
@@ -349,6 +361,20 @@ def _start(site: SiteState, duty: Duty, report: fleet.RobotReport) -> tuple[str,
     if aside is None:
         return None  # on no way of the map: a person must move it
     return place, aside[0]
+
+
+def _this_side(
+    site: SiteState, start: tuple[str, str], report: fleet.RobotReport
+) -> tuple[str, str]:
+    """The same; but of a way with a door the node on whose side of the door it stands.
+
+    Nobody is led through a door to turn there, for the door may be shut by now.
+    """
+    place, aside = start
+    if (place, aside) not in site.plan.door_on and (aside, place) not in site.plan.door_on:
+        return start
+    beyond = off_m(site, aside, report) < off_m(site, place, report)
+    return (aside, "") if beyond else (place, "")
 
 
 def _ready(site: SiteState, duty: Duty, now: Now) -> bool:

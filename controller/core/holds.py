@@ -47,6 +47,8 @@ def settle(site: SiteState, states: Mapping[ZoneId, Clearance], now: Now) -> Res
         duty = _pausing(duty, live, now)
         if interlock.hurries(site.plan, duty, states) and _may_stop(site.plan, duty):
             duty = fleet.called_back(duty)
+        if site.facilities.fire and interlock.meets_fire_door(site.plan, duty, live, now.mono_ms):
+            duty = fleet.called_back(duty)
         site = with_duty(site, duty)
     return _zone_alerts(site, states, persons, now)
 

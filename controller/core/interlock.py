@@ -235,6 +235,26 @@ def hurries(plan: SitePlan, duty: Duty, states: Mapping[ZoneId, Clearance]) -> b
     )
 
 
+def meets_fire_door(plan: SitePlan, duty: Duty, live: RobotLive, mono_ms: MonoMs) -> bool:
+    """Whether a robot would drive up to a fire door that falls shut, and can stop short of it.
+
+    It was released while the door stood open. Who would come to stand under the door drives on;
+    who stops within its swing is sent back at once.
+    """
+    mission = duty.mission
+    if mission is None or mission.cancelling or not mission.taken:
+        return False
+    rolling = _Rolling.of(plan, duty, mission, live, mono_ms)
+    reach_m = 0.0
+    for start, end in _base_ahead(mission):
+        door_id, length_m = plan.door_on.get((start, end)), plan.ways[start][end].length_m
+        if door_id is not None and plan.doors[door_id].fire_door:
+            short = rolling.soon_m + STOP_MARGIN_M < reach_m + length_m / 2
+            return short and not rolling.stops_badly(plan, mission, doorways=False)
+        reach_m += length_m
+    return False
+
+
 def _zones_ahead(plan: SitePlan, mission: Mission) -> tuple[list[ZoneId], ZoneId | None]:
     base = mission.route[mission.passed : mission.released]
     zones = [plan.zone_at[node].id for node in base if node in plan.zone_at]
@@ -300,7 +320,7 @@ class _Rolling:
             reach_m += plan.ways[start][end].length_m
         return False
 
-    def stops_badly(self, plan: SitePlan, mission: Mission) -> bool:
+    def stops_badly(self, plan: SitePlan, mission: Mission, *, doorways: bool = True) -> bool:
         """Whether it is, or would come to stand, in a lift's car or in a doorway."""
         reach_m = 0.0
         first = mission.route[mission.passed]
@@ -316,7 +336,7 @@ class _Rolling:
                     return True
                 if start in plan.cab_of and at_m < CAB_M:
                     return True
-                doorway = (start, end) in plan.door_on
+                doorway = doorways and (start, end) in plan.door_on
                 return doorway and abs(at_m - length_m / 2) < DOORWAY_M
             reach_m += length_m
         return False

@@ -50,7 +50,8 @@ class Door:
         if self.position is goal or self.stuck:
             self.say()
             return
-        if self.position is DoorPosition.OPEN:
+        if self.position is DoorPosition.OPEN and not self._wanted:
+            # Let go by the controller. What falls shut on fire, though held, is the building's own.
             self.world.judges.door_shuts(self)
         self._turn += 1
         turn = self._turn

@@ -12,9 +12,13 @@ FOUND: Final = {
     144: "what was called off on its way kept an open proof of the zone in which it was then",
     210: "called back while its PIN was locked, it lost that reason when the lock ran out",
     490: "the simulator's own: the day ended before a robot's word of its shut lid had arrived",
+    871: "released through an open fire door, a robot drove on when a fire let it fall shut",
     891: "sent off by a fire while it was loaded, a robot was told at its refuge to open again",
     1151: "put down elsewhere while its bolt moved, it forgot that, and was waited for for ever",
     1351: "a late copy of a pause came when it had forgotten it, and nobody let it go on",
+    1578: "as 871",
+    2124: "the judge's own: a fire door that the building lets fall shut is not the controller's",
+    2523: "called off short of a shut fire door, a robot was led through it to turn there",
     5105: "who forgot its order a hand before its door wanted to be where it stood, for ever",
     5111: "as 490",
 }

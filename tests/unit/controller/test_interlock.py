@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from contracts.api import Pose
+from contracts.devices import Named
+from contracts.facilities import DoorConfig, SimulatedLink
 from contracts.layout import RobotMap
 from contracts.units import MonoMs, UtcMs
 from contracts.vda5050.state import ConnectionState
@@ -126,6 +128,32 @@ def test_it_is_never_paused_in_a_lift_or_a_doorway_but_drives_on() -> None:
     doorway = replace(PLAN, door_on={("k", "c1"): "door-9"})
     found = hold(duty(4, 1), live(3.2, speed=0.2, node="k"), plan=doorway)
     assert (found.pause, found.postponed) == (False, True)
+
+
+def test_who_can_stop_short_of_a_fire_door_is_called_off_and_who_is_under_it_drives_on() -> None:
+    """Its doorway is the middle of k to c1, at 3.5 m."""
+    gate = DoorConfig(
+        kind="door",
+        id="door-9",
+        name=Named(zh="门", en="Door"),
+        ways=(("k", "c1"),),
+        fire_door=True,
+        link=SimulatedLink(via="simulated"),
+    )
+    plan = replace(PLAN, door_on={("k", "c1"): "door-9"}, doors={"door-9": gate})
+
+    def meets(one: Duty, where: RobotLive, plan: SitePlan = plan) -> bool:
+        return interlock.meets_fire_door(plan, one, where, MonoMs(10_000))
+
+    assert meets(duty(3), live(1.0, speed=1.0))
+    assert meets(duty(3, 1), live(2.5, speed=0.3, node="k"))
+    assert not meets(duty(3, 1), live(3.0, speed=1.0, node="k"))
+    assert not meets(duty(3, 1), live(4.5, speed=0.5, node="k"))
+    assert not meets(duty(2), live(1.0, speed=1.0)), "its base ends before the door"
+    plain = replace(plan, doors={"door-9": gate.model_copy(update={"fire_door": False})})
+    assert not meets(duty(3), live(1.0, speed=1.0), plain)
+    in_cab = replace(plan, cab_of={"k": "lift-1"})
+    assert not meets(duty(3, 1), live(2.2, speed=0.3, node="k"), in_cab)
 
 
 def test_ways_into_a_zone_are_shut_and_a_robot_beside_a_person_stays() -> None:
