@@ -19,6 +19,9 @@ FOUND: Final = {
     1578: "as 871",
     2124: "the judge's own: a fire door that the building lets fall shut is not the controller's",
     2523: "called off short of a shut fire door, a robot was led through it to turn there",
+    2432: "two that waited for a third took turns at the lift, which that one never got",
+    2643: "as 2432",
+    3044: "not heard for a moment, a robot lost its door to another, and neither went there",
     5105: "who forgot its order a hand before its door wanted to be where it stood, for ever",
     5111: "as 490",
 }
