@@ -559,7 +559,7 @@ class Vehicle:
         self.header_id = 0
         if not memory:
             here = self.mind.last_node
-            self.mind = Mind(last_node=here if self.at(here) else "")
+            self.mind = Mind(last_node=here if here and self.at(here) else "")
             self.around.forgot(self)
         for row in self.mind.actions.values():
             if row.status is _RUNNING and (row.sent.opens or row.sent.locks):

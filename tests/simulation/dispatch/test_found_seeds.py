@@ -22,6 +22,8 @@ FOUND: Final = {
     2432: "two that waited for a third took turns at the lift, which that one never got",
     2643: "as 2432",
     3044: "not heard for a moment, a robot lost its door to another, and neither went there",
+    3718: "the simulator's own: restarted twice between two nodes, a robot knew no node to be at",
+    4214: "as 891",
     5105: "who forgot its order a hand before its door wanted to be where it stood, for ever",
     5111: "as 490",
 }
