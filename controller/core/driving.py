@@ -67,7 +67,8 @@ def _put_away(site: SiteState, robot_id: RobotId, now: Now) -> SiteState:
     if mission is not None and mission.waiting and _gives_way(site, duty, mission, now):
         return with_duty(site, replace(duty, mission=None, out=()))
     if report is None or mission is None or duty.doubted is not None:
-        return site  # on the word of a robot in doubt no order ends, and no place becomes free
+        # On the word of a robot in doubt no order ends, and no place becomes free.
+        return _bolted_at_rest(site, duty, report, now)
     if mission.cancelling:
         return with_duty(site, _cancelling(duty, live, now))
     if fleet.refused(duty, report):
@@ -93,6 +94,18 @@ def _gives_way(site: SiteState, duty: Duty, mission: Mission, now: Now) -> bool:
     """
     asks = duty.refusals < fleet.REFUSALS_MAX  # who is asked all the same keeps what it has
     return asks and duty.at_node == mission.route[0] and is_stuck(site, duty, now)
+
+
+def _bolted_at_rest(
+    site: SiteState, duty: Duty, report: fleet.RobotReport | None, now: Now
+) -> SiteState:
+    """Bolt what is shut of a robot that has nothing to do: carried there, it may not be bolted."""
+    goal, idle = duty.goal, duty.mission is None and duty.tour is None and duty.doubted is None
+    if goal is None or goal.kind is not GoalKind.HOME or goal.node != duty.at_node or not idle:
+        return site
+    if report is None or not report.standing:
+        return site
+    return with_duty(site, shutting(duty, report, now))
 
 
 def dropped(duty: Duty) -> Duty:

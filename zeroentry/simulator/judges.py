@@ -12,6 +12,7 @@ from typing import Final
 from contracts.api import DeliveryKind, DeliveryState
 from contracts.devices import ZonePolicy
 from contracts.observations import RoomObservation
+from contracts.units import RobotId
 from controller.core import outputs as out
 from controller.core.deliveries import Delivery
 from controller.core.facility_words import DoorPosition
@@ -52,6 +53,8 @@ class _Held:
 
     order_id: str = ""
     nodes: dict[int, str] = field(default_factory=dict)
+    before: tuple[str, dict[int, str]] = ("", {})
+    """The same before the message that was sent last."""
 
 
 class Judges:
@@ -135,6 +138,7 @@ class Judges:
     def released(self, order: out.PublishOrder) -> None:
         """The controller gives nodes to a robot: nobody else may have them."""
         held = self._held.setdefault(order.robot_id, _Held())
+        held.before = (held.order_id, dict(held.nodes))
         if held.order_id != order.order_id:
             held.order_id, held.nodes = order.order_id, {}
         robot = self.world.robots[order.robot_id]
@@ -156,6 +160,11 @@ class Judges:
                     f"{', '.join(sorted(both))} released to {robot.id} in {order.order_id}, "
                     f"but {other.id} has it",
                 )
+
+    def lost(self, robot_id: RobotId) -> None:
+        """The order that was just sent never comes, in no copy: it gave the robot nothing."""
+        held = self._held[robot_id]
+        held.order_id, held.nodes = held.before
 
     def forgot(self, robot: Vehicle) -> None:
         """A robot has no order any more."""

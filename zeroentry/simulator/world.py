@@ -267,6 +267,8 @@ class World:
                 Nodes(output),
             )  # fmt: skip
             arrives = self.wires[robot.id].carry(lambda: robot.take_order(output))
+            if arrives is None:
+                self.judges.lost(robot.id)
         else:
             self.tell("-> {} {} {}", output.robot_id, output.action, output.action_id)
             arrives = self.wires[robot.id].carry(lambda: robot.take_action(output))
