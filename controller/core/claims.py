@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from contracts.units import MonoMs, RobotId
-from controller.core import fleet
+from controller.core import fleet, standing
 from controller.core.facility_words import FacilityClaim
 from controller.core.fleet import Duty, GoalKind, HoldVerb, RobotLive
 from controller.core.state import Now, SiteState
 from controller.core.traffic import Claim
 
 AHEAD_MAX: Final = 6  # what a lift is called for: more would keep it from others for too long
+OUT_OF_CAR_M: Final = 1.0  # a robot's middle is so far from the car's: half a car and its length
 DEAD_AFTER_MS: Final = 20_000
 # A robot that is off line or unable to go on for so long is driven round: a reboot takes less.
 
@@ -92,7 +93,7 @@ def facility_claims(site: SiteState) -> tuple[FacilityClaim, ...]:
     """What doors and lifts must know of each robot, longest waiting first."""
     rows: Iterable[Duty] = site.duties.values()
     order = sorted(rows, key=lambda duty: (_rank(duty), site.dispatch.since.get(duty.robot_id, 0)))
-    return tuple(_facility_claim(duty) for duty in order)
+    return tuple(_facility_claim(site, duty) for duty in order)
 
 
 def _rank(duty: Duty) -> int:
@@ -100,9 +101,11 @@ def _rank(duty: Duty) -> int:
     return 1 if duty.goal is None or duty.goal.kind is GoalKind.HOME else 0
 
 
-def _facility_claim(duty: Duty) -> FacilityClaim:
+def _facility_claim(site: SiteState, duty: Duty) -> FacilityClaim:
     occupied = (duty.towards,) if duty.towards is not None else ()
     mission = duty.mission
+    if mission is not None and mission.passed:
+        occupied = (*occupied, *_still_in_car(site, duty, mission.route[mission.passed - 1]))
     if mission is None:
         return FacilityClaim(duty.robot_id, duty.at_node, occupied=occupied)
     ahead = mission.route[mission.passed + 1 : mission.passed + 1 + AHEAD_MAX]
@@ -110,3 +113,17 @@ def _facility_claim(duty: Duty) -> FacilityClaim:
     if duty.at_node not in (None, mission.route[mission.passed]):
         occupied = (*occupied, mission.route[mission.passed])
     return FacilityClaim(duty.robot_id, duty.at_node, ahead, released, occupied)
+
+
+def _still_in_car(site: SiteState, duty: Duty, left: str) -> tuple[str, ...]:
+    """The node in a lift's car that a robot says it has left while its own position is there yet.
+
+    A lift that believes the name of the next node alone shuts its door before the robot.
+    """
+    report = site.robots.get(duty.robot_id, RobotLive()).report
+    place = site.plan.map.nodes.get(left)
+    if left not in site.plan.cab_of or report is None or report.pose is None or place is None:
+        return ()
+    if report.pose.map_id != place.map_id:
+        return ()
+    return (left,) if standing.off_m(site, left, report) < OUT_OF_CAR_M else ()

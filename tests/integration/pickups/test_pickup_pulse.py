@@ -42,6 +42,7 @@ LEVEL_ERROR_MAX_DB = 0.5
 FREQUENCY_ERROR_MAX_HZ = 4.0
 PLAYER_START = 4_800  # the player's first tenth of a second may be cut by the sink's own start
 PLAYINGS = 3  # a starved player leaves gaps of its own; a source that loses samples always does
+LISTENINGS = 4  # a microphone that is starved feeds late; stamps that are wrong are so each time
 STAMP_ERROR_MAX_MS = 30
 DESK = "desk_mic"
 
@@ -179,16 +180,21 @@ async def test_silence_is_a_level_and_no_gap(pulse: PulseServer) -> None:
 
 async def test_stamps_follow_the_nodes_clock(pulse: PulseServer) -> None:
     wall = pulse.microphone("wall")
+    found = []
     try:
         wall.feed(clicks)
-        async with listening(pulse, pickup("wall_mic")) as ears:
-            heard = await ears.hear(3)
-            errors = click_errors_ms(ears, heard, wall)
-            assert len(errors) >= 5
-            # PulseAudio's own estimate of its latency wanders; what came first must be right.
-            assert max(abs(error) for error in errors[:2]) < STAMP_ERROR_MAX_MS
-            assert max(abs(error) for error in errors) < 3 * STAMP_ERROR_MAX_MS
-            assert abs(ears.source.sound_offset_ms) < STAMP_ERROR_MAX_MS
+        for _ in range(LISTENINGS):
+            async with listening(pulse, pickup("wall_mic")) as ears:
+                heard = await ears.hear(3)
+                errors = click_errors_ms(ears, heard, wall)
+                assert len(errors) >= 5
+                # PulseAudio's own estimate of its latency wanders; what came first must be right.
+                first_ms = max(abs(error) for error in errors[:2])
+                worst_ms = max(abs(error) for error in errors)
+                found.append((first_ms, worst_ms / 3, abs(ears.source.sound_offset_ms)))
+            if max(found[-1]) < STAMP_ERROR_MAX_MS:
+                break
+        assert max(found[-1]) < STAMP_ERROR_MAX_MS, f"in {len(found)} listenings: {found}"
     finally:
         wall.close()
         pulse.unload(wall.module)

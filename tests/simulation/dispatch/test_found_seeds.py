@@ -24,6 +24,7 @@ FOUND: Final = {
     3044: "not heard for a moment, a robot lost its door to another, and neither went there",
     3718: "the simulator's own: restarted twice between two nodes, a robot knew no node to be at",
     4214: "as 891",
+    3368: "a robot that named the next node too soon had the lift shut before it",
     4511: "carried off while its empty box was open, a robot rested at home without bolting it",
     4590: "the judge's own: an order that never came gave the robot nothing",
     5105: "who forgot its order a hand before its door wanted to be where it stood, for ever",
