@@ -132,9 +132,9 @@ SUITES: Final = (
     whole("format", 15, "ruff", "format", "--check", "."),
     whole("lint", 25, "ruff", "check", "."),
     whole("imports", 20, "lint-imports"),
-    pytests("browser", 520, "tests/browser"),
-    pytests("unit", 310, "tests/unit", "tests/test_house_rules.py"),
-    pytests("recording", 290, *RECORDING),
+    pytests("browser", 560, "tests/browser"),
+    pytests("unit", 400, "tests/unit", "tests/test_house_rules.py"),
+    pytests("recording", 330, *RECORDING),
     pytests("dispatch", 250, "tests/simulation/dispatch"),
     pytests("driving", 240, *DRIVING),
     pytests("ros", 230, ROS, before=INSTALL_ROS),
@@ -144,10 +144,10 @@ SUITES: Final = (
         "tests/integration",
         *(f"--ignore={path}" for path in (*RECORDING, *DRIVING, ROS)),
     ),
-    pytests("simulation", 130, "tests/simulation", "--ignore=tests/simulation/dispatch"),
+    pytests("simulation", 170, "tests/simulation", "--ignore=tests/simulation/dispatch"),
     whole("types", 80, "mypy"),
-    whole("demo-check", 125, *DEMO_CHECK, "build/demo-check.json", lane=Lane.ALONE),
-    whole("demo-chaos", 125, *DEMO_CHECK, "build/demo-chaos.json", "--chaos", lane=Lane.ALONE),
+    whole("demo-check", 130, *DEMO_CHECK, "build/demo-check.json", lane=Lane.ALONE),
+    whole("demo-chaos", 135, *DEMO_CHECK, "build/demo-chaos.json", "--chaos", lane=Lane.ALONE),
 )
 
 LIMIT_S: Final = 1_200.0
