@@ -132,10 +132,10 @@ SUITES: Final = (
     whole("format", 15, "ruff", "format", "--check", "."),
     whole("lint", 25, "ruff", "check", "."),
     whole("imports", 20, "lint-imports"),
-    pytests("browser", 560, "tests/browser"),
+    pytests("browser", 600, "tests/browser"),
     pytests("unit", 400, "tests/unit", "tests/test_house_rules.py"),
     pytests("recording", 330, *RECORDING),
-    pytests("dispatch", 250, "tests/simulation/dispatch"),
+    pytests("dispatch", 290, "tests/simulation/dispatch"),
     pytests("driving", 240, *DRIVING),
     pytests("ros", 230, ROS, before=INSTALL_ROS),
     pytests(
