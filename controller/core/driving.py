@@ -76,10 +76,10 @@ def _put_away(site: SiteState, robot_id: RobotId, now: Now) -> SiteState:
     # Moved before it was given anything, it stands elsewhere than its way begins.
     moved = mission.waiting and duty.at_node not in (None, *mission.route[:2])
     if moved or fleet.arrived(duty, report):
-        return with_duty(site, dropped(duty))
+        return with_duty(site, fleet.dropped(duty))
     if fleet.aborted(duty, report):
         # It gave up on its own: another order from where it stands, and people are told in time.
-        return _tried_again(site, dropped(duty), now)
+        return _tried_again(site, fleet.dropped(duty), now)
     if _stands_still(duty, live, now) and live.online(now.mono_ms):
         return with_duty(site, fleet.called_back(duty))
     # An unlock that was on its way when the delivery was called off opened after the order.
@@ -108,16 +108,6 @@ def _bolted_at_rest(
     return with_duty(site, shutting(duty, report, now))
 
 
-def dropped(duty: Duty) -> Duty:
-    """The duty without its order. Its path stays its own: from here on it is its way out."""
-    mission = duty.mission
-    if mission is None:
-        return duty
-    rest = mission.route[mission.passed :]
-    out = (*rest, *duty.out[1:]) if rest[0] == duty.at_node else ()
-    return replace(duty, mission=None, out=out if len(out) > 1 else ())
-
-
 def _stands_still(duty: Duty, live: RobotLive, now: Now) -> bool:
     mission = duty.mission
     if mission is None or not mission.settled or duty.pause_wanted is not None:
@@ -131,7 +121,7 @@ def _refused(site: SiteState, duty: Duty, now: Now) -> SiteState:
     mission = duty.mission
     # A robot that refuses an update still has the order as it was, and takes no other meanwhile.
     taken = mission is not None and mission.taken
-    left = fleet.called_back(duty) if taken else dropped(duty)
+    left = fleet.called_back(duty) if taken else fleet.dropped(duty)
     return _tried_again(site, left, now)
 
 
@@ -158,13 +148,13 @@ def _cancelling(duty: Duty, live: RobotLive, now: Now) -> Duty:
     if mission is None or report is None:
         return duty
     if mission.waiting:
-        return dropped(duty)
+        return fleet.dropped(duty)
     ended = next(
         (row for row in reversed(duty.actions) if row.action is ActionKind.CANCEL and row.ended),
         None,
     )
     if ended is not None and ended.action_id.startswith(f"{mission.order_id}-x"):
-        return dropped(duty) if not report.driving else duty
+        return fleet.dropped(duty) if not report.driving else duty
     # Sent even if the robot never showed the order: it may still be on its way.
     if fleet.pending(duty, ActionKind.CANCEL) is not None:
         return duty
@@ -183,12 +173,20 @@ def _with_refuge(site: SiteState, duty: Duty) -> Duty:
         return duty if not duty.out else replace(duty, out=())
     if duty.refuge is not None and duty.out[:1] == (duty.at_node,):
         return duty
-    if duty.refuge is not None and duty.at_node in site.plan.lanes.dead_ends:
-        return duty  # a door at the end of a spur
+    if duty.refuge is not None and _door_on_a_spur(site, duty.at_node):
+        return duty
     out = way_out(site, duty, duty.at_node, frozenset())
     if out is None:
         return duty
     return replace(duty, refuge=out[-1], out=out if len(out) > 1 else ())
+
+
+def _door_on_a_spur(site: SiteState, node: str) -> bool:
+    """A room's door at the end of a spur: nobody need be able to pass who stands there.
+
+    The kitchen may lie so as well, but all robots want to go there.
+    """
+    return node in site.plan.lanes.dead_ends and node != site.plan.kitchen_node
 
 
 def _others(site: SiteState, duty: Duty) -> frozenset[str]:
@@ -350,8 +348,8 @@ def _out_of(
     kind = duty.goal.kind if duty.goal is not None else GoalKind.HOME
     if kind in (GoalKind.HOME, GoalKind.EVACUATE) and end not in _others(site, duty):
         return (end,)
-    if kind is GoalKind.DOOR and end in site.plan.lanes.dead_ends:
-        return (end,)  # a door at the end of a spur: nobody need be able to pass it
+    if kind is GoalKind.DOOR and _door_on_a_spur(site, end):
+        return (end,)
     return way_out(site, duty, end, dead, shut)
 
 

@@ -280,12 +280,15 @@ class RobotLive:
     """When it was last elsewhere than it is now, or had nothing to drive."""
     unfit_since_mono_ms: MonoMs | None = None
     """Since when it has said that it cannot go on; None: it can."""
+    back_mono_ms: MonoMs = _START
+    """When it came back to the bus: what it said before, a reboot may have undone."""
 
     def online(self, mono_ms: MonoMs) -> bool:
-        """On the bus, and heard within the time that the standard allows between two states."""
+        """On the bus, and heard there within the time that the standard allows between states."""
         return (
             self.connection is ConnectionState.ONLINE
             and self.report is not None
+            and self.report_mono_ms >= self.back_mono_ms
             and mono_ms - self.report_mono_ms <= SILENT_AFTER_MS
         )
 
@@ -319,8 +322,18 @@ def heard(duty: Duty, report: RobotReport) -> Duty:
     if mission.taken and report.standing:
         # The robot has forgotten its order (a reboot without memory): it gets a new one from where
         # it stands, for the goal is still set. Never the old one: its first node may lie behind.
-        return replace(duty, mission=None)
+        return dropped(duty)
     return duty
+
+
+def dropped(duty: Duty) -> Duty:
+    """The duty without its order. Its path stays its own: from here on it is its way out."""
+    mission = duty.mission
+    if mission is None:
+        return duty
+    rest = mission.route[mission.passed :]
+    out = (*rest, *duty.out[1:]) if rest[0] == duty.at_node else ()
+    return replace(duty, mission=None, out=out if len(out) > 1 else ())
 
 
 def refused(duty: Duty, report: RobotReport) -> bool:

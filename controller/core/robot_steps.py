@@ -35,6 +35,7 @@ def step(site: SiteState, given: RobotInput, now: Now) -> Result:
                 connection=given.connection,
                 report_header_id=-1,
                 silent_since_mono_ms=now.mono_ms,
+                back_mono_ms=_back(live, given.connection, now.mono_ms),
             )
             duty = site.duties[given.robot_id]
         case state.RobotReported():
@@ -54,6 +55,12 @@ def step(site: SiteState, given: RobotInput, now: Now) -> Result:
         duties=dispatch.same_or(site.duties, given.robot_id, duty),
     )
     return dispatch.settle(site, now)
+
+
+def _back(live: RobotLive, said: ConnectionState, mono_ms: MonoMs) -> MonoMs:
+    """When it came back to the bus; one that only says again that it is there never left."""
+    there = said is ConnectionState.ONLINE and live.connection in (None, ConnectionState.ONLINE)
+    return live.back_mono_ms if there else mono_ms
 
 
 def _passed(site: SiteState, before: Duty, after: Duty, now: Now) -> SiteState:

@@ -27,6 +27,8 @@ AGAIN_S: Final = 10.0
 AGAIN_MAX: Final = 30
 LATE_LOAD_S: Final = 240.0
 LID_LEFT_S: Final = 150.0
+PUT_BACK_MAX: Final = 3
+"""So often somebody looks into a box and leaves the meal in it; then it is left to itself."""
 PINS_MAX: Final = 5
 LINES: Final[Mapping[DeliveryKind, tuple[OrderLine, ...]]] = {
     kind: (OrderLine(dish=next(row.id for row in DEFAULT_DISHES if row.kind is kind), count=1),)
@@ -55,6 +57,7 @@ class People:
         self.returned: dict[str, float] = {}
         """Delivery -> when its meal was taken out in the kitchen."""
         self.ordered: dict[str, float] = {}
+        self._put_back: Counter[str] = Counter()
         self._coming: set[str] = set()
         self._at_box: set[tuple[str, int]] = set()
         self.waiting = 0
@@ -275,6 +278,8 @@ class People:
     def _door_lid(self, robot: Vehicle, box: Box, plan: OrderPlan) -> None:
         if box.locked or box.lid_open or box.content != plan.id:
             return
+        if self._put_back[plan.id] >= PUT_BACK_MAX:
+            return
         box.lid_open = True
         door = self.world.plan.door_nodes[plan.room_id]
         person = Person(f"expert of {plan.id}", door, expert=True)
@@ -288,6 +293,8 @@ class People:
             self.taken[plan.id] = (self.world.agenda.now_s, plan.room_id)
             self.world.tell("{} is taken out at {}", plan.id, plan.room_id)
             robot.tell()
+        else:
+            self._put_back[plan.id] += 1
         left_s = LID_LEFT_S if plan.expert is Expert.LEAVES_OPEN else 2.0
 
         def gone() -> None:

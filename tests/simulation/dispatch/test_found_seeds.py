@@ -29,6 +29,10 @@ FOUND: Final = {
     4590: "the judge's own: an order that never came gave the robot nothing",
     5105: "who forgot its order a hand before its door wanted to be where it stood, for ever",
     5111: "as 490",
+    7388: "back on the bus, a robot was sent the rest of an order that it had forgotten",
+    9074: "who forgot its order in the kitchen had no way out, and was waited for there for ever",
+    9901: "as 9074",
+    9974: "the simulator's own: who put his meal back lifted the lid again for ever",
 }
 
 

@@ -113,6 +113,7 @@ def test_nothing_stays_with_a_removed_robot_whatever_it_says(said: list[Say]) ->
         now = later(now, one.after_ms)
         state, outputs = core.step(state, one.given, now)
         check(state, outputs, now)
+        assert state.duties[ROBOT].removed is not None, "a word of it put it back"
 
 
 @settings(max_examples=60)
