@@ -96,7 +96,7 @@ class DutyPage(Page):
         self.notices.on("test", self._test)
         self.notices.on("retry", self._retry)
         self.notices.on("older", self._older)
-        background_tasks.create(self._run(), name="console-duty")
+        self.keep_looking(self._look, LOOK_MS, "console-duty")
 
     def draw(self) -> None:
         t, words = self.t(), self.words
@@ -129,11 +129,6 @@ class DutyPage(Page):
             said=self._said,
             saved=self._saved,
         )
-
-    async def _run(self) -> None:
-        while not self.client.is_deleted:
-            await self._look()
-            await self.shared.clock.sleep_ms(LOOK_MS)
 
     def _look_soon(self) -> None:
         background_tasks.create(self._look(), name="console-duty-look")

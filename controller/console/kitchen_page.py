@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from fastapi import Request
-from nicegui import background_tasks, ui
+from nicegui import ui
 from nicegui.events import GenericEventArguments
 from pydantic import ValidationError
 
@@ -49,12 +49,7 @@ class KitchenPage(Page):
         self.kitchen.on("add", self._add)
         self.kitchen.on("remove", self._remove)
         self.kitchen.on("file", self._file)
-        background_tasks.create(self._follow(), name="console-kitchen")
-
-    async def _follow(self) -> None:
-        while not self.client.is_deleted:
-            await self._load()
-            await self.shared.clock.sleep_ms(LOOK_EVERY_MS)
+        self.keep_looking(self._load, LOOK_EVERY_MS, "console-kitchen")
 
     async def _load(self) -> None:
         try:

@@ -3,7 +3,6 @@
 from typing import Final
 
 from fastapi import Request
-from nicegui import background_tasks
 from nicegui.events import GenericEventArguments
 from pydantic import ValidationError
 
@@ -42,12 +41,7 @@ class MenuPage(Page):
         self.editor = MenuEditor()
         self.editor.on("save", self._save)
         self.editor.on("theirs", self._theirs)
-        background_tasks.create(self._follow(), name="console-menu-editor")
-
-    async def _follow(self) -> None:
-        while not self.client.is_deleted:
-            await self._load()
-            await self.shared.clock.sleep_ms(LOOK_EVERY_MS)
+        self.keep_looking(self._load, LOOK_EVERY_MS, "console-menu-editor")
 
     async def _load(self) -> None:
         try:

@@ -1,6 +1,6 @@
 """Holds what each page of a logged-in user has: language, header, banner, redrawing."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -150,6 +150,16 @@ class Page:
         if not self._drawing and not self.client.is_deleted:
             self._drawing = True
             background_tasks.create(self._redraw_soon(), name="console-redraw")
+
+    def keep_looking(self, look: Callable[[], Awaitable[None]], every_ms: int, name: str) -> None:
+        """Look now, and again every so often, until the page is closed."""
+
+        async def looking() -> None:
+            while not self.client.is_deleted:
+                await look()
+                await self.shared.clock.sleep_ms(every_ms)
+
+        background_tasks.create(looking(), name=name)
 
     async def _redraw_soon(self) -> None:
         await self.shared.clock.sleep_ms(REDRAW_MS)

@@ -291,7 +291,7 @@ class SessionPage(Page):
         self.desk.on("came", self._came)
         self.desk.on("edit", self._edit)
         self.desk.on("change", self._change)
-        background_tasks.create(self._follow(), name="console-session")
+        self.keep_looking(self._load, LOOK_MS, "console-session")
 
     def title(self) -> str:
         view = self._view
@@ -315,11 +315,6 @@ class SessionPage(Page):
             amendable=may and live,
             editable=may and view is not None and view.state is SessionState.SCHEDULED,
         )
-
-    async def _follow(self) -> None:
-        while not self.client.is_deleted:
-            await self._load()
-            await self.shared.clock.sleep_ms(LOOK_MS)
 
     async def _load(self) -> None:
         """Look at everything once; a part that this account may not read stays empty."""

@@ -9,32 +9,25 @@ import json
 import math
 import sys
 import threading
-import time
 from typing import Any
 
 import rclpy
 from geometry_msgs.msg import PoseWithCovarianceStamped, Quaternion, TransformStamped
 from nav_msgs.msg import Odometry
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data
 from std_msgs.msg import Bool, String
 from std_srvs.srv import SetBool
+
+from tests.fakes.nav2.process import LATCHED, say, spin
 
 try:
     from tf2_msgs.msg import TFMessage
 except ImportError:  # on no package index; a test that wants tf has it built
     TFMessage = None
 
-LATCHED = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
 TF_AGAIN_S = 0.1
-
-
-def say(**event: object) -> None:
-    sys.stdout.write(json.dumps({**event, "ns": time.monotonic_ns()}) + "\n")
-    sys.stdout.flush()
 
 
 def heading(turn: Quaternion) -> float:
@@ -149,13 +142,6 @@ class Gear(Node):  # type: ignore[misc] # rclpy publishes no types
                 case _:
                     raise ValueError(name)
         say(event="obeyed", **wish)
-
-
-def spin(executor: SingleThreadedExecutor) -> None:
-    try:
-        executor.spin()
-    except ExternalShutdownException:
-        return
 
 
 def main() -> None:

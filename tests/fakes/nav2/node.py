@@ -9,7 +9,6 @@ import json
 import math
 import sys
 import threading
-import time
 import uuid
 from typing import Any
 
@@ -21,16 +20,15 @@ from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from lifecycle_msgs.srv import GetState
 from nav_msgs.msg import Odometry
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import BatteryState
 from std_msgs.msg import Bool, Float64, String
 from std_srvs.srv import SetBool
 
-LATCHED = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
+from tests.fakes.nav2.process import LATCHED, say, spin
+
 ODOM_HZ = 20.0
 ARRIVED_M = 0.05
 ENDED = (
@@ -38,12 +36,6 @@ ENDED = (
     GoalStatus.STATUS_CANCELED,
     GoalStatus.STATUS_ABORTED,
 )
-
-
-def say(**event: object) -> None:
-    """One line for the test; `ns` is the machine's monotonic clock, the same in all processes."""
-    sys.stdout.write(json.dumps({**event, "ns": time.monotonic_ns()}) + "\n")
-    sys.stdout.flush()
 
 
 class Goal:
@@ -343,13 +335,6 @@ class FakeRobot(Node):  # type: ignore[misc] # rclpy publishes no types
                     case _:
                         setattr(self, name, value)
             self.slowly()
-
-
-def spin(executor: MultiThreadedExecutor) -> None:
-    try:
-        executor.spin()
-    except ExternalShutdownException:
-        return
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import random
 import signal
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from contracts.vda5050.topics import VdaKind, vehicle_filter
 from contracts.vda5050.versions import VdaVersion
 from runtime.clock import SystemClock
 from runtime.mqtt import Inbox, MqttSession, MqttSettings
+from tests.fakes.bridge_words import bridge_words
 from tests.fakes.ports import free_port
 from tests.integration.robot_bridge.test_bridge_process import (
     BRIDGE_STARTS_S,
@@ -60,23 +60,7 @@ class Yard:
 
     async def ask(self, *arguments: str) -> tuple[int, str]:
         """Exit code and output of `zeroentry bridge ...`."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "zeroentry",
-            "bridge",
-            *arguments,
-            "--target",
-            f"mqtt://127.0.0.1:{self.port}",
-            cwd=ROOT,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        self.processes.append(process)
-        async with asyncio.timeout(DONE_S):
-            out, _ = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode()
+        return await bridge_words(self.port, *arguments, within_s=DONE_S, processes=self.processes)
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """The bridge on real rclpy keeps to VDA 5050, rule by rule, as `bridge conformance` asks it."""
 
-import asyncio
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.nav2.site import ROOT, RosSite
+from tests.fakes.bridge_words import bridge_words
+from tests.fakes.nav2.site import RosSite
 from tests.integration.ros.conftest import ros_way
 
 pytestmark = pytest.mark.system
@@ -22,32 +21,13 @@ CANCEL_RULES_MIN = 5
 async def conformance(site: RosSite, *arguments: str) -> tuple[int, str, dict[str, str]]:
     """Exit code and words of the command, and what each rule came to."""
     report = site.folder / "report.json"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "zeroentry",
-        "bridge",
-        "conformance",
-        "--serial",
-        "r1",
-        "--manufacturer",
-        "maker",
-        "--json",
-        str(report),
-        *arguments,
-        "--target",
-        f"mqtt://127.0.0.1:{site.port}",
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+    asked = ("conformance", "--serial", "r1", "--manufacturer", "maker", "--json", str(report))
+    code, said = await bridge_words(
+        site.port, *asked, *arguments, within_s=DONE_S, processes=site.processes
     )
-    site.processes.append(process)
-    async with asyncio.timeout(DONE_S):
-        out, _ = await process.communicate()
-    assert process.returncode is not None
     rows = json.loads(report.read_text(encoding="utf-8"))["rules"]
     found = {f"{row['clause']} {row['rule']}": row["result"] for row in rows}
-    return process.returncode, out.decode(), found
+    return code, said, found
 
 
 async def test_the_bridge_on_ros_meets_every_rule(plain_site: RosSite) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -30,15 +30,13 @@ from controller.core.facility_words import (
     LiftOrder,
     LiftSaid,
 )
-from controller.core.outputs import Answer
-from controller.core.state import Input
 from controller.facilities.board_desk import INBOX_MAX, TELL_MS, BoardDesk, boards_of
 from controller.facilities.boards import Board, WiredDoor, WiredFire, WiredLift
-from controller.ports import Given
 from runtime.clock import SimulatedClock
 from runtime.mqtt import Outgoing
 from runtime.site import load_site
 from tests.fakes.bus import MemoryBroker, MemoryBus
+from tests.fakes.offered import Offered
 from zeroentry.broker_acl import acl_of
 from zeroentry.facilities.model import Fault, SimDoor, SimLift, boards_for
 
@@ -266,29 +264,13 @@ def test_our_own_orders_are_no_sign_that_a_board_lives() -> None:
     assert not board.there(60_000)
 
 
-class Service:
-    """Takes what the desk offers."""
-
-    def __init__(self) -> None:
-        self.words: list[Input] = []
-
-    async def offer(self, given: Input) -> None:
-        self.words.append(given)
-
-    async def ask(self, given: Input) -> Answer:
-        raise AssertionError(f"nobody asks here: {given}")
-
-    async def take(self, rows: Sequence[Given]) -> list[Answer | None]:
-        raise AssertionError(f"nothing is durable here: {rows}")
-
-
 @asynccontextmanager
-async def a_desk() -> AsyncIterator[tuple[BoardDesk, Service, MemoryBus, SimulatedClock]]:
+async def a_desk() -> AsyncIterator[tuple[BoardDesk, Offered, MemoryBus, SimulatedClock]]:
     clock = SimulatedClock()
     broker = MemoryBroker(clock)
     door = DoorConfig(kind="door", id="d", name=NAME, ways=(("a", "b"),), link=RELAY)
     desk = BoardDesk(broker.client("house"), clock, (door,), connected=lambda: True)
-    service = Service()
+    service = Offered()
     task = asyncio.create_task(desk.run(service))
     await clock.settle()
     try:

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,15 +21,13 @@ from controller.core.facility_words import (
     LiftOrder,
     LiftSaid,
 )
-from controller.core.outputs import Answer
-from controller.core.state import Input
 from controller.facilities.gateways import GatewayDesk
 from controller.facilities.office import GatewayCredentialError, open_facilities
-from controller.ports import Given
 from runtime.clock import SimulatedClock
 from runtime.secrets import Credential, CredentialStore, new_secret_key
 from tests.fakes.bus import MemoryBroker
 from tests.fakes.facility_site import named, two_floor_site
+from tests.fakes.offered import Offered
 from tests.fakes.waiting import until
 
 LINK = HttpLink(via="http", url="http://gate.invalid/api", credential="gate")
@@ -65,25 +63,9 @@ class Gateway:
         return httpx.Response(200, json=self.answers[request.url.path])
 
 
-class Heard:
-    """Keeps what the desk offers."""
-
-    def __init__(self) -> None:
-        self.words: list[Input] = []
-
-    async def offer(self, given: Input) -> None:
-        self.words.append(given)
-
-    async def ask(self, given: Input) -> Answer:
-        raise AssertionError(f"nobody asks here: {given}")
-
-    async def take(self, rows: Sequence[Given]) -> list[Answer | None]:
-        raise AssertionError(f"nothing is durable here: {rows}")
-
-
 @pytest.fixture
-async def playing() -> AsyncIterator[tuple[Gateway, Heard, GatewayDesk, SimulatedClock]]:
-    gateway, heard, clock = Gateway(), Heard(), SimulatedClock()
+async def playing() -> AsyncIterator[tuple[Gateway, Offered, GatewayDesk, SimulatedClock]]:
+    gateway, heard, clock = Gateway(), Offered(), SimulatedClock()
     async with httpx.AsyncClient(transport=httpx.MockTransport(gateway)) as client:
         desk = GatewayDesk(client, clock, (LIFT, DOOR), lambda _: lambda: ("user", "pass word"))
         task = asyncio.create_task(desk.run(heard))
@@ -94,7 +76,7 @@ async def playing() -> AsyncIterator[tuple[Gateway, Heard, GatewayDesk, Simulate
 
 
 async def test_it_is_asked_and_told_and_away_after_three_silent_answers(
-    playing: tuple[Gateway, Heard, GatewayDesk, SimulatedClock],
+    playing: tuple[Gateway, Offered, GatewayDesk, SimulatedClock],
 ) -> None:
     gateway, heard, desk, clock = playing
     at_g = FacilitySaid("lift-9", LiftSaid("g", door_open=True))
