@@ -16,7 +16,7 @@ from contracts.vda5050.profile import CompartmentState, LidState, LockState
 from contracts.vda5050.state import ConnectionState
 from controller.core import site as controller
 from controller.core.deliveries import Delivery
-from controller.core.fleet import Duty, Mission, RobotLive, RobotReport, Tour
+from controller.core.fleet import Duty, Mission, RobotLive, Tour
 from controller.core.interlock import ZoneSight
 from controller.core.plan import SitePlan
 from controller.core.state import NodeSaid, Now, Observed, SiteState, Tick
@@ -26,6 +26,7 @@ from tests.corpus.rooms import room
 from tests.corpus.scenario import MONO_0, UTC_0, Given, Scenario, Spare, truths
 from tests.corpus.spans import Span
 from tests.fakes.controller_site import fresh_state, observation, person, small_plan
+from tests.fakes.robot_words import standing_at
 
 TICK_MS: Final = 200  # as the controller's service
 PICTURE_MS: Final = 200
@@ -78,15 +79,11 @@ class Day:
         stands = _within(self.stands, t_ms) or self.at_door or _within(self.held, t_ms)
         lid = LidState.OPEN if _within(self.open_lid, t_ms) else LidState.CLOSED
         node = "door-1" if self.at_door else self.nodes(t_ms)
-        report = RobotReport(
+        report = standing_at(
+            node,
             order_id="o-1",
-            order_update_id=0,
-            last_node=node,
-            last_sequence_id=0,
             driving=not stands,
             paused=_within(self.held, t_ms),
-            automatic=True,
-            battery_percent=80,
             compartments=(replace(SHUT, lid=lid),),
         )
         mission = None if self.at_door else Mission("o-1", WAY, len(WAY), answered=0)

@@ -41,6 +41,7 @@ from controller.core.outputs import ActionKind, Refusal, Refused
 from controller.core.plan import route
 from controller.core.sessions import SessionVerb
 from tests.fakes.controller_site import an_alert, observation, person, small_plan
+from tests.fakes.robot_words import standing_at
 from tests.fakes.sealing import SUSPENDED
 
 PLAN = small_plan()
@@ -356,15 +357,12 @@ def test_a_place_once_left_is_not_taken_back_by_a_late_message() -> None:
 def report_at(
     node: str, sequence_id: int, *, order_id: str = "o", update: int = 0, driving: bool = True
 ) -> fleet.RobotReport:
-    return fleet.RobotReport(
+    return standing_at(
+        node,
         order_id=order_id,
         order_update_id=update,
-        last_node=node,
         last_sequence_id=sequence_id,
         driving=driving,
-        paused=False,
-        automatic=True,
-        battery_percent=80,
     )
 
 

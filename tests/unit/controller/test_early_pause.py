@@ -15,6 +15,7 @@ from controller.core.outputs import ActionKind
 from controller.core.state import Observed, changed
 from controller.ports import Batch, OutputId, StoreLost
 from tests.fakes.controller_site import Bench, at_once, bench, observation, person
+from tests.fakes.robot_words import standing_at
 
 WAY = ("kitchen", "k", "c1", "c2", "door-1")
 TOPIC = "uagv/v2/ZeroEntry/R1/instantActions"
@@ -33,15 +34,12 @@ async def running(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 def report(*, paused: bool = False, actions: tuple[ActionReport, ...] = ()) -> RobotReport:
-    return RobotReport(
+    return standing_at(
+        "c1",
         order_id="o",
-        order_update_id=0,
-        last_node="c1",
         last_sequence_id=4,
         driving=not paused,
         paused=paused,
-        automatic=True,
-        battery_percent=80,
         pose=Pose(x_m=5.0, y_m=0.0, theta_rad=0.0, map_id="floor-1"),
         actions=actions,
         speed_m_s=0.0 if paused else 1.0,

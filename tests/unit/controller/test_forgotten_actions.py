@@ -6,23 +6,13 @@ from contracts.units import UtcMs
 from contracts.vda5050.profile import LockCompartment, OpenCompartment
 from contracts.vda5050.state import ActionStatus
 from controller.core import fleet
-from controller.core.fleet import ActionDuty, ActionReport, Duty, RobotReport
+from controller.core.fleet import ActionDuty, ActionReport, Duty
 from controller.core.outputs import ActionKind
+from tests.fakes.robot_words import standing_at
 
 
 def heard(duty: Duty, *actions: ActionReport) -> Duty:
-    report = RobotReport(
-        order_id="",
-        order_update_id=0,
-        last_node="dock-1",
-        last_sequence_id=0,
-        driving=False,
-        paused=False,
-        automatic=True,
-        battery_percent=80,
-        actions=actions,
-    )
-    return fleet.heard(duty, report)
+    return fleet.heard(duty, standing_at("dock-1", actions=actions))
 
 
 def sent(duty: Duty) -> list[str]:

@@ -15,6 +15,7 @@ from controller.core.outputs import ActionKind, FetchSnapshot, PublishAction
 from controller.core.site import step
 from controller.core.state import Now, Observed, SiteState
 from tests.fakes.controller_site import fresh_state, observation, person, small_plan
+from tests.fakes.robot_words import standing_at
 
 WAY = ("kitchen", "k", "c1", "c2", "door-1")
 ROBOT = "robot-1"
@@ -25,15 +26,12 @@ TICK_MS = 100
 
 
 def in_corridor(*, paused: bool = False, driving: bool = True) -> fleet.RobotReport:
-    return fleet.RobotReport(
+    return standing_at(
+        "c1",
         order_id="o",
-        order_update_id=0,
-        last_node="c1",
         last_sequence_id=4,
         driving=driving,
         paused=paused,
-        automatic=True,
-        battery_percent=80,
         pose=Pose(x_m=5.0, y_m=0.0, theta_rad=0.0, map_id="floor-1"),
         speed_m_s=0.8 if driving else 0.0,
     )

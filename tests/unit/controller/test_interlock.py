@@ -11,10 +11,11 @@ from contracts.layout import RobotMap
 from contracts.units import MonoMs, UtcMs
 from contracts.vda5050.state import ConnectionState
 from controller.core import fleet, interlock
-from controller.core.fleet import Duty, Mission, RobotLive, RobotReport
+from controller.core.fleet import Duty, Mission, RobotLive
 from controller.core.interlock import Clearance
 from controller.core.plan import SitePlan, plan_of
 from tests.fakes.controller_site import small_map, small_plan, small_site
+from tests.fakes.robot_words import standing_at
 
 WAY = ("kitchen", "k", "c1", "c2", "door-1")
 PLAN = small_plan()
@@ -28,15 +29,11 @@ def duty(released: int, passed: int = 0, *, paused: bool | None = None) -> Duty:
 
 
 def live(x_m: float, *, speed: float, node: str = "kitchen", age_ms: int = 0) -> RobotLive:
-    report = RobotReport(
+    report = standing_at(
+        node,
         order_id="o",
-        order_update_id=0,
-        last_node=node,
         last_sequence_id=2 * WAY.index(node),
         driving=speed > 0,
-        paused=False,
-        automatic=True,
-        battery_percent=80,
         pose=Pose(x_m=x_m, y_m=0.0, theta_rad=0.0, map_id="floor-1"),
         speed_m_s=speed,
     )

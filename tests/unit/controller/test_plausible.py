@@ -29,6 +29,7 @@ from controller.core.state import (
     changed,
 )
 from tests.fakes.controller_site import fresh_state, small_plan
+from tests.fakes.robot_words import standing_at
 from zeroentry.simulator import script, world
 
 PLAN = small_plan()
@@ -40,15 +41,11 @@ SHUT = CompartmentState(1, LidState.CLOSED, LockState.LOCKED, occupied=False)
 
 def said(node: str = "kitchen", x_m: float | None = None, **more: object) -> RobotReport:
     here = AT.get(node, (0.0, 0.0))
-    report = RobotReport(
+    report = standing_at(
+        node,
         order_id="o",
-        order_update_id=0,
-        last_node=node,
         last_sequence_id=2 * WAY.index(node) if node in WAY else 0,
         driving=True,
-        paused=False,
-        automatic=True,
-        battery_percent=80,
         pose=Pose(x_m=here[0] if x_m is None else x_m, y_m=here[1], theta_rad=0, map_id="floor-1"),
     )
     return replace(report, **more)  # type: ignore[arg-type]  # fields of the report by name

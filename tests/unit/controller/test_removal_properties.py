@@ -20,6 +20,7 @@ from controller.core.fleet_inputs import RobotCleared
 from controller.core.outputs import ActionKind, Output, PublishAction, PublishOrder, Refused
 from controller.core.robot_errors import ProblemLevel, RobotProblem
 from controller.core.state import Input, Now, RobotConnected, RobotReported, SiteState, Tick
+from tests.fakes.robot_words import standing_at
 from tests.unit.controller.test_removals import play, removed, returned, stopped_on_its_way
 
 ROBOT = "robot-1"
@@ -175,7 +176,7 @@ def test_a_free_refuge_is_always_good_to_come_back_to() -> None:
     state, now = off_the_floor()
     now = later(now, 500)
     home = state.plan.robots[ROBOT].home_node
-    told = RobotReport("", 0, home, 0, False, False, True, 80.0)
+    told = standing_at(home)
     state, _ = core.step(state, RobotReported(ROBOT, 20_000, told), now)
     after, outputs = core.step(state, returned(), now)
     assert not [row for row in outputs if isinstance(row, Refused)]
@@ -187,7 +188,7 @@ def test_what_it_said_before_it_was_taken_or_long_ago_brings_it_not_back(late_ms
     state, now = off_the_floor()
     if late_ms:
         home = state.plan.robots[ROBOT].home_node
-        told = RobotReport("", 0, home, 0, False, False, True, 80.0)
+        told = standing_at(home)
         state, _ = core.step(state, RobotReported(ROBOT, 20_000, told), later(now, 500))
     _, outputs = core.step(state, returned(), later(now, late_ms + 500))
     said = [row.detail.en for row in outputs if isinstance(row, Refused)]

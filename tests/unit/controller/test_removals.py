@@ -7,8 +7,9 @@ from contracts.api import DeliveryKind, DeliveryState, Sentence, ZoneVerdict
 from contracts.vda5050.state import ConnectionState
 from controller.core import alerts, claims
 from controller.core.dispatch_inputs import RobotCommanded, ZoneLetThrough
-from controller.core.fleet import HoldVerb, RobotReport
+from controller.core.fleet import HoldVerb
 from controller.core.outputs import FileRecord, PublishAction, PublishOrder, Refused
+from tests.fakes.robot_words import standing_at
 from tests.unit.controller.test_tours import Day, moment, order
 from zeroentry.simulator.outcome import Outcome
 from zeroentry.simulator.script import Fault, FaultKind
@@ -214,7 +215,7 @@ def test_it_is_not_believed_to_stand_where_another_robot_is() -> None:
     state, now = day.state, day.world.agenda.now()
     other = state.duties["robot-2"].at_node
     assert other is not None
-    report = RobotReport("", 0, other, 0, False, False, True, 80.0)
+    report = standing_at(other)
     state = replace(
         state,
         robots={

@@ -6,6 +6,7 @@ from contracts.vda5050.versions import CAUSES
 from controller.core import fleet, robot_errors
 from controller.core.fleet import Duty, Mission, RobotReport
 from controller.core.robot_errors import ProblemLevel, RobotProblem, response
+from tests.fakes.robot_words import standing_at
 
 NEW = Mission("o", ("a", "b"), 2)
 TAKEN = Mission("o", ("a", "b"), 2, update_id=1, answered=0)
@@ -64,8 +65,7 @@ def test_every_name_of_3_0_has_a_row(cause: str) -> None:
 
 def test_the_dispatcher_acts_on_the_table() -> None:
     def said(told: RobotProblem) -> RobotReport:
-        return RobotReport("o", 0, "a", 0, driving=False, paused=False, automatic=True,
-                           battery_percent=50, problems=(told,))  # fmt: skip
+        return standing_at("a", order_id="o", problems=(told,))
 
     duty = Duty("robot-1", mission=TAKEN)
     assert fleet.refused(duty, said(problem("orderUpdateError", update=1)))

@@ -22,6 +22,7 @@ from controller.core.interlock import ZoneSight
 from controller.core.robot_watch import Facts, Judged, RobotWatch, step
 from controller.core.state import Now
 from tests.fakes.controller_site import fresh_state, small_plan
+from tests.fakes.robot_words import standing_at
 
 WEST, EAST = "w1", "e1"  # a node of each of two zones that follow one another
 ZONE = next(iter(small_plan().zones.values()))
@@ -43,17 +44,7 @@ MISSION = Mission("o-1", WAY, 4, answered=0)
 def report(
     *, driving: bool = True, box: CompartmentState = SHUT, node: str = "c1", paused: bool = False
 ) -> RobotReport:
-    return RobotReport(
-        order_id="o-1",
-        order_update_id=0,
-        last_node=node,
-        last_sequence_id=0,
-        driving=driving,
-        paused=paused,
-        automatic=True,
-        battery_percent=80,
-        compartments=(box,),
-    )
+    return standing_at(node, order_id="o-1", driving=driving, paused=paused, compartments=(box,))
 
 
 def delivery(state: DeliveryState = DeliveryState.TRAVELLING) -> Delivery:

@@ -6,6 +6,7 @@ from contracts.api import Pose
 from controller.core import standing
 from controller.core.fleet import Duty, RobotReport
 from controller.core.state import SiteState
+from tests.fakes.robot_words import standing_at
 from tests.unit.controller.test_removal_properties import off_the_floor
 from zeroentry.simulator.script import draw
 from zeroentry.simulator.world import World
@@ -21,7 +22,7 @@ def beside(node: str, off_m: float, **changes: object) -> RobotReport:
     state, _ = off_the_floor()
     place = state.plan.map.nodes[node]
     pose = Pose(x_m=place.x_m, y_m=place.y_m - off_m, theta_rad=0.0, map_id=place.map_id)
-    said = RobotReport("", 0, "", 0, False, False, True, 80.0, pose=pose)
+    said = standing_at("", pose=pose)
     return replace(said, **changes)  # type: ignore[arg-type]  # named by the test
 
 

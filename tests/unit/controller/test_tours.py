@@ -21,6 +21,7 @@ from controller.core.fleet import Duty, HoldVerb
 from controller.core.outputs import Accepted, FileRecord, Output, Refused
 from controller.core.state import SiteState
 from tests.fakes.controller_site import small_plan
+from tests.fakes.robot_words import standing_at
 from zeroentry.simulator.outcome import Outcome
 from zeroentry.simulator.script import Expert, Fault, FaultKind, Kitchen, OrderPlan, Script
 from zeroentry.simulator.world import World
@@ -270,7 +271,7 @@ def test_a_handover_that_fails_keeps_the_robot_where_it_is() -> None:
 
 
 def report(node: str, **changes: object) -> fleet.RobotReport:
-    made = fleet.RobotReport("o", 0, node, 0, False, False, True, 80.0)
+    made = standing_at(node, order_id="o")
     return replace(made, **changes)  # type: ignore[arg-type]  # named by the test
 
 

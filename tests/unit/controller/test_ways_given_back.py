@@ -7,8 +7,9 @@ import pytest
 from contracts.units import MonoMs, UtcMs
 from contracts.vda5050.state import ConnectionState
 from controller.core import dispatch, driving, fleet, robot_steps
-from controller.core.fleet import Duty, Mission, RobotLive, RobotReport
+from controller.core.fleet import Duty, Mission, RobotLive
 from controller.core.state import Now, RobotConnected, RobotReported, SiteState
+from tests.fakes.robot_words import standing_at
 from tests.unit.controller.test_removal_properties import off_the_floor
 
 NOW = Now(MonoMs(10**9), UtcMs(10**12))
@@ -23,7 +24,7 @@ def after(*, released: int = 1, refusals: int = 0, silent_ms: int = 0) -> Duty:
     answered = -1 if released == 1 else 0
     mission = Mission("o", (home, near, "room-1-door"), released, answered=answered)
     duty = Duty(ROBOT, mission=mission, at_node=home, refuge=home, refusals=refusals)
-    report = RobotReport("", 0, home, 0, False, False, True, 80.0)
+    report = standing_at(home)
     heard = MonoMs(NOW.mono_ms - silent_ms)
     live = RobotLive(ConnectionState.ONLINE, report, report_mono_ms=heard, moved_mono_ms=heard)
     site: SiteState = replace(
@@ -51,7 +52,7 @@ def test_others_keep_theirs(duty: Duty) -> None:
     assert duty.mission is not None
 
 
-STANDING = RobotReport("", 0, "kitchen", 0, False, False, True, 80.0)
+STANDING = standing_at("kitchen")
 
 
 def test_who_forgot_its_order_keeps_the_rest_of_its_path_as_its_way_out() -> None:
