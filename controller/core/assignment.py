@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from contracts.api import Sentence
 from contracts.units import RobotId, RoomId, UtcMs
+from controller.core.names import robot_name
 from controller.core.plan import SitePlan
 
 BATTERY_MIN_PERCENT: Final = 25.0  # a tour takes a few percent; below it a robot may strand
@@ -159,7 +160,7 @@ def plan_tours(
             else:
                 is_full |= later is KITCHEN_BUSY
                 waiting |= dict.fromkeys(names, later)
-    nobody = KITCHEN_BUSY if is_full and able else _nobody_can(reasons, given)
+    nobody = KITCHEN_BUSY if is_full and able else _nobody_can(plan, reasons, given)
     waiting |= {ask.delivery_id: nobody for ask in due}
     return Plan(tuple(tours), waiting)
 
@@ -436,9 +437,10 @@ def _why(
         if row is not offer and row.in_s + far_s.get(row.node, NEVER_S) < trip.kitchen_s
     ]
     last = round(trip.arrivals_s[-1] / 60 + 0.5)
-    zh = f"{offer.robot_id} 约 {trip.kitchen_s:.0f} 秒到厨房，最后一处约 {last} 分钟送达"
+    name = robot_name(plan, offer.robot_id)
+    zh = f"{name.zh} 约 {trip.kitchen_s:.0f} 秒到厨房，最后一处约 {last} 分钟送达"
     en = (
-        f"{offer.robot_id} is at the kitchen in {trip.kitchen_s:.0f} s and at the last door "
+        f"{name.en} is at the kitchen in {trip.kitchen_s:.0f} s and at the last door "
         f"in about {last} min"
     )
     if len(group.asks) > 1:
@@ -447,11 +449,11 @@ def _why(
     zh += f"，回来时电量约 {trip.battery_percent:.0f}%。"
     en += f"; about {trip.battery_percent:.0f} % of battery is left after it."
     if nearer:
-        shown = nearer[:3]
-        zh += f"{'、'.join(shown)} 更近，但有更合适的送餐任务或电量、箱格不足。"
+        shown = [robot_name(plan, robot_id) for robot_id in nearer[:3]]
+        zh += f"{'、'.join(row.zh for row in shown)} 更近，但有更合适的送餐任务或电量、箱格不足。"
         en += (
-            f" {', '.join(shown)} would be nearer, but better serves another order, "
-            "or lacks battery or compartments."
+            f" {', '.join(row.en for row in shown)} would be nearer, but better serves another "
+            "order, or lacks battery or compartments."
         )
     else:
         zh += "没有更近的可用机器人。"
@@ -473,24 +475,29 @@ def _later(plan: SitePlan, offer: Offer, trip: _Trip, now_utc_ms: UtcMs) -> Sent
     if offer.in_s <= 0:
         return _starts_at(plan, now_utc_ms, trip.spare_s)
     at = _clock(plan, now_utc_ms + offer.in_s * 1_000)
+    name = robot_name(plan, offer.robot_id)
     return Sentence(
-        zh=f"{offer.robot_id} 约 {at} 空出后前往。",
-        en=f"{offer.robot_id} takes it when it is free, at about {at}.",
+        zh=f"{name.zh} 约 {at} 空出后前往。",
+        en=f"{name.en} takes it when it is free, at about {at}.",
     )
 
 
-def _nobody_can(reasons: Mapping[RobotId, Sentence], offers: Sequence[Offer]) -> Sentence:
+def _nobody_can(
+    plan: SitePlan, reasons: Mapping[RobotId, Sentence], offers: Sequence[Offer]
+) -> Sentence:
     """Why no robot takes a delivery now."""
     busy = [row.robot_id for row in offers if row.robot_id not in reasons]
     if not reasons and not busy:
         return Sentence(zh="本中心没有机器人。", en="This site has no robot.")
-    rows = sorted(reasons.items())[:4]  # a sentence that a person still reads
-    zh = [f"{robot_id}{why.zh}"[:60] for robot_id, why in rows]
-    en = [f"{robot_id} {why.en}"[:60] for robot_id, why in rows]
+    # A sentence that a person still reads.
+    rows = [(robot_name(plan, robot_id), why) for robot_id, why in sorted(reasons.items())[:4]]
+    zh = [f"{name.zh} {why.zh}"[:80] for name, why in rows]
+    en = [f"{name.en} {why.en}"[:80] for name, why in rows]
     if busy:
-        shown = busy[:4]
-        zh.append(f"{'、'.join(shown)} 先送更急的、或电量与箱格不足以再送")
+        shown = [robot_name(plan, robot_id) for robot_id in busy[:4]]
+        zh.append(f"{'、'.join(row.zh for row in shown)} 先送更急的、或电量与箱格不足以再送")
         en.append(
-            f"{', '.join(shown)}: taken by more urgent orders, or short of battery or compartments"
+            f"{', '.join(row.en for row in shown)}: taken by more urgent orders, or short of "
+            "battery or compartments"
         )
     return Sentence(zh=f"等待机器人：{'；'.join(zh)}"[:400], en=f"Waiting: {'; '.join(en)}"[:400])

@@ -18,10 +18,11 @@ from controller.core.claims import claims, dead_by_robot
 from controller.core.deliveries import Delivery
 from controller.core.dispatch_live import Blocked
 from controller.core.fleet import Duty, HoldVerb, RobotLive
+from controller.core.names import place_name, robot_name
 from controller.core.own_alerts import anywhere, lower, warn
 from controller.core.state import Now, SiteState, changed, mark_of
 
-LOOK_EVERY_MS: Final = 2_000  # people read it; robots do not
+LOOK_EVERY_MS: Final = 5_000  # people read it; robots do not
 WAITS_MS: Final = 20_000  # others pass within this; a robot that reboots is back
 ALARM_AFTER_MS: Final = 60_000
 # As long as a robot may be lost before its orders are given to others: then somebody must go.
@@ -59,10 +60,10 @@ def why(site: SiteState, row: Delivery) -> Sentence | None:
     zh, en = _target(site, row)
     stop_zh = f"：{found.reason.zh}，须有人移开" if found.reason is not None else ""
     stop_en = f": {found.reason.en}; somebody must fetch it" if found.reason is not None else ""
-    place = _name_of(site, found.node)
+    name, place = robot_name(site.plan, found.robot_id), place_name(site.plan, found.node)
     return Sentence(
-        zh=f"{found.robot_id} 停在 {place}，挡住去往{zh}的路{stop_zh}。"[:400],
-        en=f"{found.robot_id} stands at {place}{BLOCKS_EN}{en}{stop_en}."[:400],
+        zh=f"{name.zh} 停在 {place.zh}，挡住去往{zh}的路{stop_zh}。"[:400],
+        en=f"{name.en} stands at {place.en}{BLOCKS_EN}{en}{stop_en}."[:400],
     )
 
 
@@ -81,11 +82,6 @@ def _room(site: SiteState, room_id: str) -> tuple[str, str]:
     names = (area.name for area in site.plan.site.config.areas if area.id == room_id)
     name = next(names, None)
     return (room_id, room_id) if name is None else (name.zh, name.en)
-
-
-def _name_of(site: SiteState, node: str) -> str:
-    place = site.plan.map.nodes.get(node)
-    return place.name or node if place is not None else node
 
 
 # --- who --------------------------------------------------------------------------------------
@@ -255,10 +251,10 @@ def _told(site: SiteState, name: RobotId, kept: Mapping[str, Blocked], now: Now)
     en = ", ".join(row[1] for row in names[:ROOMS_NAMED]) + (
         f" and {more} more" if more > 0 else ""
     )
-    place = _name_of(site, found.node)
+    robot, place = robot_name(site.plan, name), place_name(site.plan, found.node)
     saw = Sentence(
-        zh=f"{name} 停在 {place}（{reason.zh}），{zh}都在等。请移开它，再按“已移离”。",
-        en=f"{name} stands at {place}, {reason.en}; {en} wait. Fetch it, then press "
+        zh=f"{robot.zh} 停在 {place.zh}（{reason.zh}），{zh}都在等。请移开它，再按“已移离”。",
+        en=f"{robot.en} stands at {place.en}, {reason.en}; {en} wait. Fetch it, then press "
         "“Taken off the floor”.",
     )
     room_id = next(iter(kept), anywhere(site))

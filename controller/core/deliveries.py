@@ -25,6 +25,7 @@ from contracts.api import (
     ZonePassage,
 )
 from contracts.api.deliveries import CANCEL_REASONS
+from contracts.devices import Named
 from contracts.units import MonoMs, RobotId, RoomId, SessionId, UtcMs
 from contracts.vda5050.profile import CompartmentState
 from controller.core import alerts, custody
@@ -108,7 +109,8 @@ class Facts:
 
     ``turn``: nobody else is loaded or emptied there. ``tray``: it has no compartments.
     ``lost_ms``: off line for so long; ``unfit_ms``: on line, but for so long unable to go on.
-    ``silent_ms``: since it was last heard.
+    ``silent_ms``: since it was last heard. ``robot``, ``place``: what people call it, and where it
+    is by the map's own text.
     """
 
     standing_at: str | None = None
@@ -122,6 +124,8 @@ class Facts:
     under_way: bool = False
     turn: bool = True
     tray: bool = False
+    robot: Named | None = None
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ from enum import StrEnum
 from typing import Final
 
 from contracts.api import DeliveryKind, DeliveryState, Sentence
-from contracts.units import MonoMs, UtcMs
+from contracts.units import Bilingual, MonoMs, UtcMs
 from contracts.vda5050.profile import CompartmentState, LidState, LockState
-from controller.core import alerts, custody
+from controller.core import alerts, custody, names
 from controller.core.deliveries import (
     ANSWER_MAX_MS,
     Answered,
@@ -299,9 +299,10 @@ def _stranded(delivery: Delivery, facts: Facts, at: At) -> Step | None:
     again = delivery.kind is DeliveryKind.MEAL
     if not again and delivery.stranded:
         return None
-    zh, en = f"{delivery.robot_id} 中途停运", f"{delivery.robot_id} stopped on the way"
-    where_zh = f"{zh}，物品锁在 {delivery.compartment} 号箱格（{facts.at_node}）。"
-    where_en = f"{en}; it is locked in compartment {delivery.compartment} at {facts.at_node}."
+    name, place = _named(delivery, facts), names.both(facts.place or facts.at_node or "?")
+    zh, en = f"{name.zh} 中途停运", f"{name.en} stopped on the way"
+    where_zh = f"{zh}，物品锁在 {delivery.compartment} 号箱格（{place.zh}）。"
+    where_en = f"{en}; it is locked in compartment {delivery.compartment} at {place.en}."
     why = Sentence(zh=where_zh[:400], en=where_en[:400])
     events = custody.recorded(
         delivery.custody, "stranded", "controller", at.utc_ms, node_id=facts.at_node
@@ -399,7 +400,7 @@ def _returning(delivery: Delivery, facts: Facts, at: At) -> Step:
         if not delivery.cargo:
             return _over(delivery, at), ()
         rule = alerts.NOT_EMPTIED if delivery.unloading else alerts.STRANDED
-        return _not_emptied(delivery, at), (Warn(rule),)
+        return _not_emptied(delivery, facts, at), (Warn(rule),)
     if facts.standing_at in (None, at.door) and facts.standing_at != at.kitchen:
         return delivery, ()
     if not delivery.cargo:
@@ -430,21 +431,28 @@ def _unloading(delivery: Delivery, facts: Facts, at: At) -> Step:
         return _over(replace(delivery, cargo=False, custody=events), at), ()
     if facts.answered is Answered.FAILED and (box is None or box.lock is not LockState.UNLOCKED):
         if delivery.tries >= TRIES_MAX:
-            return _not_emptied(delivery, at), (Warn(alerts.NOT_EMPTIED),)
+            return _not_emptied(delivery, facts, at), (Warn(alerts.NOT_EMPTIED),)
         return replace(delivery, tries=delivery.tries + 1, action_id=None), (Open(),)
     if box is not None and box.lid is LidState.CLOSED and not box.occupied:
         return delivery, (Lock(),) if facts.answered is not Answered.NOTHING else ()
     return delivery, ()
 
 
-def _not_emptied(delivery: Delivery, at: At) -> Delivery:
+def _not_emptied(delivery: Delivery, facts: Facts, at: At) -> Delivery:
+    name = _named(delivery, facts)
     why = Sentence(
-        zh=f"物品仍在 {delivery.robot_id} 的 {delivery.compartment} 号箱格内，请监督人员处理。",
-        en=f"It is still in compartment {delivery.compartment} of {delivery.robot_id}; "
+        zh=f"物品仍在 {name.zh} 的 {delivery.compartment} 号箱格内，请监督人员处理。",
+        en=f"It is still in compartment {delivery.compartment} of {name.en}; "
         "the supervisor decides.",
     )
     events = custody.recorded(delivery.custody, "not_emptied", "controller", at.utc_ms)
     return _over(replace(delivery, custody=events, explanation=why), at)
+
+
+def _named(delivery: Delivery, facts: Facts) -> Bilingual:
+    if facts.robot is None:
+        return Bilingual(delivery.robot_id or "?", delivery.robot_id or "?")
+    return Bilingual(facts.robot.zh, facts.robot.en)
 
 
 def _over(delivery: Delivery, at: At) -> Delivery:

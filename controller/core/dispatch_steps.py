@@ -15,6 +15,7 @@ from controller.core.dispatch import clearances, settle
 from controller.core.dispatch_inputs import DispatchInput, RobotCommanded, ZoneLetThrough
 from controller.core.fleet import Duty, HoldVerb, LetThrough, Removal, RobotHold
 from controller.core.interlock import Clearance
+from controller.core.names import place_name, robot_name
 from controller.core.outputs import Accepted, FileRecord, Output, Refusal, Refused
 from controller.core.own_alerts import anywhere
 from controller.core.state import Now, SiteState
@@ -58,7 +59,7 @@ def _commanded(site: SiteState, duty: Duty, given: RobotCommanded, now: Now) -> 
     if given.verb is HoldVerb.RETURNED:
         return _returned(site, duty, given, now)
     if duty.removed is not None:
-        return site, (_off_floor(duty, duty.removed),)
+        return site, (_off_floor(site, duty, duty.removed),)
     wanted = RobotHold(given.verb, given.reason[:REASON_MAX], given.by, now.utc_ms)
     if duty.hold is not None and duty.hold.verb is given.verb:
         return site, (Accepted(given.robot_id),)  # said twice
@@ -78,13 +79,14 @@ def _commanded(site: SiteState, duty: Duty, given: RobotCommanded, now: Now) -> 
         case _:
             assert_never(given.verb)
     zh, en = _VERBS[given.verb]
+    name = robot_name(site.plan, given.robot_id)
     line = _line(
         site,
         duty,
         given.by,
         Sentence(
-            zh=f"{given.by} {zh} {given.robot_id}：{given.reason}"[:400],
-            en=f"{given.by} {en} {given.robot_id}: {given.reason}"[:400],
+            zh=f"{given.by} {zh} {name.zh}：{given.reason}"[:400],
+            en=f"{given.by} {en} {name.en}: {given.reason}"[:400],
         ),
         {"verb": given.verb, "reason": given.reason[:REASON_MAX], "node": duty.at_node or ""},
         now,
@@ -123,8 +125,9 @@ def _statement(
     """The line of a removal or return: where, by whom, why, and in which zones people were."""
     zh, en = _VERBS[given.verb]
     node = duty.at_node or "?"
-    text_zh = f"{given.by} 在 {node} {zh} {given.robot_id}：{given.reason}"
-    text_en = f"{given.by} {en} {given.robot_id} at {node}: {given.reason}"
+    name, place = robot_name(site.plan, given.robot_id), place_name(site.plan, node)
+    text_zh = f"{given.by} 在 {place.zh} {zh} {name.zh}：{given.reason}"
+    text_en = f"{given.by} {en} {name.en} at {place.en}: {given.reason}"
     if zones:
         text_zh += f"（有人进入：{'、'.join(zone.name.zh for zone in zones)}）"
         text_en += f" (a person was in {', '.join(zone.name.en for zone in zones)})"
@@ -135,10 +138,11 @@ def _statement(
     return _line(site, duty, given.by, text, data, now)
 
 
-def _off_floor(duty: Duty, said: Removal) -> Refused:
+def _off_floor(site: SiteState, duty: Duty, said: Removal) -> Refused:
+    name = robot_name(site.plan, duty.robot_id)
     text = Sentence(
-        zh=f"{duty.robot_id} 已由 {said.by} 移离通道；放回后请先按“已放回”。"[:400],
-        en=f"{said.by} took {duty.robot_id} off the floor; when it stands there again, say that "
+        zh=f"{name.zh} 已由 {said.by} 移离通道；放回后请先按“已放回”。"[:400],
+        en=f"{said.by} took {name.en} off the floor; when it stands there again, say that "
         "it is back first."[:400],
     )
     return Refused(Refusal.CONFLICT, text)
@@ -158,7 +162,7 @@ def _recalled(site: SiteState, duty: Duty, hold: RobotHold, now: Now) -> SiteSta
 
 def _let_through(site: SiteState, duty: Duty, given: ZoneLetThrough, now: Now) -> Result:
     if duty.removed is not None:
-        return site, (_off_floor(duty, duty.removed),)
+        return site, (_off_floor(site, duty, duty.removed),)
     zone = site.plan.zones.get(given.zone_id)
     if zone is None:
         text = Sentence(
@@ -179,6 +183,7 @@ def _let_through(site: SiteState, duty: Duty, given: ZoneLetThrough, now: Now) -
         )
         return site, (Refused(Refusal.CONFLICT, text),)
     one = LetThrough(zone.id, given.reason[:REASON_MAX], given.by, now.utc_ms)
+    name = robot_name(site.plan, given.robot_id)
     others = tuple(row for row in duty.let if row.zone_id != zone.id)
     site = with_duty(site, replace(duty, let=(*others, one)))
     line = _line(
@@ -186,8 +191,8 @@ def _let_through(site: SiteState, duty: Duty, given: ZoneLetThrough, now: Now) -
         duty,
         given.by,
         Sentence(
-            zh=f"{given.by} 让 {given.robot_id} 通过无人看见的{zone.name.zh}：{given.reason}"[:400],
-            en=f"{given.by} let {given.robot_id} through {zone.name.en}, which nobody sees: "
+            zh=f"{given.by} 让 {name.zh} 通过无人看见的{zone.name.zh}：{given.reason}"[:400],
+            en=f"{given.by} let {name.en} through {zone.name.en}, which nobody sees: "
             f"{given.reason}"[:400],
         ),
         {"zone": zone.id, "reason": given.reason[:REASON_MAX], "proof": "unproven"},

@@ -16,6 +16,7 @@ from controller.core import capability, dispatch, fleet, plausible
 from controller.core.doubts import Doubt, Doubted
 from controller.core.fleet import ActionDuty, Duty, RobotLive, RobotReport
 from controller.core.fleet_inputs import FleetInput, RobotCleared, RobotDeclared, RobotGarbled
+from controller.core.names import robot_name
 from controller.core.outputs import (
     Accepted,
     ActionKind,
@@ -159,10 +160,9 @@ def _cleared(site: SiteState, duty: Duty | None, given: RobotCleared, now: Now) 
             zh=f"没有机器人 {given.robot_id}。", en=f"There is no robot {given.robot_id}."
         )
         return site, (Refused(Refusal.NOT_FOUND, text),)
+    name = robot_name(site.plan, given.robot_id)
     if duty.doubted is None:
-        text = Sentence(
-            zh=f"{given.robot_id} 没有被标记。", en=f"{given.robot_id} is not in doubt."
-        )
+        text = Sentence(zh=f"{name.zh} 没有被标记。", en=f"{name.en} is not in doubt.")
         return site, (Refused(Refusal.CONFLICT, text),)
     believed = replace(duty, doubted=None)
     report = site.robots.get(given.robot_id, RobotLive()).report
@@ -172,8 +172,8 @@ def _cleared(site: SiteState, duty: Duty | None, given: RobotCleared, now: Now) 
     site = dispatch.with_duty(site, believed)
     site = connected(dispatch.lower(site, IMPLAUSIBLE.code, given.robot_id, now), given.robot_id)
     said = Sentence(
-        zh=f"{given.by} 核实后恢复使用 {given.robot_id}：{given.reason}"[:400],
-        en=f"{given.by} looked at {given.robot_id} and stands for it: {given.reason}"[:400],
+        zh=f"{given.by} 核实后恢复使用 {name.zh}：{given.reason}"[:400],
+        en=f"{given.by} looked at {name.en} and stands for it: {given.reason}"[:400],
     )
     line = FileRecord(
         room_id=_room(site, given.robot_id),

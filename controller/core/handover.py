@@ -62,6 +62,7 @@ def facts_of(site: SiteState, row: Delivery, now: Now) -> Facts:
     heard_ms = live.report_mono_ms if report is not None else live.silent_since_mono_ms
     silent_since = max(live.report_mono_ms, live.silent_since_mono_ms)
     standing = standing_at(site, duty, live, now.mono_ms)
+    robot, place = site.plan.robots[duty.robot_id], site.plan.map.nodes.get(duty.at_node or "")
     if standing is not None and duty.goal is not None:
         at_other_door = duty.goal.kind is fleet.GoalKind.DOOR and standing != (
             site.plan.door_nodes.get(row.room_id)
@@ -77,7 +78,9 @@ def facts_of(site: SiteState, row: Delivery, now: Now) -> Facts:
         silent_ms=now.mono_ms - heard_ms,
         under_way=mission is not None and mission.taken and not mission.cancelling,
         turn=row.state not in _IN_LINE or tours.is_turn(site, row),
-        tray=capability.carries_tray(site.plan.robots[duty.robot_id], duty.declared),
+        tray=capability.carries_tray(robot, duty.declared),
+        robot=robot.name,
+        place=place.name if place is not None else "",
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from contracts.api import DeliveryKind, DeliveryState, Sentence
-from contracts.units import RobotId
+from contracts.units import Bilingual, RobotId
 from controller.core import custody, delivery_life, handover, proof, routing, tours
 from controller.core.assignment import (
     DRIVE_PERCENT_PER_S,
@@ -22,6 +22,7 @@ from controller.core.assignment import (
 )
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty, RobotLive, RobotReport
+from controller.core.names import robot_name
 from controller.core.state import Now, SiteState, changed
 from controller.core.tours import with_row
 
@@ -64,7 +65,7 @@ def _looked_at(site: SiteState, duty: Duty, now: Now) -> SiteState:
     for row in rows:
         if row.state in _NOT_LOADED:
             at = handover.at_of(site, row, now)
-            why = _given_back(duty.robot_id, report)
+            why = _given_back(robot_name(site.plan, duty.robot_id), report)
             site = with_row(site, delivery_life.again_from_start(row, why, at))
     return _loaded(site, duty, report, now)
 
@@ -96,9 +97,10 @@ def _brought_back(
 ) -> Delivery:
     at = handover.at_of(site, row, now)
     percent = report.battery_percent
-    zh = f"{robot_id} 电量只剩 {percent:.0f}%，不足以送达，{row.compartment} 号箱格的物品送回厨房。"
+    name = robot_name(site.plan, robot_id)
+    zh = f"{name.zh} 电量只剩 {percent:.0f}%，不足以送达，{row.compartment} 号箱格的物品送回厨房。"
     en = (
-        f"{robot_id} has {percent:.0f} % of battery left, too little for this door: what is in "
+        f"{name.en} has {percent:.0f} % of battery left, too little for this door: what is in "
         f"compartment {row.compartment} comes back to the kitchen."
     )
     events = custody.recorded(
@@ -113,11 +115,11 @@ def _brought_back(
     return delivery_life.again_from_start(row, why, at)
 
 
-def _given_back(robot_id: RobotId, report: RobotReport) -> Sentence:
+def _given_back(name: Bilingual, report: RobotReport) -> Sentence:
     percent = report.battery_percent
     return Sentence(
-        zh=f"{robot_id} 电量只剩 {percent:.0f}%，已改派。",
-        en=f"{robot_id} has {percent:.0f} % of battery left and goes to charge; another one goes.",
+        zh=f"{name.zh} 电量只剩 {percent:.0f}%，已改派。",
+        en=f"{name.en} has {percent:.0f} % of battery left and goes to charge; another one goes.",
     )
 
 

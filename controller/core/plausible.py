@@ -18,6 +18,7 @@ from contracts.vda5050.profile import CompartmentState, LidState, LockState
 from controller.core import capability
 from controller.core.doubts import Doubt, DoubtKind
 from controller.core.fleet import Duty, Mission, RobotReport
+from controller.core.names import both, place_name
 from controller.core.outputs import ActionKind
 from controller.core.plan import SitePlan, length_m
 
@@ -255,23 +256,26 @@ def _sequence(look: _Look) -> Sentence | None:
             zh=f"驶过了尚未放行的第 {index} 个节点。",
             en=f"It has passed stop {index}, which was not released.",
         )
-    if report.last_node and mission.route[index] != report.last_node:
+    last_node = report.last_node
+    if last_node and mission.route[index] != last_node:
+        own, said = (place_name(look.plan, node) for node in (mission.route[index], last_node))
         return Sentence(
-            zh=f"第 {index} 个节点应为 {mission.route[index]}，却报告 {report.last_node[:60]}。",
-            en=f"Stop {index} is {mission.route[index]}; it says {report.last_node[:60]}.",
+            zh=f"第 {index} 个节点应为 {own.zh}，却报告 {said.zh[:60]}。",
+            en=f"Stop {index} is {own.en}; it says {said.en[:60]}.",
         )
-    return _released_wrongly(mission, report)
+    return _released_wrongly(look.plan, mission, report)
 
 
-def _released_wrongly(mission: Mission, report: RobotReport) -> Sentence | None:
+def _released_wrongly(plan: SitePlan, mission: Mission, report: RobotReport) -> Sentence | None:
     for row in report.unpassed:
         index = row.sequence_id // 2
         if not row.released:
             continue
         if index >= mission.released or mission.route[index] != row.node_id:
+            place = place_name(plan, row.node_id)
             return Sentence(
-                zh=f"把未放行的 {row.node_id[:60]} 当作已放行。",
-                en=f"It takes {row.node_id[:60]} for released, which it is not.",
+                zh=f"把未放行的 {place.zh[:60]} 当作已放行。",
+                en=f"It takes {place.en[:60]} for released, which it is not.",
             )
     return None
 
@@ -298,9 +302,10 @@ def _off_node(look: _Look) -> Sentence | None:
     far_m = math.hypot(report.pose.x_m - node.x_m, report.pose.y_m - node.y_m)
     if far_m <= reach_m:
         return None
+    place = both(node.name)
     return Sentence(
-        zh=f"距其最后经过的节点 {node.id} {far_m:.1f} 米。",
-        en=f"It is {far_m:.1f} m from {node.id}, the node it says it passed last.",
+        zh=f"距其最后经过的节点 {place.zh} {far_m:.1f} 米。",
+        en=f"It is {far_m:.1f} m from {place.en}, the node it says it passed last.",
     )
 
 
@@ -389,9 +394,10 @@ def _leapt(look: _Look) -> Sentence | None:
         return None
     beside_m = _beside_m(look.plan, mission, index, report)
     if beside_m > STEP_M:
+        place = both(node.name)
         return Sentence(
-            zh=f"报告已通过 {node.id}，却在距此后路段 {beside_m:.1f} 米处。",
-            en=f"It says that it passed {node.id}, but stands {beside_m:.1f} m from the way on.",
+            zh=f"报告已通过 {place.zh}，却在距此后路段 {beside_m:.1f} 米处。",
+            en=f"It says that it passed {place.en}, but stands {beside_m:.1f} m from the way on.",
         )
     robot = look.plan.robots[look.duty.robot_id]
     fastest = SPEED_SHARE * capability.speed_max(robot, look.duty.declared)
@@ -403,9 +409,11 @@ def _leapt(look: _Look) -> Sentence | None:
         far_m = length_m(look.plan, mission.route[mission.passed + 1 : index + 1]) if last else 0.0
     if far_m <= allowed_m:
         return None
+    place = both(node.name)
     return Sentence(
-        zh=f"报告已通过 {node.id}，需行驶 {far_m:.1f} 米，最多可能 {allowed_m:.1f} 米。",
-        en=f"It says that it passed {node.id}: {far_m:.1f} m to drive, {allowed_m:.1f} m possible.",
+        zh=f"报告已通过 {place.zh}，需行驶 {far_m:.1f} 米，最多可能 {allowed_m:.1f} 米。",
+        en=f"It says that it passed {place.en}: {far_m:.1f} m to drive, "
+        f"{allowed_m:.1f} m possible.",
     )
 
 

@@ -13,12 +13,14 @@ from contracts.api import DeliveryKind, DeliveryState, Sentence
 from contracts.catalogue.robot import FAULT, IGNORES_PAUSE, UNFIT
 from contracts.devices import Zone, ZonePolicy
 from contracts.observations import Severity
+from contracts.units import Bilingual
 from controller.core import alerts, custody, delivery_life, fleet, handover, proof, tours, traffic
 from controller.core.claims import claims
 from controller.core.deliveries import Delivery, enter
 from controller.core.delivery_life import At
 from controller.core.driving import way_out
 from controller.core.fleet import ActionDuty, Duty, Removal, RobotLive, RobotReport
+from controller.core.names import place_name, robot_name
 from controller.core.outputs import ActionKind, Refusal, Refused
 from controller.core.own_alerts import anywhere, lower, warn
 from controller.core.plan import AT_NODE_M
@@ -62,10 +64,11 @@ _BROUGHT_AGAIN: Final = frozenset(
 
 def not_removable(site: SiteState, duty: Duty, now: Now) -> Refused | None:
     """Why a robot cannot have been taken off the floor; None: it can."""
+    name = robot_name(site.plan, duty.robot_id)
     if duty.removed is not None:
         return _conflict(
-            f"{duty.robot_id} 已由 {duty.removed.by} 移离通道；放回后请按“已放回”。",
-            f"{duty.robot_id} was taken off the floor by {duty.removed.by} already; "
+            f"{name.zh} 已由 {duty.removed.by} 移离通道；放回后请按“已放回”。",
+            f"{name.en} was taken off the floor by {duty.removed.by} already; "
             "when it stands there again, say that it is back.",
         )
     live = site.robots.get(duty.robot_id, RobotLive())
@@ -74,8 +77,8 @@ def not_removable(site: SiteState, duty: Duty, now: Now) -> Refused | None:
         return None
     if report.driving and report.automatic and not report.e_stop and duty.doubted is None:
         return _conflict(
-            f"{duty.robot_id} 正在自动行驶，不可能已被移离；请先暂停它，核对编号后再试。",
-            f"{duty.robot_id} says that it drives by itself just now: its places cannot be free. "
+            f"{name.zh} 正在自动行驶，不可能已被移离；请先暂停它，核对编号后再试。",
+            f"{name.en} says that it drives by itself just now: its places cannot be free. "
             "Hold it first, and look whether it is the right robot.",
         )
     return None
@@ -98,13 +101,13 @@ def _is_shut(zone: Zone) -> bool:
 
 def removed(site: SiteState, duty: Duty, reason: str, by: str, now: Now) -> SiteState:
     """The robot is off the floor: nothing of the map is its own, and its deliveries lose it."""
-    node = duty.at_node
+    node, name = duty.at_node, robot_name(site.plan, duty.robot_id)
     said = Removal(reason, by, now.utc_ms, node)
-    detail = f"{by} 用手移离 {duty.robot_id} / took {duty.robot_id} off the floor here: {reason}"
+    detail = f"{by} 用手移离 {name.zh} / took {name.en} off the floor here: {reason}"
     site = _proven(site, duty, detail, now)
-    told = _in_hand(site, duty, by)
+    told = _in_hand(site, duty, name, by)
     for row in tours.carried(site, duty.robot_id):
-        after = _without_robot(row, duty.robot_id, node, said, handover.at_of(site, row, now))
+        after = _without_robot(row, name, node, said, handover.at_of(site, row, now))
         site = with_row(site, after)
     for rule in OF_ROBOT:
         site = lower(site, rule, duty.robot_id, now)
@@ -146,10 +149,10 @@ def _forgotten(site: SiteState, duty: Duty) -> SiteState:
 
 
 def _without_robot(
-    row: Delivery, robot_id: str, node: str | None, said: Removal, at: At
+    row: Delivery, name: Bilingual, node: str | None, said: Removal, at: At
 ) -> Delivery:
     """A delivery whose robot was taken away: another brings it, or it ends, and says who has it."""
-    zh, en = f"{said.by} 已将 {robot_id} 移离通道", f"{said.by} took {robot_id} off the floor"
+    zh, en = f"{said.by} 已将 {name.zh} 移离通道", f"{said.by} took {name.en} off the floor"
     if row.state in _NOT_LOADED:
         why = Sentence(zh=f"{zh}，已改派。"[:400], en=f"{en}; another robot goes."[:400])
         return delivery_life.again_from_start(row, why, at)
@@ -182,7 +185,7 @@ def _ended(row: Delivery, state: DeliveryState, why: Sentence, at: At) -> Delive
     return replace(over, explanation=why, zones=proof.closed(over.zones, at.utc_ms))
 
 
-def _in_hand(site: SiteState, duty: Duty, by: str) -> tuple[str, Sentence] | None:
+def _in_hand(site: SiteState, duty: Duty, name: Bilingual, by: str) -> tuple[str, Sentence] | None:
     """The area, and what the kitchen must know: what was inside, and who has it now."""
     rows = [row for row in tours.carried(site, duty.robot_id) if row.cargo]
     report = site.robots.get(duty.robot_id, RobotLive()).report
@@ -193,8 +196,8 @@ def _in_hand(site: SiteState, duty: Duty, by: str) -> tuple[str, Sentence] | Non
         return None
     numbers = ", ".join(str(number) for number in sorted(boxes))
     saw = Sentence(
-        zh=f"{by} 移离了 {duty.robot_id}，{numbers} 号箱格有物品：请与其交接并送回厨房。",
-        en=f"{by} took {duty.robot_id} off the floor with something in compartment {numbers}: "
+        zh=f"{by} 移离了 {name.zh}，{numbers} 号箱格有物品：请与其交接并送回厨房。",
+        en=f"{by} took {name.en} off the floor with something in compartment {numbers}: "
         "take it over from them, to the kitchen.",
     )
     return (rows[0].room_id if rows else anywhere(site)), saw
@@ -248,30 +251,31 @@ def settle(site: SiteState, duty: Duty, now: Now) -> SiteState:
 
 def returned(site: SiteState, duty: Duty, reason: str, by: str, now: Now) -> SiteState | Refused:
     """The robot stands on the floor again, where it says; refused where that cannot be."""
+    name = robot_name(site.plan, duty.robot_id)
     if duty.removed is None:
         return _conflict(
-            f"{duty.robot_id} 没有被移离通道。", f"Nobody has taken {duty.robot_id} off the floor."
+            f"{name.zh} 没有被移离通道。", f"Nobody has taken {name.en} off the floor."
         )
     live = site.robots.get(duty.robot_id, RobotLive())
     report = live.report
     if report is None or not live.online(now.mono_ms):
         return _conflict(
-            f"{duty.robot_id} 离线：请开机，等它上线后再试。",
-            f"{duty.robot_id} is off line: switch it on, and say it again when it is on line.",
+            f"{name.zh} 离线：请开机，等它上线后再试。",
+            f"{name.en} is off line: switch it on, and say it again when it is on line.",
         )
     if live.seen_utc_ms is not None and live.seen_utc_ms <= duty.removed.utc_ms:
         return _conflict(
-            f"{duty.robot_id} 移离后尚未上报：请稍候再试。",
-            f"{duty.robot_id} has said nothing since it was taken off; wait for its next word.",
+            f"{name.zh} 移离后尚未上报：请稍候再试。",
+            f"{name.en} has said nothing since it was taken off; wait for its next word.",
         )
-    refusal = _unsound(duty, report) or _misplaced(site, duty, report)
+    refusal = _unsound(duty, name, report) or _misplaced(site, duty, report)
     if refusal is not None:
         return refusal
     back = _back(duty, report, now)
     refusal = _shut_in(site, back, now)
     if refusal is not None:
         return refusal
-    detail = f"{by} 用手放回 {duty.robot_id} / put {duty.robot_id} back here: {reason}"
+    detail = f"{by} 用手放回 {name.zh} / put {name.en} back here: {reason}"
     site = _proven(with_duty(site, back), back, detail, now)
     site = lower(_forgotten(site, back), alerts.IN_HAND, duty.robot_id, now)
     since = changed(site.dispatch.since, duty.robot_id, now.mono_ms)
@@ -285,47 +289,48 @@ def _back(duty: Duty, report: RobotReport, now: Now) -> Duty:
     return replace(_nowhere(duty, None), at_node=report.last_node, pause_wanted=wanted)
 
 
-def _unsound(duty: Duty, report: RobotReport) -> Refused | None:
-    name = duty.robot_id
+def _unsound(duty: Duty, name: Bilingual, report: RobotReport) -> Refused | None:
     if duty.doubted is not None:
         return _conflict(
-            f"{name} 上报异常，尚未核实：请先解除怀疑。",
-            f"{name} said what cannot be true: look at it and clear the doubt first.",
+            f"{name.zh} 上报异常，尚未核实：请先解除怀疑。",
+            f"{name.en} said what cannot be true: look at it and clear the doubt first.",
         )
     if not report.automatic:
         return _conflict(
-            f"{name} 处于人工模式：请切换到自动。",
-            f"{name} is in manual mode: switch it to automatic first.",
+            f"{name.zh} 处于人工模式：请切换到自动。",
+            f"{name.en} is in manual mode: switch it to automatic first.",
         )
     why = fleet.unfit(_nowhere(duty, None), report)
     if why is not None:
-        return _conflict(f"{name}{why.zh}：请先排除。", f"{name} {why.en}: mend that first.")
+        return _conflict(f"{name.zh} {why.zh}：请先排除。", f"{name.en} {why.en}: mend that first.")
     if not report.standing:
         return _conflict(
-            f"{name} 仍有旧任务或正在行驶：系统正在取消，请稍候再试。",
-            f"{name} still has its old order or drives: it is being told to drop it; wait.",
+            f"{name.zh} 仍有旧任务或正在行驶：系统正在取消，请稍候再试。",
+            f"{name.en} still has its old order or drives: it is being told to drop it; wait.",
         )
     return None
 
 
 def _misplaced(site: SiteState, duty: Duty, report: RobotReport) -> Refused | None:
-    name, node = duty.robot_id, report.last_node
+    name, node = robot_name(site.plan, duty.robot_id), report.last_node
     if node not in site.plan.map.nodes:
         where = node or "-"
         return _conflict(
-            f"{name} 上报的位置（{where[:60]}）不在地图上：请推到地图节点上。",
-            f"{name} says that it stands at {where[:60]}, which the map does not have: "
+            f"{name.zh} 上报的位置（{where[:60]}）不在地图上：请推到地图节点上。",
+            f"{name.en} says that it stands at {where[:60]}, which the map does not have: "
             "push it onto a node.",
         )
     if node in site.plan.cab_of:
         return _conflict(
-            f"{name} 停在电梯内：请推到楼层上。", f"{name} stands in a lift: push it onto a floor."
+            f"{name.zh} 停在电梯内：请推到楼层上。",
+            f"{name.en} stands in a lift: push it onto a floor.",
         )
     off = off_m(site, node, report)
     if off > AT_NODE_M:
+        place = place_name(site.plan, node)
         return _conflict(
-            f"{name} 距 {node} {off:.1f} 米：请推到节点上。",
-            f"{name} says that it is {off:.1f} m from {node}: push it onto the node.",
+            f"{name.zh} 距 {place.zh} {off:.1f} 米：请推到节点上。",
+            f"{name.en} says that it is {off:.1f} m from {place.en}: push it onto the node.",
         )
     return None
 
@@ -336,20 +341,22 @@ def _shut_in(site: SiteState, back: Duty, now: Now) -> Refused | None:
     rows = claims(site, now)
     held = traffic.holders(site.plan, rows)
     here = site.plan.needs.get(node, frozenset((node,)))
-    owner = next((held[name] for name in sorted(here) if name in held), None)
+    owner = next((held[one] for one in sorted(here) if one in held), None)
+    name, place = robot_name(site.plan, back.robot_id), place_name(site.plan, node)
     if owner is not None:
+        other = robot_name(site.plan, owner)
         return _conflict(
-            f"{node} 由 {owner} 占用：请放到别处。",
-            f"{node} is held by {owner}: put {back.robot_id} elsewhere.",
+            f"{place.zh} 由 {other.zh} 占用：请放到别处。",
+            f"{place.en} is held by {other.en}: put {name.en} elsewhere.",
         )
     out = way_out(site, back, node, frozenset())
     wish = Claim(back.robot_id, out or (node,), (), 1)
     if out is not None and traffic.joins(site.plan, rows, wish):
         return None
-    home = site.plan.robots[back.robot_id].home_node
+    home = place_name(site.plan, site.plan.robots[back.robot_id].home_node)
     return _conflict(
-        f"放在 {node} 会堵住其他机器人：请放到 {home} 或其他待避点。",
-        f"At {node} it would shut others in: put {back.robot_id} at {home} or another refuge.",
+        f"放在 {place.zh} 会堵住其他机器人：请放到 {home.zh} 或其他待避点。",
+        f"At {place.en} it would shut others in: put {name.en} at {home.en} or another refuge.",
     )
 
 

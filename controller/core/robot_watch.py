@@ -22,6 +22,7 @@ from contracts.vda5050.profile import LidState
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty, RobotLive, RobotReport
 from controller.core.interlock import ZoneSight
+from controller.core.names import place_name, zone_name
 from controller.core.plan import SitePlan
 
 RULES: Final = (COMPARTMENT_OPEN, STOPPED_OFF_STOP, OVERDUE, PERSON_FOLLOWS, IGNORES_PAUSE)
@@ -121,11 +122,11 @@ def step(
         return watch, ()
     watch = _moved(watch, facts.duty, report, plan, sights, now_mono)
     found = (
-        _open(facts, report),
-        _stuck(facts, report),
+        _open(facts, plan, report),
+        _stuck(facts, plan, report),
         _late(facts, plan, now_utc),
-        _followed(watch, report, now_mono),
-        _unheeding(facts, report),
+        _followed(watch, plan, report, now_mono),
+        _unheeding(facts, plan, report),
     )
     judged: list[Judged] = []
     since = dict(watch.since)
@@ -146,7 +147,7 @@ _NOTHING: Final[_Found] = (False, Bilingual("已恢复。", "It is over."), ())
 _OVER: Final = Said.of(_NOTHING[1])
 
 
-def _open(facts: Facts, report: RobotReport) -> _Found:
+def _open(facts: Facts, plan: SitePlan, report: RobotReport) -> _Found:
     opened = [
         row.compartment
         for row in report.compartments
@@ -155,8 +156,9 @@ def _open(facts: Facts, report: RobotReport) -> _Found:
     if not opened:
         return _NOTHING
     names = ", ".join(str(number) for number in opened)
-    where_zh = "行驶中" if report.driving else f"位于 {report.last_node}"
-    where_en = "while it drives" if report.driving else f"at {report.last_node}"
+    place = place_name(plan, report.last_node)
+    where_zh = "行驶中" if report.driving else f"位于 {place.zh}"
+    where_en = "while it drives" if report.driving else f"at {place.en}"
     saw = Bilingual(f"{where_zh}，箱格 {names} 打开。", f"Compartment {names} is open {where_en}.")
     return True, saw, (Measured(name="compartments_open", value=len(opened), limit=0),)
 
@@ -169,7 +171,7 @@ def _may_be_open(facts: Facts, report: RobotReport, compartment: int) -> bool:
     return owner is None or owner.state in MAY_OPEN
 
 
-def _stuck(facts: Facts, report: RobotReport) -> _Found:
+def _stuck(facts: Facts, plan: SitePlan, report: RobotReport) -> _Found:
     duty, mission = facts.duty, facts.duty.mission
     ours = duty.pause_wanted is True or report.paused or bool(duty.held_for)
     if report.driving or ours or (facts.at_stop and mission is None):
@@ -179,9 +181,10 @@ def _stuck(facts: Facts, report: RobotReport) -> _Found:
     ahead = mission.released - 1 - mission.passed
     if ahead <= 0:
         return _NOTHING  # it waits for more way, which is ours to give
+    place = place_name(plan, report.last_node)
     saw = Bilingual(
-        f"机器人停在 {report.last_node}，前方已放行 {ahead} 个节点。",
-        f"The robot stands at {report.last_node} with {ahead} released nodes before it.",
+        f"机器人停在 {place.zh}，前方已放行 {ahead} 个节点。",
+        f"The robot stands at {place.en} with {ahead} released nodes before it.",
     )
     return True, saw, (Measured(name="nodes_released", value=ahead),)
 
@@ -201,31 +204,33 @@ def _late(facts: Facts, plan: SitePlan, now_utc: UtcMs) -> _Found:
     return True, saw, (Measured(name="waited", value=round(waited_s), limit=limit_s, unit="s"),)
 
 
-def _followed(watch: RobotWatch, report: RobotReport, now_mono: MonoMs) -> _Found:
+def _followed(watch: RobotWatch, plan: SitePlan, report: RobotReport, now_mono: MonoMs) -> _Found:
     last = watch.left[-ZONES_FOLLOWED_MIN:]
     recent = [one for one in last if now_mono - one.at <= FOLLOWS_WITHIN_MS * len(last)]
     if not report.driving or len(recent) < ZONES_FOLLOWED_MIN:
         return _NOTHING
     if not all(one.person for one in recent):
         return _NOTHING
-    names = ", ".join(one.zone_id for one in recent)
+    zones = [zone_name(plan, one.zone_id) for one in recent]
+    zh, en = "、".join(zone.zh for zone in zones), ", ".join(zone.en for zone in zones)
     saw = Bilingual(
-        f"机器人驶离 {names} 后，这些区域随即有人。",
-        f"People were seen in {names} right after the robot had left them.",
+        f"机器人驶离 {zh} 后，这些区域随即有人。",
+        f"People were seen in {en} right after the robot had left them.",
     )
     return True, saw, (Measured(name="zones_followed", value=len(recent)),)
 
 
-def _unheeding(facts: Facts, report: RobotReport) -> _Found:
+def _unheeding(facts: Facts, plan: SitePlan, report: RobotReport) -> _Found:
     """It is to stand, and drives on without a word that it is paused.
 
     One that says so and drives all the same contradicts itself: ``plausible`` judges that.
     """
     if facts.duty.pause_wanted is not True or report.paused or not report.driving:
         return _NOTHING
+    place = place_name(plan, report.last_node)
     saw = Bilingual(
-        f"已要求暂停，机器人仍在 {report.last_node} 附近行驶。",
-        f"It was told to pause and drives on past {report.last_node}.",
+        f"已要求暂停，机器人仍在 {place.zh} 附近行驶。",
+        f"It was told to pause and drives on past {place.en}.",
     )
     speed = report.speed_m_s
     measured = () if speed is None else (Measured(name="speed", value=round(speed, 2), unit="m/s"),)

@@ -140,7 +140,7 @@ def test_robots_that_cannot_go_are_named_with_their_reasons() -> None:
     assert not found.tours
     assert "robot-9 off line" in found.waiting["d1"].en
     assert "robot-2 no empty, shut compartment" in found.waiting["d1"].en
-    assert "robot-9离线" in found.waiting["d1"].zh
+    assert "robot-9 离线" in found.waiting["d1"].zh
     nobody = plan_tours(street(), [], [ask(1, 1)], NOW)
     assert nobody.waiting["d1"].en == "This site has no robot."
 

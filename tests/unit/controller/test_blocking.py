@@ -42,9 +42,9 @@ def test_a_delivery_says_which_robot_keeps_it_and_an_alarm_says_what_to_do() -> 
     play(day)
     loaded, waits = said["d2"], said["d6"]
     assert loaded is not None
-    assert loaded.en.startswith("robot-1 stands at r1 and blocks the way to room-2")
+    assert loaded.en.startswith("robot 1 stands at r1 and blocks the way to room-2")
     assert "fetch it" in loaded.en
-    assert "robot-1" in loaded.zh
+    assert "robot 1" in loaded.zh
     assert waits is not None
     assert "the way to the kitchen" in waits.en
     assert early == [None]
@@ -52,7 +52,7 @@ def test_a_delivery_says_which_robot_keeps_it_and_an_alarm_says_what_to_do() -> 
     assert found is not None
     assert found.alert.severity is Severity.ALARM
     assert found.alert.saw is not None
-    for word in ("robot-1", "r1", "room-6", "more", "Taken off the floor"):
+    for word in ("robot 1", "r1", "room-6", "more", "Taken off the floor"):
         assert word in found.alert.saw.en
     assert "已移离" in found.alert.saw.zh
 
@@ -88,7 +88,7 @@ def test_a_robot_that_waits_for_people_is_named_but_nobody_is_alarmed() -> None:
         day.look(float(second), look)
     play(day)
     assert said, [row.explanation for row in day.state.deliveries.values()]
-    assert said[0].en.startswith("robot-1 stands at room-1-door and blocks the way to room-1.")
+    assert said[0].en.startswith("robot 1 stands at room-1-door and blocks the way to room-1.")
     assert alarm(day.state) is None
 
 

@@ -233,7 +233,7 @@ def test_it_is_not_believed_to_stand_where_another_robot_is() -> None:
     answer = day.world.brain.offer(returned())
     refused = [row for row in answer if isinstance(row, Refused)]
     assert len(refused) == 1
-    assert "robot-2" in refused[0].detail.en
+    assert "held by robot 2" in refused[0].detail.en
     assert day.duty().removed is not None
 
 
