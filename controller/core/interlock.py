@@ -13,7 +13,7 @@ is not paused but goes on to the next place where it may stand.
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -74,12 +74,32 @@ class Clearance(StrEnum):
         return self in (Clearance.CLEAR, Clearance.SLOW)
 
 
-def look(zone: Zone, before: ZoneSight | None, seen: RoomObservation, mono_ms: MonoMs) -> ZoneSight:
-    """Take an observation of the area that sees ``zone``; an old one changes nothing."""
-    if before is not None and _older(before, seen):
-        return before
+def look(
+    zones: Sequence[Zone],
+    before: Mapping[ZoneId, ZoneSight],
+    seen: RoomObservation,
+    mono_ms: MonoMs,
+) -> Mapping[ZoneId, ZoneSight]:
+    """Take an observation of the area that sees ``zones``; an old one changes nothing."""
     whole = is_whole(seen)
-    people, unadmitted = _count(zone, seen)
+    counts = {policy: _count(policy, seen) for policy in {zone.policy for zone in zones}}
+    sights = dict(before)
+    for zone in zones:
+        known = before.get(zone.id)
+        if known is None or not _older(known, seen):
+            sights[zone.id] = _sight(known, seen, counts[zone.policy], mono_ms, whole=whole)
+    return sights
+
+
+def _sight(
+    before: ZoneSight | None,
+    seen: RoomObservation,
+    counts: tuple[int, int],
+    mono_ms: MonoMs,
+    *,
+    whole: bool,
+) -> ZoneSight:
+    people, unadmitted = counts
     clear = whole and unadmitted == 0
     since = None
     if clear:
@@ -363,15 +383,15 @@ def _older(before: ZoneSight, seen: RoomObservation) -> bool:
     return before.boot_id == seen.boot_id and seen.index <= before.index
 
 
-def _count(zone: Zone, seen: RoomObservation) -> tuple[int, int]:
-    """People in the zone, and those of them who may not be there.
+def _count(policy: ZonePolicy, seen: RoomObservation) -> tuple[int, int]:
+    """People in a zone of this policy, and those of them who may not be there.
 
     The same person may show in two cameras: the larger of fused count and fullest view counts. A
     person counted but not shown has no known appearance, and so is unadmitted.
     """
     most = max((len(view.people) for view in seen.views), default=0)
     people = max(most, seen.head_count or 0)
-    match zone.policy:
+    match policy:
         case ZonePolicy.OPEN:
             return people, 0
         case ZonePolicy.CLOSED:

@@ -243,11 +243,7 @@ def _observed(site: SiteState, seen: RoomObservation, now: Now) -> Result:
         return site, ()
     rooms = changed(site.rooms, seen.room_id, RoomLive(seen, now.mono_ms))
     watched = [zone for zone in site.plan.zones.values() if zone.seen_by == seen.room_id]
-    sights = site.sights
-    if watched:
-        sights = dict(sights)
-        for zone in watched:
-            sights[zone.id] = interlock.look(zone, sights.get(zone.id), seen, now.mono_ms)
+    sights = interlock.look(watched, site.sights, seen, now.mono_ms) if watched else site.sights
     site = copied(site, rooms=rooms, sights=sights)
     site, counts = head_count.observed(site, seen, now)
     if not watched:

@@ -1,5 +1,6 @@
 """The pure cores one by one: tables of transitions, what is refused, and properties."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -271,7 +272,7 @@ def test_calling_off(state: str, after: str | None) -> None:
 
 def sight(policy: ZonePolicy, *looks: object, at_ms: int = 0) -> Clearance:
     zone = ZONE.model_copy(update={"policy": policy})
-    known = None
+    known: Mapping[str, interlock.ZoneSight] = {}
     for index, people in enumerate(looks):
         camera = CameraState.OFFLINE if people == "blind" else CameraState.LIVE
         seen = observation(
@@ -280,8 +281,8 @@ def sight(policy: ZonePolicy, *looks: object, at_ms: int = 0) -> Clearance:
             people=() if people == "blind" else people,  # type: ignore[arg-type]  # a row of a table
             camera=camera,
         )
-        known = interlock.look(zone, known, seen, MonoMs(index * 200))
-    return interlock.clearance(zone, known, MonoMs(at_ms or (len(looks) - 1) * 200))
+        known = interlock.look((zone,), known, seen, MonoMs(index * 200))
+    return interlock.clearance(zone, known.get(zone.id), MonoMs(at_ms or (len(looks) - 1) * 200))
 
 
 EMPTY: tuple[object, ...] = ((),) * 7
@@ -323,7 +324,7 @@ def test_a_clearance_lapses_when_no_observation_renews_it() -> None:
 def test_a_person_counted_but_not_shown_is_a_stranger() -> None:
     zone = ZONE.model_copy(update={"policy": ZonePolicy.EXPERTS_ONLY})
     seen = observation(index=1, utc_ms=0).model_copy(update={"head_count": 1})
-    assert interlock.look(zone, None, seen, MonoMs(0)).unadmitted == 1
+    assert interlock.look((zone,), {}, seen, MonoMs(0))[zone.id].unadmitted == 1
 
 
 WAY = ("kitchen", "k", "c1", "c2", "door-1")
