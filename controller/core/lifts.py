@@ -87,7 +87,8 @@ class LiftLive:
 class Wish:
     """What one robot wants of the lift. ``inside``: it is in the car, or half in or out.
 
-    ``floor`` is where the car must come next; ``entering``: the way in is base already.
+    ``floor`` is where the car must come next; ``entering``: the way in is base already;
+    ``coming``: it stands before the car, or drives there; else it waits for others on its way.
     """
 
     robot_id: RobotId
@@ -96,6 +97,7 @@ class Wish:
     ways: frozenset[tuple[str, str]]
     inside: bool = False
     entering: bool = False
+    coming: bool = True
 
 
 def heard(live: LiftLive, said: LiftSaid | None, mono_ms: MonoMs) -> LiftLive:
@@ -168,7 +170,7 @@ def _chosen(
     """Whose turn it is: who is in the car, then who has it already, then the first in line.
 
     Of those in line who did not board have no turn before all others had one: whom they wait for
-    may be among those.
+    may be among those. For the same reason who comes goes before who waits far from the lift.
     """
     found = [_wish(plan, lift, live, claim, fire=fire) for claim in claims]
     wishes = [wish for wish in found if wish is not None]
@@ -177,6 +179,7 @@ def _chosen(
     if inside is not None or fire:
         return inside
     line = [wish for wish in wishes if wish.robot_id not in live.passed_over]
+    line = [wish for wish in line if wish.coming] or line
     held = next((wish for wish in line if wish.robot_id == live.robot_id), None)
     return held or next(iter(line), None)
 
@@ -197,7 +200,15 @@ def _wish(
             if floor is None or not (entering or reach_m <= CALL_AHEAD_M):
                 return None
             ways = frozenset[tuple[str, str]]() if fire else frozenset({(start, end)})
-            return Wish(claim.robot_id, LiftPhase.BOARDING, floor, ways, entering=entering)
+            coming = at == 0 or claim.released > 0
+            return Wish(
+                claim.robot_id,
+                LiftPhase.BOARDING,
+                floor,
+                ways,
+                entering=entering,
+                coming=coming,
+            )
         edge = plan.ways.get(start, {}).get(end)
         reach_m += edge.length_m if edge is not None else 0.0
     return None

@@ -21,6 +21,7 @@ FOUND: Final = {
     2523: "called off short of a shut fire door, a robot was led through it to turn there",
     2432: "two that waited for a third took turns at the lift, which that one never got",
     2643: "as 2432",
+    2591: "two that waited far from the lift for a third had it for minutes, and not that one",
     3044: "not heard for a moment, a robot lost its door to another, and neither went there",
     3718: "the simulator's own: restarted twice between two nodes, a robot knew no node to be at",
     4214: "as 891",

@@ -136,13 +136,29 @@ def test_those_that_do_not_board_have_no_second_turn_before_the_last_in_line_had
         lift.says(known.floor, door_open=True)  # it comes at once
         turns.append(known.robot_id)
     found = [one for at, one in enumerate(turns) if one is not None and one != turns[at - 1]]
-    assert found[:3] == ["r-1", "r-2", "r-3"]
+    assert found[:3] == ["r-1", "r-3", "r-2"], "who stands before it goes before who waits far off"
     assert None in turns, "when nobody boards, people may have it"
     # Once the third is in the car, whoever did not board before has a turn again.
     lift.settle(*line[:2], FacilityClaim("r-3", "cab-2", ("cab-1", "lobby-1")))
     assert lift.live.lifts["lift-1"].robot_id == "r-3"
     lift.settle(*line[:2])
     assert lift.live.lifts["lift-1"].robot_id == "r-1"
+
+
+def test_who_waits_for_others_far_from_the_lift_leaves_it_to_who_stands_before_it() -> None:
+    lift = Shaft()
+    down = FacilityClaim("r-2", "lobby-2", ("cab-2", "cab-1", "lobby-1"))
+    waiting, driving = robot(0), robot(0, released=1)
+
+    def turn(*claims: FacilityClaim) -> str | None:
+        lift.settle(*claims)
+        return lift.live.lifts["lift-1"].robot_id
+
+    assert turn(waiting) == "r-1", "called ahead while nobody else wants it"
+    assert turn(waiting, down) == "r-2"
+    assert turn(driving, down) == "r-2", "who has it and comes keeps it"
+    assert turn(driving) == "r-1"
+    assert turn(driving, down) == "r-1"
 
 
 @pytest.mark.parametrize(
