@@ -51,12 +51,16 @@ class HoldView(Strict):
 
 
 class RemovalView(Strict):
-    """Who took a robot off the floor, why, when, and where it stood last."""
+    """Who took a robot off the floor, why, when, and where it stood last.
+
+    ``loaded``: the compartments that had something inside, which is in that person's hands.
+    """
 
     reason: str
     by: str
     utc_ms: UtcMs
     node: str | None = None
+    loaded: tuple[int, ...] = ()
 
 
 class RobotView(Strict):

@@ -67,7 +67,7 @@ class DispatchPage(Page):
             t=t,
             loading=False,
             approvals=dispatch.approvals(house, site, user, words),
-            robots=dispatch.robots(house, words),
+            robots=dispatch.robots(house, site, words),
             deliveries=dispatch.deliveries(house, site, user, words),
             may=self.has(Role.SUPERVISOR),
             fire=dispatch.fire(house),

@@ -70,6 +70,7 @@ class KitchenPage(Page):
             t=self.t(),
             orders=orders.to_load(house, site, words) if house and site else [],
             back=orders.to_inspect(house, site, words) if house and site else [],
+            in_hand=orders.in_hand(house, site, words) if house and site else [],
             totals=orders.totals(house, site, words) if house and site else [],
             menu=orders.dishes(dishes, words),
             recurring=orders.recurring(self._rounds, self._menu, words),

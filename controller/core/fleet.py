@@ -81,13 +81,15 @@ class RobotHold:
 class Removal:
     """A person has taken a robot off the floor; until a person says that it is back.
 
-    ``node``: where it was known to be last.
+    ``node``: where it was known to be last. ``loaded``: the compartments that had something inside,
+    which is in that person's hands.
     """
 
     reason: str
     by: str
     utc_ms: UtcMs
     node: str | None = None
+    loaded: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

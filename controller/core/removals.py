@@ -102,10 +102,10 @@ def _is_shut(zone: Zone) -> bool:
 def removed(site: SiteState, duty: Duty, reason: str, by: str, now: Now) -> SiteState:
     """The robot is off the floor: nothing of the map is its own, and its deliveries lose it."""
     node, name = duty.at_node, robot_name(site.plan, duty.robot_id)
-    said = Removal(reason, by, now.utc_ms, node)
+    said = Removal(reason, by, now.utc_ms, node, _loaded(site, duty))
     detail = f"{by} 用手移离 {name.zh} / took {name.en} off the floor here: {reason}"
     site = _proven(site, duty, detail, now)
-    told = _in_hand(site, duty, name, by)
+    told = _in_hand(site, duty, name, said)
     for row in tours.carried(site, duty.robot_id):
         after = _without_robot(row, name, node, said, handover.at_of(site, row, now))
         site = with_row(site, after)
@@ -185,19 +185,26 @@ def _ended(row: Delivery, state: DeliveryState, why: Sentence, at: At) -> Delive
     return replace(over, explanation=why, zones=proof.closed(over.zones, at.utc_ms))
 
 
-def _in_hand(site: SiteState, duty: Duty, name: Bilingual, by: str) -> tuple[str, Sentence] | None:
-    """The area, and what the kitchen must know: what was inside, and who has it now."""
-    rows = [row for row in tours.carried(site, duty.robot_id) if row.cargo]
+def _loaded(site: SiteState, duty: Duty) -> tuple[int, ...]:
+    """The compartments that have something inside, by what is carried and by what it says."""
     report = site.robots.get(duty.robot_id, RobotLive()).report
-    boxes = {row.compartment or 1 for row in rows}
+    boxes = {row.compartment or 1 for row in tours.carried(site, duty.robot_id) if row.cargo}
     if report is not None:
         boxes |= {box.compartment for box in report.compartments if box.occupied}
-    if not boxes:
+    return tuple(sorted(boxes))
+
+
+def _in_hand(
+    site: SiteState, duty: Duty, name: Bilingual, said: Removal
+) -> tuple[str, Sentence] | None:
+    """The area, and what the kitchen must know: what was inside, and who has it now."""
+    if not said.loaded:
         return None
-    numbers = ", ".join(str(number) for number in sorted(boxes))
+    rows = [row for row in tours.carried(site, duty.robot_id) if row.cargo]
+    numbers = ", ".join(str(number) for number in said.loaded)
     saw = Sentence(
-        zh=f"{by} 移离了 {name.zh}，{numbers} 号箱格有物品：请与其交接并送回厨房。",
-        en=f"{by} took {name.en} off the floor with something in compartment {numbers}: "
+        zh=f"{said.by} 移离了 {name.zh}，{numbers} 号箱格有物品：请与其交接并送回厨房。",
+        en=f"{said.by} took {name.en} off the floor with something in compartment {numbers}: "
         "take it over from them, to the kitchen.",
     )
     return (rows[0].room_id if rows else anywhere(site)), saw

@@ -335,7 +335,13 @@ def _removal_view(duty: Duty) -> RemovalView | None:
     said = duty.removed
     if said is None:
         return None
-    return RemovalView(reason=said.reason, by=said.by, utc_ms=said.utc_ms, node=said.node)
+    return RemovalView(
+        reason=said.reason,
+        by=said.by,
+        utc_ms=said.utc_ms,
+        node=said.node,
+        loaded=said.loaded,
+    )
 
 
 def _condition(duty: Duty, live: RobotLive, mono_ms: MonoMs) -> RobotCondition:

@@ -6,13 +6,17 @@ import pytest
 from playwright.async_api import Page, expect
 
 from contracts.api import DeliveryState, Handling, SessionState
+from contracts.api.floor import RemovalView
 from contracts.observations import CameraState, SoundState
+from contracts.units import UtcMs
 from tests.browser.conftest import PHONE, Stage
 from tests.fakes.clip_mp4 import clip_mp4
 from tests.fakes.console_controller import PIN
 from tests.fakes.waiting import until
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+
+NOON = UtcMs(1_795_665_600_000)  # 2026-11-26 12:00 in Shanghai
 
 
 async def order_a_meal(page: Page) -> None:
@@ -265,6 +269,15 @@ async def test_every_view_has_its_portrait(stage: Stage, language: str) -> None:
     kitchen = await stage.beside(page, "/kitchen")
     await expect(kitchen.get_by_test_id("loaded-d-1")).to_be_visible()
     await stage.shoot(kitchen, f"kitchen-{language}")
+    said = RemovalView(reason="left wheel", by="sup", utc_ms=NOON, node="c3", loaded=(1, 3))
+    second = house.robots["robot-2"]
+    house.put(second.model_copy(update={"removed": said}))
+    in_hand = kitchen.get_by_test_id("in-hand-robot-2")
+    await expect(in_hand).to_contain_text("1, 3")
+    await expect(in_hand).to_contain_text("left wheel")
+    await stage.shoot(kitchen, f"kitchen-in-hand-{language}", full=True)
+    house.put(second)
+    await expect(in_hand).to_have_count(0)
     house.move("d-1", DeliveryState.TRAVELLING, held=True)
     house.put(house.robots["robot-1"].model_copy(update=house.on_the_way()))
     await expect(page.get_by_test_id("robot-robot-1")).to_have_attribute("data-state", "held")

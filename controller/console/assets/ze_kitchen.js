@@ -4,7 +4,7 @@ const SENT_MS = 5000;
 
 export default {
   components: { ZeSign: Sign },
-  props: { t: Object, orders: Array, back: Array, totals: Array, menu: Array, recurring: Array, today: String, loading: Boolean, may: Boolean },
+  props: { t: Object, orders: Array, back: Array, in_hand: Array, totals: Array, menu: Array, recurring: Array, today: String, loading: Boolean, may: Boolean },
   emits: ["loaded", "inspected", "sold_out", "add", "remove", "file"],
   data: () => ({ sent: {}, ticket: null, dish: "", at: "12:00", first: "", last: "" }),
   computed: {
@@ -38,7 +38,7 @@ export default {
   template: `
     <main class="ze-kitchen" data-testid="kitchen">
       <header><h1>{{ t['kitchen.title'] }}</h1><p>{{ t['kitchen.lead'] }}</p></header>
-      <div v-if="!loading && !orders.length && !back.length" class="ze-empty" data-testid="kitchen-empty"><ze-sign name="check"/><b>{{ t['kitchen.empty'] }}</b><span>{{ t['kitchen.empty_text'] }}</span></div>
+      <div v-if="!loading && !orders.length && !back.length && !in_hand.length" class="ze-empty" data-testid="kitchen-empty"><ze-sign name="check"/><b>{{ t['kitchen.empty'] }}</b><span>{{ t['kitchen.empty_text'] }}</span></div>
       <p v-if="totals.length" class="ze-kitchen-totals" :aria-label="t['kitchen.counts']"><span v-for="one in totals" :key="one.name"><b>{{ one.count }}</b> {{ one.name }}</span></p>
       <template v-for="part in [{ id: 'now', rows: here }, { id: 'coming', rows: coming }]" :key="part.id"><section v-if="part.rows.length" :aria-label="t['kitchen.' + part.id]"><h2>{{ t['kitchen.' + part.id] }}</h2>
       <div class="ze-orders"><article v-for="o in part.rows" :key="o.id" :class="{ 'is-here': o.here }" :data-testid="'load-' + o.id">
@@ -51,6 +51,11 @@ export default {
         <p class="ze-kitchen-do"><button v-if="o.compartment" class="ze-button is-large" :data-testid="'ticket-' + o.id" @click="print(o)"><ze-sign name="print"/>{{ t['kitchen.ticket'] }}</button>
         <button v-if="o.here && may" class="ze-button is-main is-large" :disabled="!!sent[o.id]" :data-testid="'loaded-' + o.id" @click="loaded(o)"><ze-sign name="lock"/>{{ t['kitchen.loaded'] }}</button></p>
       </article></div></section></template>
+      <section v-if="in_hand.length" data-testid="kitchen-in-hand"><h2>{{ t['kitchen.in_hand'] }}</h2><p class="ze-faint">{{ t['kitchen.in_hand_text'] }}</p>
+        <div class="ze-orders"><article v-for="one in in_hand" :key="one.id" :data-testid="'in-hand-' + one.id">
+          <div class="ze-order-where"><span><small>{{ one.robot }}</small></span><b><small>{{ t['delivery.compartment'] }}</small>{{ one.compartments.join(', ') }}</b></div>
+          <p><b>{{ one.by }}</b> · {{ one.at }}<template v-if="one.place"> · {{ one.place }}</template></p><p class="ze-faint">{{ one.reason }}</p>
+        </article></div></section>
       <section v-if="back.length" data-testid="kitchen-back"><h2>{{ t['kitchen.back'] }}</h2><p class="ze-faint">{{ t['kitchen.back_other_text'] }}</p>
         <div class="ze-orders"><article v-for="b in back" :key="b.id" :data-testid="'back-' + b.id">
           <div class="ze-order-where"><span><small>{{ b.robot }}</small></span><b><small>{{ t['delivery.compartment'] }}</small>{{ b.compartment }}</b></div>

@@ -15,7 +15,7 @@ from contracts.api.menu import KINDS
 from controller.console.house import House
 from controller.console.present.alerts import room_name
 from controller.console.present.deliveries import ENDED, card
-from controller.console.present.floor import condition, zone_state
+from controller.console.present.floor import condition, place_name, zone_state
 from controller.console.present.orders import between
 from controller.console.present.words import Drawn, Words
 from controller.console.texts import TEXTS
@@ -48,12 +48,12 @@ def fire(house: House) -> str:
     return "burning" if told.burning else "latched" if told.latched else ""
 
 
-def robots(house: House, words: Words) -> list[Drawn]:
+def robots(house: House, site: SiteView, words: Words) -> list[Drawn]:
     """Each robot with what it does, what holds it, and what may be done about it."""
-    return [_robot(row, house, words) for row in house.robots.values()]
+    return [_robot(row, house, site, words) for row in house.robots.values()]
 
 
-def _robot(robot: RobotView, house: House, words: Words) -> Drawn:
+def _robot(robot: RobotView, house: House, site: SiteView, words: Words) -> Drawn:
     hold = robot.hold
     carried = [house.deliveries[one] for one in robot.tour if one in house.deliveries]
     return {
@@ -66,7 +66,7 @@ def _robot(robot: RobotView, house: House, words: Words) -> Drawn:
         "hold_words": ""
         if hold is None
         else f"{_held(hold.verb, words)} {hold.by}: {hold.reason} ({words.at(hold.utc_ms)})",
-        "removed": _removed(robot, words),
+        "removed": _removed(robot, site, words),
         "doubt": words.name(robot.doubt) if robot.doubt else "",
         "unfit": words.name(robot.unfit) if robot.unfit and not robot.doubt else "",
         "carries": [room_name(view.room_id, house, words) for view in carried],
@@ -82,12 +82,12 @@ def _robot(robot: RobotView, house: House, words: Words) -> Drawn:
     }
 
 
-def _removed(robot: RobotView, words: Words) -> str:
+def _removed(robot: RobotView, site: SiteView, words: Words) -> str:
     """Who took it off the floor, where it stood, why and when; empty where nobody has."""
     said = robot.removed
     if said is None:
         return ""
-    where = f" ({said.node})" if said.node else ""
+    where = f" ({place_name(said.node, site, words)})" if said.node else ""
     by = f"{words.say('dispatch.removed_by')} {said.by}{where}"
     return f"{by}: {said.reason} ({words.at(said.utc_ms)})"
 

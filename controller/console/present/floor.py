@@ -50,8 +50,18 @@ def robots(site: SiteView, house: House, words: Words) -> list[Drawn]:
 
 def floor_name(name: str, words: Words) -> str:
     """A floor's name; maps have one text a floor, often both languages with a stroke between."""
+    return _half(name, words)
+
+
+def place_name(node_id: str | None, site: SiteView, words: Words) -> str:
+    """What people call a node of the map; its id where it has no name, empty for None."""
+    named = (node.name for node in site.nodes if node.id == node_id)
+    return _half(next(named, "") or node_id or "", words)
+
+
+def _half(name: str, words: Words) -> str:
     zh, stroke, en = name.partition(" / ")
-    return words.name(Named(zh=zh, en=en)) if stroke and en.strip() else name
+    return words.name(Named(zh=zh, en=en)) if stroke and zh.strip() and en.strip() else name
 
 
 def mark(name: str) -> str:

@@ -24,6 +24,7 @@ from contracts.api.menu import ALLERGENS, CUTLERY, DIETS, PORTIONS, Course
 from contracts.units import UtcMs
 from controller.console.house import House
 from controller.console.present.deliveries import ENDED, card
+from controller.console.present.floor import place_name
 from controller.console.present.words import Drawn, Words
 
 MINUTE_MS: Final = 60_000
@@ -247,6 +248,24 @@ def to_inspect(house: House, site: SiteView, words: Words) -> list[Drawn]:
             "explanation": words.name(view.explanation) if view.explanation else "",
         }
         for view in rows
+    ]
+
+
+def in_hand(house: House, site: SiteView, words: Words) -> list[Drawn]:
+    """What people have in their hands since they took a robot off the floor, until it is back."""
+    rows = [robot for robot in house.robots.values() if robot.removed and robot.removed.loaded]
+    return [
+        {
+            "id": robot.id,
+            "robot": words.name(robot.name),
+            "compartments": list(robot.removed.loaded),
+            "by": robot.removed.by,
+            "at": words.minute(robot.removed.utc_ms),
+            "place": place_name(robot.removed.node, site, words),
+            "reason": robot.removed.reason,
+        }
+        for robot in rows
+        if robot.removed is not None
     ]
 
 

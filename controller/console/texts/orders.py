@@ -62,6 +62,11 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "kitchen.now": ("现在装", "Load now"),
     "kitchen.coming": ("接下来", "Coming up"),
     "kitchen.back": ("已返回，请检查并清空", "Back: look inside and empty"),
+    "kitchen.in_hand": ("在工作人员手中，请交接", "In a person's hands: take it over"),
+    "kitchen.in_hand_text": (
+        "机器人被移离通道时，箱内有物品。请与移离人员交接；机器人放回后，此处不再显示。",
+        "It was inside when they took the robot off the floor. Shown until it is put back.",
+    ),
     "kitchen.back_empty": ("空的", "Empty"),
     "kitchen.back_food": ("餐食未取", "Food not taken"),
     "kitchen.back_other": ("有其他物品", "Something else"),

@@ -79,7 +79,7 @@ def a_duty() -> Duty:
         refuge="home-1",
         out=("c1", "k", "home-1"),
         unemptied=(1, 3),
-        removed=fleet.Removal("broken wheel", "sup", T, "c1"),
+        removed=fleet.Removal("broken wheel", "sup", T, "c1", (1, 3)),
         declared=capability.Declared(
             "2.1.0", series="X", nodes_max=9, instant_actions=("startPause",), heard_utc_ms=T
         ),

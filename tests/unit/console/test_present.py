@@ -39,7 +39,7 @@ from contracts.api.facilities import (
     MapView,
     OneLaneView,
 )
-from contracts.api.floor import HoldView
+from contracts.api.floor import HoldView, RemovalView
 from contracts.api.outside import ListeningView
 from contracts.devices import Named, ZonePolicy
 from contracts.observations import CameraState, NodeState
@@ -357,6 +357,27 @@ def test_the_kitchen_looks_into_what_came_back_from_a_door_once(fake: FakeContro
     assert orders.to_inspect(house_of(fake), SITE, EN) == []
 
 
+def test_the_kitchen_sees_what_a_person_has_in_hand_until_the_robot_is_back(
+    fake: FakeController,
+) -> None:
+    robot = fake.robots["robot-2"]
+    said = RemovalView(reason="wheel", by="sup", utc_ms=UtcMs(1), node="c1", loaded=(1, 3))
+    empty = said.model_copy(update={"loaded": ()})
+    fake.put(fake.robots["robot-1"].model_copy(update={"removed": empty}))
+    fake.put(robot.model_copy(update={"removed": said}))
+    place = MapNodeView(id="c1", name="走廊 1 / Corridor 1", x_m=0.0, y_m=0.0)
+    site = SITE.model_copy(update={"nodes": (place,)})
+    (row,) = orders.in_hand(house_of(fake), site, EN)
+    assert (row["robot"], row["compartments"]) == (robot.name.en, [1, 3])
+    assert (row["by"], row["place"], row["reason"]) == ("sup", "Corridor 1", "wheel")
+    desk = dispatch.robots(house_of(fake), site, EN)[1]
+    assert "(Corridor 1): wheel" in str(desk["removed"])
+    (row,) = orders.in_hand(house_of(fake), site, ZH)
+    assert (row["robot"], row["place"]) == (robot.name.zh, "走廊 1")
+    fake.put(robot)
+    assert orders.in_hand(house_of(fake), site, EN) == []
+
+
 def test_a_session_offers_its_next_step_only_to_the_supervisor(fake: FakeController) -> None:
     house = house_of(fake)
     steps = {row["id"]: row["step"] for row in sessions.listed(house, EN, may_control=True)}
@@ -426,7 +447,7 @@ def test_the_desk_offers_a_zone_only_where_nobody_sees_it(fake: FakeController) 
     fake.put(unseen.model_copy(update={"clear": None, "policy": ZonePolicy.CLOSED}))
     held = HoldView(verb="hold", reason="a spill", by="sup", utc_ms=UtcMs(1_767_229_200_000))
     fake.put(fake.robots["robot-1"].model_copy(update={"held_for": zones, "hold": held}))
-    row = dispatch.robots(house_of(fake), EN)[0]
+    row = dispatch.robots(house_of(fake), SITE, EN)[0]
     assert isinstance(row["zones"], list)
     assert [zone["unseen"] for zone in row["zones"]] == [False, True]
     assert row["hold_words"] == "Held by sup: a spill (09:00:00)"

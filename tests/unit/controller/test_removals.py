@@ -5,10 +5,11 @@ from functools import cache
 
 from contracts.api import DeliveryKind, DeliveryState, Sentence, ZoneVerdict
 from contracts.vda5050.state import ConnectionState
-from controller.core import alerts, claims
+from controller.core import alerts, claims, views
 from controller.core.dispatch_inputs import RobotCommanded, ZoneLetThrough
 from controller.core.fleet import HoldVerb
 from controller.core.outputs import FileRecord, PublishAction, PublishOrder, Refused
+from controller.core.state import SiteState
 from tests.fakes.robot_words import standing_at
 from tests.unit.controller.test_tours import Day, moment, order
 from zeroentry.simulator.outcome import Outcome
@@ -123,12 +124,18 @@ def test_the_kitchen_is_told_what_was_inside_until_the_robot_is_back() -> None:
     carry_off(day, at_s + 30)
     put_back(day, at_s + 90)
     stands: list[bool] = []
+    in_hand: list[tuple[int, ...] | None] = []
+
+    def look(state: SiteState) -> None:
+        stands.append("delivery.in_hand|robot-1" in state.marks)
+        said = views.robot_view(state, "robot-1", day.world.agenda.now().mono_ms).removed
+        in_hand.append(said.loaded if said is not None else None)
+
     for second in (31, 80, 97):
-        day.look(
-            at_s + second, lambda state: stands.append("delivery.in_hand|robot-1" in state.marks)
-        )
+        day.look(at_s + second, look)
     play(day)
     assert stands == [True, True, False]
+    assert in_hand == [(1,), (1,), None], "the kitchen's page shows it as long"
     told = [row for row in day.state.alerts.values() if row.alert.rule == alerts.IN_HAND]
     assert told[0].alert.saw is not None
     assert "compartment 1" in told[0].alert.saw.en
