@@ -149,7 +149,10 @@ class Inspection(Strict):
 
 
 class DeliveryView(Strict):
-    """One delivery. ``explanation`` says why it waits, is held or has failed."""
+    """One delivery. ``explanation`` says why it waits, is held or has failed, or why this robot.
+
+    ``troubled``: it tells of trouble, not of what goes by plan.
+    """
 
     id: str
     room_id: RoomId
@@ -178,6 +181,7 @@ class DeliveryView(Strict):
     zones: tuple[ZonePassage, ...] = ()
     custody: tuple[CustodyEvent, ...] = ()
     explanation: Sentence | None = None
+    troubled: bool = False
 
 
 class DeliveryGiven(Strict):

@@ -468,7 +468,15 @@ def _clock(plan: SitePlan, utc_ms: float) -> str:
 
 def _starts_at(plan: SitePlan, now_utc_ms: UtcMs, in_s: float) -> Sentence:
     at = _clock(plan, now_utc_ms + in_s * 1_000)
-    return Sentence(zh=f"为按时送达，{at} 出发。", en=f"Starts at {at}, to arrive in its window.")
+    return Sentence(zh=f"为按时送达，{at} 出发。", en=f"{_STARTS_EN}{at}, to arrive in its window.")
+
+
+_STARTS_EN: Final = "Starts at "
+
+
+def is_start(said: Sentence) -> bool:
+    """Whether a sentence says when a delivery sets out by plan: it waits for nothing but that."""
+    return said.en.startswith(_STARTS_EN)
 
 
 def _later(plan: SitePlan, offer: Offer, trip: _Trip, now_utc_ms: UtcMs) -> Sentence:

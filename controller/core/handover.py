@@ -12,7 +12,16 @@ from contracts.api import DeliveryState, Sentence
 from contracts.units import RobotId, UtcMs, ZoneId
 from contracts.vda5050.profile import LockCompartment, OpenCompartment
 from contracts.vda5050.state import ActionStatus
-from controller.core import blocking, capability, deliveries, delivery_life, fleet, proof, tours
+from controller.core import (
+    assignment,
+    blocking,
+    capability,
+    deliveries,
+    delivery_life,
+    fleet,
+    proof,
+    tours,
+)
 from controller.core.deliveries import ANSWER_MAX_MS, Answered, Delivery, Facts, Wish
 from controller.core.delivery_life import At
 from controller.core.fleet import ActionDuty, Duty, HoldVerb, RobotLive
@@ -123,14 +132,40 @@ def _told_why(site: SiteState, row: Delivery) -> Delivery:
     if why is not None:
         return replace(row, explanation=why)
     said = row.explanation
-    stale = said is not None and (said.en.startswith((FIRE.en, HELD_EN)) or blocking.is_stale(said))
-    return replace(row, explanation=None) if stale else row
+    return replace(row, explanation=None) if said is not None and _keeps(said) else row
 
 
 _EXPLAINED: Final = frozenset({DeliveryState.PROPOSED, DeliveryState.RETURNING})
 """States that say already why they are so, or that no robot has a part in."""
 
 HELD_EN: Final = "Its robot is held by "
+
+
+def _keeps(said: Sentence) -> bool:
+    return said.en.startswith((FIRE.en, HELD_EN)) or blocking.is_stale(said)
+
+
+def troubled(row: Delivery) -> bool:
+    """Whether its explanation tells of trouble: something keeps it, somebody must act, it failed.
+
+    Why a robot was chosen, and when it sets out by plan, is none.
+    """
+    said = row.explanation
+    if said is None or row.state in _UNTROUBLED:
+        return False
+    match row.state:
+        case DeliveryState.REQUESTED:
+            return not assignment.is_start(said)
+        case DeliveryState.TO_KITCHEN:
+            return _keeps(said)
+        case _:
+            return True
+
+
+_UNTROUBLED: Final = frozenset(
+    {DeliveryState.PROPOSED, DeliveryState.COLLECTED, DeliveryState.RETURNED}
+)
+"""States in which nobody waits for it any more, or not yet."""
 
 
 def held_by(hold: fleet.RobotHold) -> Sentence:

@@ -31,7 +31,7 @@ from contracts.api.floor import HoldView, RemovalView
 from contracts.devices import Area, CameraConfig, Named
 from contracts.observations import CameraState, CameraView, Condition, NodeState, SoundState
 from contracts.units import MonoMs, RobotId, RoomId, UtcMs, ZoneId
-from controller.core import capability, dispatch, evidence_views, ordering
+from controller.core import capability, dispatch, evidence_views, handover, ordering
 from controller.core.alerts import AlertRecord, title_of
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty, RobotLive
@@ -261,6 +261,7 @@ def delivery_view(site: SiteState, delivery: Delivery) -> DeliveryView:
         zones=delivery.zones,
         custody=delivery.custody,
         explanation=_held(site, mine) if held and mine else delivery.explanation,
+        troubled=held or handover.troubled(delivery),
     )
 
 

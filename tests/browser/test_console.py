@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from contracts.api import DeliveryState, Handling, SessionState
+from contracts.api import DeliveryState, Handling, Sentence, SessionState
 from contracts.api.floor import RemovalView
 from contracts.observations import CameraState, SoundState
 from contracts.units import UtcMs
@@ -265,19 +265,7 @@ async def test_every_view_has_its_portrait(stage: Stage, language: str) -> None:
     await order_a_meal(tablet)
     await expect(tablet.get_by_test_id("pin")).to_be_visible()
     await stage.shoot(tablet, f"tablet-pin-{language}")
-    house.move("d-1", DeliveryState.LOADING, robot_id="robot-1", compartment=1)
-    kitchen = await stage.beside(page, "/kitchen")
-    await expect(kitchen.get_by_test_id("loaded-d-1")).to_be_visible()
-    await stage.shoot(kitchen, f"kitchen-{language}")
-    said = RemovalView(reason="left wheel", by="sup", utc_ms=NOON, node="c3", loaded=(1, 3))
-    second = house.robots["robot-2"]
-    house.put(second.model_copy(update={"removed": said}))
-    in_hand = kitchen.get_by_test_id("in-hand-robot-2")
-    await expect(in_hand).to_contain_text("1, 3")
-    await expect(in_hand).to_contain_text("left wheel")
-    await stage.shoot(kitchen, f"kitchen-in-hand-{language}", full=True)
-    house.put(second)
-    await expect(in_hand).to_have_count(0)
+    await _the_kitchen_is_told(stage, page, language)
     house.move("d-1", DeliveryState.TRAVELLING, held=True)
     house.put(house.robots["robot-1"].model_copy(update=house.on_the_way()))
     await expect(page.get_by_test_id("robot-robot-1")).to_have_attribute("data-state", "held")
@@ -297,6 +285,34 @@ async def test_every_view_has_its_portrait(stage: Stage, language: str) -> None:
     await expect(login.get_by_test_id("login-form")).to_be_visible()
     await stage.shoot(login, f"login-{language}")
     assert stage.errors == []
+
+
+async def _the_kitchen_is_told(stage: Stage, page: Page, language: str) -> None:
+    """Why a robot comes, that it is kept, that it is here, and what a person has in hand."""
+    house = stage.house
+    chosen = Sentence(zh="机器人 1 约 12 秒到厨房。", en="Robot 1 is at the kitchen in 12 s.")
+    house.move("d-1", DeliveryState.TO_KITCHEN, robot_id="robot-1", explanation=chosen)
+    kitchen = await stage.beside(page, "/kitchen")
+    why = kitchen.locator(".ze-delivery-why")
+    await expect(why).to_contain_text("12")
+    await expect(why).not_to_have_class(re.compile("is-trouble"))
+    await stage.shoot(kitchen, f"kitchen-coming-{language}")
+    blocked = Sentence(zh="机器人 2 停在 c3，挡住去往厨房的路。", en="Robot 2 stands at c3.")
+    house.move("d-1", DeliveryState.TO_KITCHEN, explanation=blocked, troubled=True)
+    await expect(why).to_have_class(re.compile("is-trouble"))
+    await stage.shoot(kitchen, f"kitchen-blocked-{language}")
+    house.move("d-1", DeliveryState.LOADING, compartment=1, explanation=None, troubled=False)
+    await expect(kitchen.get_by_test_id("loaded-d-1")).to_be_visible()
+    await stage.shoot(kitchen, f"kitchen-{language}")
+    said = RemovalView(reason="left wheel", by="sup", utc_ms=NOON, node="c3", loaded=(1, 3))
+    second = house.robots["robot-2"]
+    house.put(second.model_copy(update={"removed": said}))
+    in_hand = kitchen.get_by_test_id("in-hand-robot-2")
+    await expect(in_hand).to_contain_text("1, 3")
+    await expect(in_hand).to_contain_text("left wheel")
+    await stage.shoot(kitchen, f"kitchen-in-hand-{language}", full=True)
+    house.put(second)
+    await expect(in_hand).to_have_count(0)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -21,7 +21,7 @@ export default {
         <p class="ze-delivery-head"><b>{{ d.room }}</b><span>{{ d.lines }}</span><span class="ze-faint">{{ d.robot }}<template v-if="d.compartment"> · {{ t['delivery.compartment'] }} {{ d.compartment }}</template> · {{ d.ordered }}</span>
           <span v-if="d.held" class="ze-chip is-warning"><ze-sign name="pause"/>{{ t['delivery.held'] }}</span><span v-if="d.stopped" class="ze-chip is-alarm"><ze-sign name="cross"/>{{ d.stopped }}</span></p>
         <ze-steps :steps="d.steps"/>
-        <p v-if="d.explanation" class="ze-delivery-why">{{ d.explanation }}</p>
+        <p v-if="d.explanation" class="ze-delivery-why" :class="{ 'is-trouble': d.troubled }">{{ d.explanation }}</p>
       </article>
     </section>`,
 };

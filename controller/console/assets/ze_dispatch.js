@@ -65,7 +65,7 @@ export default {
         <article v-for="d in deliveries" :key="d.id" class="ze-dispatch-row ze-delivery" :class="{ 'is-ended': d.ended }" :data-testid="'line-' + d.id" :data-state="d.state">
           <p class="ze-delivery-head"><b>{{ d.room }}</b><span>{{ d.kind }} · {{ d.lines }}</span><span class="ze-faint">{{ d.robot }}<template v-if="d.compartment"> · {{ t['delivery.compartment'] }} {{ d.compartment }}</template> · {{ d.ordered }}<template v-if="d.window"> · {{ t['dispatch.window'] }} {{ d.window }}</template></span></p>
           <ol class="ze-steps"><li v-for="step in d.steps" :key="step.id" :class="'is-' + step.status"><i><ze-sign :name="step.status === 'done' ? 'check' : step.status === 'failed' ? 'cross' : step.status === 'held' ? 'pause' : 'dot'"/></i><span>{{ step.label }}</span></li></ol>
-          <p v-if="d.explanation" class="ze-delivery-why">{{ d.explanation }}</p>
+          <p v-if="d.explanation" class="ze-delivery-why" :class="{ 'is-trouble': d.troubled }">{{ d.explanation }}</p>
           <p v-if="d.approval">{{ d.approval }}</p>
           <p v-if="d.pin_locked" class="is-alarm"><ze-sign name="lock"/> {{ t['dispatch.pin_locked'] }} {{ d.pin_locked }}</p>
           <div v-if="d.at_door && judges" class="ze-dispatch-release"><b>{{ t['dispatch.release'] }}</b><small class="ze-faint">{{ t['dispatch.release_text'] }}</small>

@@ -47,7 +47,7 @@ export default {
         <p v-if="!o.meal" class="ze-chip">{{ o.kind }}</p>
         <ul><li v-for="(line, n) in o.lines" :key="n"><b>{{ line.count }}</b><span>{{ line.name }}<template v-if="line.portion"> · {{ line.portion }}</template><small v-if="line.diets.length" class="is-diet"><ze-sign name="check"/>{{ line.diets.join(', ') }}</small><small v-if="line.avoid.length" class="has-allergens"><ze-sign name="warning"/>{{ t['kitchen.avoid'] }}: {{ line.avoid.join(', ') }}</small></span></li></ul>
         <p class="ze-faint">{{ t['kitchen.to'] }} {{ o.room }}<template v-if="o.boxes"> · {{ o.boxes }} {{ t['kitchen.boxes'] }}</template><template v-if="o.cutlery"> · {{ o.cutlery }}</template></p>
-        <p v-if="o.explanation" class="ze-delivery-why">{{ o.explanation }}</p>
+        <p v-if="o.explanation" class="ze-delivery-why" :class="{ 'is-trouble': o.troubled }">{{ o.explanation }}</p>
         <p class="ze-kitchen-do"><button v-if="o.compartment" class="ze-button is-large" :data-testid="'ticket-' + o.id" @click="print(o)"><ze-sign name="print"/>{{ t['kitchen.ticket'] }}</button>
         <button v-if="o.here && may" class="ze-button is-main is-large" :disabled="!!sent[o.id]" :data-testid="'loaded-' + o.id" @click="loaded(o)"><ze-sign name="lock"/>{{ t['kitchen.loaded'] }}</button></p>
       </article></div></section></template>
@@ -59,7 +59,7 @@ export default {
       <section v-if="back.length" data-testid="kitchen-back"><h2>{{ t['kitchen.back'] }}</h2><p class="ze-faint">{{ t['kitchen.back_other_text'] }}</p>
         <div class="ze-orders"><article v-for="b in back" :key="b.id" :data-testid="'back-' + b.id">
           <div class="ze-order-where"><span><small>{{ b.robot }}</small></span><b><small>{{ t['delivery.compartment'] }}</small>{{ b.compartment }}</b></div>
-          <p v-if="b.explanation" class="ze-delivery-why">{{ b.explanation }}</p>
+          <p v-if="b.explanation" class="ze-delivery-why" :class="{ 'is-trouble': b.troubled }">{{ b.explanation }}</p>
           <p v-if="may" class="ze-kitchen-do"><button v-for="one in ['empty', 'food', 'other']" :key="one" class="ze-button is-large" :class="{ 'is-danger': one === 'other' }" :data-testid="'found-' + one + '-' + b.id" @click="$emit('inspected', { id: b.id, found: one })">{{ t['kitchen.back_' + one] }}</button></p>
         </article></div></section>
       <div v-if="may" class="ze-kitchen-more">

@@ -182,7 +182,7 @@ export default {
             <p v-if="d.waits_approval" class="ze-tablet-note" data-testid="waits-approval"><ze-sign name="clock"/>{{ t['tablet.waits_approval'] }}</p>
             <p v-if="d.state === 'arrived'" class="ze-here" role="status" data-testid="robot-here"><ze-sign name="robot"/>{{ t['tablet.arrived'] }}</p>
             <p v-if="d.stopped" class="ze-tablet-note is-bad"><ze-sign name="cross"/>{{ d.stopped }}</p>
-            <p v-if="d.explanation" class="ze-delivery-why">{{ d.explanation }}</p>
+            <p v-if="d.explanation" class="ze-delivery-why" :class="{ 'is-trouble': d.troubled }">{{ d.explanation }}</p>
             <ol class="ze-ladder"><li v-for="step in d.steps" :key="step.id" :class="'is-' + step.status"><i><ze-sign :name="sign(step.status)"/></i>{{ step.label }}</li></ol>
             <div v-if="dropping === d.id" class="ze-tablet-reasons"><p class="ze-wide">{{ t['tablet.cancel_why'] }}</p>
               <button v-for="one in cancel_reasons()" :key="one" class="ze-button is-large" :data-testid="'cancel-' + one" @click="drop(one)">{{ t['tablet.cancel_' + one] }}</button>

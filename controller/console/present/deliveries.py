@@ -61,6 +61,7 @@ def card(view: DeliveryView, house: House, site: SiteView, words: Words) -> Draw
         "stopped": words.say(f"delivery.{view.state.value}") if stopped else "",
         "ended": view.state in ENDED,
         "explanation": words.name(view.explanation) if view.explanation else "",
+        "troubled": view.troubled,
         "ordered": words.minute(view.ordered_utc_ms),
         "ordered_ms": int(view.ordered_utc_ms),
         "state": view.state.value,

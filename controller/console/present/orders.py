@@ -210,6 +210,7 @@ def _to_load(view: DeliveryView, house: House, site: SiteView, words: Words) -> 
         "meal": view.kind is DeliveryKind.MEAL,
         "cutlery": words.name(CUTLERY[view.cutlery]) if view.kind is DeliveryKind.MEAL else "",
         "explanation": words.name(view.explanation) if view.explanation else "",
+        "troubled": view.troubled,
         "lines": [_to_pack(row, site, words) for row in view.lines],
     }
 
@@ -246,6 +247,7 @@ def to_inspect(house: House, site: SiteView, words: Words) -> list[Drawn]:
             "room": _room(view.room_id, site, words),
             "on_way": view.state is DeliveryState.RETURNING,
             "explanation": words.name(view.explanation) if view.explanation else "",
+            "troubled": view.troubled,
         }
         for view in rows
     ]

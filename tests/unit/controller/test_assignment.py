@@ -93,6 +93,7 @@ def test_a_window_is_waited_for_and_then_met() -> None:
     found = plan_tours(plan, robots, [later], NOW)
     assert not found.tours
     assert "Starts at" in found.waiting["d1"].en
+    assert assignment.is_start(found.waiting["d1"])
     for minute in range(40, 90):
         now = UtcMs(NOW + minute * MINUTE_MS)
         if plan_tours(plan, robots, [later], now).tours:
@@ -161,6 +162,7 @@ def test_an_order_waits_for_a_near_robot_that_is_soon_free() -> None:
     found = plan_tours(street(doors=30), [soon, offer(2, "dock-30")], [ask(1, 1)], NOW)
     assert not found.tours
     assert "robot-1 takes it when it is free" in found.waiting["d1"].en
+    assert not assignment.is_start(found.waiting["d1"])
 
 
 def test_no_more_robots_set_out_than_the_kitchen_can_load() -> None:

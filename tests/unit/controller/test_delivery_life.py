@@ -6,10 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.api import ArrivalWindow, DeliveryBody, DeliveryKind, DeliveryState, OrderLine
+from contracts.api import (
+    ArrivalWindow,
+    DeliveryBody,
+    DeliveryKind,
+    DeliveryState,
+    OrderLine,
+    Sentence,
+)
 from contracts.units import MonoMs, UtcMs
 from contracts.vda5050.profile import CompartmentState, LidState, LockState
-from controller.core import alerts, custody, deliveries, delivery_life
+from controller.core import alerts, custody, deliveries, delivery_life, handover
 from controller.core.deliveries import ENDED, Answered, Delivery, Facts, Open, Warn
 from controller.core.delivery_life import TABLE, At
 
@@ -43,6 +50,10 @@ def at(ms: int) -> At:
     return At("kitchen", "door-1", MonoMs(ms), UtcMs(ms))
 
 
+def english(text: str) -> Sentence:
+    return Sentence(zh="无", en=text)
+
+
 NOTHING_HAPPENS = Facts()
 SILENT = Facts(lost_ms=DAY_MS, silent_ms=DAY_MS)
 BROKEN = Facts(unfit_ms=DAY_MS)
@@ -71,6 +82,26 @@ def test_no_state_lasts_for_ever_whatever_the_robot_does(
     assert moved.state is not state
     if moved.state in (DeliveryState.FAILED, DeliveryState.CANCELLED):
         assert moved.explanation is not None
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "troubled"),
+    [
+        (DeliveryState.REQUESTED, None, False),
+        (DeliveryState.REQUESTED, english("Starts at 11:40, to arrive in its window."), False),
+        (DeliveryState.REQUESTED, english("Waiting: Robot 1 offline"), True),
+        (DeliveryState.TO_KITCHEN, english("Robot 1 is at the kitchen in 12 s."), False),
+        (DeliveryState.TO_KITCHEN, handover.FIRE, True),
+        (DeliveryState.TO_KITCHEN, english("Its robot is held by sup: a spill"), True),
+        (DeliveryState.TRAVELLING, english("Robot 2 stands at c1 and blocks the way"), True),
+        (DeliveryState.FAILED, english("No robot came free within an hour."), True),
+        (DeliveryState.RETURNED, english("sup took Robot 1 off the floor."), False),
+    ],
+)
+def test_people_are_warned_of_trouble_and_not_of_what_goes_by_plan(
+    state: DeliveryState, said: Sentence | None, troubled: bool
+) -> None:
+    assert handover.troubled(a_delivery(state, explanation=said)) is troubled
 
 
 @given(
