@@ -8,6 +8,7 @@ from contracts.observations import Alert, Condition, Said, Severity
 from contracts.units import Bilingual, RoomId
 from controller.core import alerts
 from controller.core.handling import Act, with_step
+from controller.core.names import place_name, robot_name
 from controller.core.state import Now, SiteState, changed, mark_of, own_alert_id
 
 
@@ -58,7 +59,10 @@ def warn(
     saw: Sentence | None = None,
     severity: Severity = Severity.WARNING,
 ) -> SiteState:
-    """Tell people of a robot, once while it stands; ``saw`` says what exactly it is."""
+    """Tell people of a robot, once while it stands; ``saw`` says what exactly it is.
+
+    Where the rule's title says all there is, people are told which robot it is, and where.
+    """
     if mark_of(rule, subject) in site.marks:
         return site
     alert = Alert(
@@ -71,9 +75,17 @@ def warn(
         since_utc_ms=now.utc_ms,
         raised_utc_ms=now.utc_ms,
         dwell_ms=0,
-        saw=None if saw is None else Said.of(Bilingual(saw.zh, saw.en)),
+        saw=Said.of(_which(site, subject) if saw is None else Bilingual(saw.zh, saw.en)),
     )
     return raise_alert(site, alert, subject, now)
+
+
+def _which(site: SiteState, robot_id: str) -> Bilingual:
+    robot, duty = robot_name(site.plan, robot_id), site.duties.get(robot_id)
+    if duty is None or duty.at_node is None:
+        return Bilingual(f"{robot.zh}。", f"{robot.en}.")
+    place = place_name(site.plan, duty.at_node)
+    return Bilingual(f"{robot.zh}，位于 {place.zh}。", f"{robot.en}, at {place.en}.")
 
 
 def anywhere(site: SiteState) -> RoomId:

@@ -22,7 +22,7 @@ from contracts.vda5050.profile import LidState
 from controller.core.deliveries import Delivery
 from controller.core.fleet import Duty, RobotLive, RobotReport
 from controller.core.interlock import ZoneSight
-from controller.core.names import place_name, zone_name
+from controller.core.names import place_name, robot_name, zone_name
 from controller.core.plan import SitePlan
 
 RULES: Final = (COMPARTMENT_OPEN, STOPPED_OFF_STOP, OVERDUE, PERSON_FOLLOWS, IGNORES_PAUSE)
@@ -125,7 +125,7 @@ def step(
         _open(facts, plan, report),
         _stuck(facts, plan, report),
         _late(facts, plan, now_utc),
-        _followed(watch, plan, report, now_mono),
+        _followed(watch, facts, plan, report, now_mono),
         _unheeding(facts, plan, report),
     )
     judged: list[Judged] = []
@@ -159,7 +159,11 @@ def _open(facts: Facts, plan: SitePlan, report: RobotReport) -> _Found:
     place = place_name(plan, report.last_node)
     where_zh = "行驶中" if report.driving else f"位于 {place.zh}"
     where_en = "while it drives" if report.driving else f"at {place.en}"
-    saw = Bilingual(f"{where_zh}，箱格 {names} 打开。", f"Compartment {names} is open {where_en}.")
+    robot = robot_name(plan, facts.duty.robot_id)
+    saw = Bilingual(
+        f"{robot.zh} {where_zh}，箱格 {names} 打开。",
+        f"Compartment {names} of {robot.en} is open {where_en}.",
+    )
     return True, saw, (Measured(name="compartments_open", value=len(opened), limit=0),)
 
 
@@ -181,10 +185,10 @@ def _stuck(facts: Facts, plan: SitePlan, report: RobotReport) -> _Found:
     ahead = mission.released - 1 - mission.passed
     if ahead <= 0:
         return _NOTHING  # it waits for more way, which is ours to give
-    place = place_name(plan, report.last_node)
+    robot, place = robot_name(plan, duty.robot_id), place_name(plan, report.last_node)
     saw = Bilingual(
-        f"机器人停在 {place.zh}，前方已放行 {ahead} 个节点。",
-        f"The robot stands at {place.en} with {ahead} released nodes before it.",
+        f"{robot.zh} 停在 {place.zh}，前方已放行 {ahead} 个节点。",
+        f"{robot.en} stands at {place.en} with {ahead} released nodes before it.",
     )
     return True, saw, (Measured(name="nodes_released", value=ahead),)
 
@@ -204,18 +208,21 @@ def _late(facts: Facts, plan: SitePlan, now_utc: UtcMs) -> _Found:
     return True, saw, (Measured(name="waited", value=round(waited_s), limit=limit_s, unit="s"),)
 
 
-def _followed(watch: RobotWatch, plan: SitePlan, report: RobotReport, now_mono: MonoMs) -> _Found:
+def _followed(
+    watch: RobotWatch, facts: Facts, plan: SitePlan, report: RobotReport, now_mono: MonoMs
+) -> _Found:
     last = watch.left[-ZONES_FOLLOWED_MIN:]
     recent = [one for one in last if now_mono - one.at <= FOLLOWS_WITHIN_MS * len(last)]
     if not report.driving or len(recent) < ZONES_FOLLOWED_MIN:
         return _NOTHING
     if not all(one.person for one in recent):
         return _NOTHING
+    robot = robot_name(plan, facts.duty.robot_id)
     zones = [zone_name(plan, one.zone_id) for one in recent]
     zh, en = "、".join(zone.zh for zone in zones), ", ".join(zone.en for zone in zones)
     saw = Bilingual(
-        f"机器人驶离 {zh} 后，这些区域随即有人。",
-        f"People were seen in {en} right after the robot had left them.",
+        f"{robot.zh} 驶离 {zh} 后，这些区域随即有人。",
+        f"People were seen in {en} right after {robot.en} had left them.",
     )
     return True, saw, (Measured(name="zones_followed", value=len(recent)),)
 
@@ -227,10 +234,10 @@ def _unheeding(facts: Facts, plan: SitePlan, report: RobotReport) -> _Found:
     """
     if facts.duty.pause_wanted is not True or report.paused or not report.driving:
         return _NOTHING
-    place = place_name(plan, report.last_node)
+    robot, place = robot_name(plan, facts.duty.robot_id), place_name(plan, report.last_node)
     saw = Bilingual(
-        f"已要求暂停，机器人仍在 {place.zh} 附近行驶。",
-        f"It was told to pause and drives on past {place.en}.",
+        f"已要求 {robot.zh} 暂停，它仍在 {place.zh} 附近行驶。",
+        f"{robot.en} was told to pause and drives on past {place.en}.",
     )
     speed = report.speed_m_s
     measured = () if speed is None else (Measured(name="speed", value=round(speed, 2), unit="m/s"),)

@@ -7,7 +7,7 @@ import pytest
 from contracts.api import DeliveryBody, DeliveryState, OrderLine, Sentence
 from contracts.devices import Named
 from contracts.units import MonoMs, UtcMs
-from controller.core import deliveries, delivery_life, names
+from controller.core import alerts, deliveries, delivery_life, names, own_alerts
 from controller.core.assignment import Ask, Offer, plan_tours
 from controller.core.deliveries import Facts
 from controller.core.delivery_life import At
@@ -102,3 +102,16 @@ def test_what_people_tell_robots_is_refused_and_recorded_by_name(plan: SitePlan)
     assert "sup 在 东走廊 移离了 送餐车甲：wheel" in line.text.zh
     assert "sup took off the floor Trolley A at East corridor: wheel" in line.text.en
     assert (line.subject, line.data["node"]) == ("robot-1", "c1"), "records keep the ids"
+
+
+def test_an_alert_whose_title_says_all_names_the_robot_and_where_it_is(plan: SitePlan) -> None:
+    site = fresh_state(plan, NOW)
+    duty = replace(site.duties["robot-1"], at_node="c1")
+    site = replace(site, duties={**site.duties, "robot-1": duty})
+    site = own_alerts.warn(site, alerts.BATTERY_LOW, "robot-1", "corridor", NOW)
+    site = own_alerts.warn(site, alerts.BATTERY_LOW, "robot-2", "corridor", NOW)
+    saw = [row.alert.saw for row in site.alerts.values()]
+    assert [(one.zh, one.en) for one in saw if one is not None] == [
+        ("送餐车甲，位于 东走廊。", "Trolley A, at East corridor."),
+        ("送餐车乙。", "Trolley B."),
+    ]
