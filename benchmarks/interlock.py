@@ -168,13 +168,19 @@ async def _stopped(site: Site, ear: Ear, delivery_id: str) -> Stopped | None:
             for row in feed.alerts.values()
             if row.rule == "robot.person_in_zone"
         )
-        return clear and robot.condition is RobotCondition.DRIVING
+        # Stopped a hand before the door, it is there as soon as it may go on.
+        arrived = not _on_its_way(site, delivery_id)
+        return clear and (arrived or robot.condition is RobotCondition.DRIVING)
 
     await feed.until(goes_on, within_ms=DRIVE_MS, what="the robot goes on")
     sight = next((at for at in reversed(ear.sights) if shown <= at <= found[0]), None)
     first = next((at for at in ear.sights if at >= shown), sight)
     deciding = None if first is None or first > found[0] else float(found[0] - first)
     return Stopped(float(found[0] - shown), float(found[1] - shown), deciding)
+
+
+def _on_its_way(site: Site, delivery_id: str) -> bool:
+    return site.director.feed.deliveries[delivery_id].state is DeliveryState.TRAVELLING
 
 
 async def latencies(rounds: int) -> list[Stopped]:
@@ -223,7 +229,8 @@ async def _trip(site: Site, ear: Ear, rounds: int, rows: list[Stopped]) -> None:
 
     def past() -> bool:
         robot = director.sight.robot_of(delivery_id)
-        return robot.pose is not None and robot.pose.x_m > high
+        beyond = robot.pose is not None and robot.pose.x_m > high
+        return beyond or not _on_its_way(site, delivery_id)
 
     while len(rows) < rounds:
         await director.feed.until(
@@ -272,13 +279,13 @@ def main(given: Options) -> int:
     figures = measure(quick=given.quick)
     show(
         "interlock: person in the picture to startPause published; robots beside random walkers",
-        f"to reach: p95 <= {LIMIT_P95_MS} ms at 5 fps, no violation",
+        f"to reach: p95 <= {LIMIT_P95_MS} ms at 5 fps, no violation, none paused in a lift or door",
         figures,
         given,
     )
     p95 = figures["latency_ms_p95"]
     good = isinstance(p95, float) and p95 <= LIMIT_P95_MS
-    return 0 if good and not figures["violations"] else 1
+    return 0 if good and not (figures["violations"] or figures["paused_in_lift_or_door"]) else 1
 
 
 if __name__ == "__main__":

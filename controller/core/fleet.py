@@ -278,6 +278,10 @@ class RobotLive:
     silent_since_mono_ms: MonoMs = _START
     seen_utc_ms: UtcMs | None = None
     pose: Pose | None = None
+    pose_mono_ms: MonoMs | None = None
+    """When it was there: positions come oftener than states. None: with its last state."""
+    pace_m_s: float | None = None
+    """How fast it went between its last two positions; None: they tell nothing."""
     moved_mono_ms: MonoMs = _START
     """When it was last elsewhere than it is now, or had nothing to drive."""
     unfit_since_mono_ms: MonoMs | None = None

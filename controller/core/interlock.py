@@ -290,12 +290,14 @@ class _Rolling:
     """Where on its base a robot is, and where it would come to stand if it were paused now.
 
     ``gone_m`` is what it may have driven since the node that it passed last, ``stop_m`` what it
-    will have when it stands at the latest, ``soon_m`` when it answers at once; all from that node.
+    will have when it stands at the latest, ``soon_m`` when it answers at once, and ``far_m`` the
+    same if it has sped up since it was heard; all from that node.
     """
 
     gone_m: float
     stop_m: float
     soon_m: float
+    far_m: float
 
     @classmethod
     def of(
@@ -309,24 +311,37 @@ class _Rolling:
         if pose is not None and here is not None and pose.map_id in ("", here.map_id):
             gone_m = math.hypot(pose.x_m - here.x_m, pose.y_m - here.y_m)
         if report is not None and report.paused and not report.driving:
-            return cls(gone_m, gone_m, gone_m)
+            return cls(gone_m, gone_m, gone_m, gone_m)
         fastest = capability.speed_max(robot, duty.declared)
-        speed = report.speed_m_s if report is not None else None
+        told = report.speed_m_s if report is not None else None
         # Between two states it may have sped up: no more is known than how fast it can be.
-        speed = fastest if speed is None else max(speed, 0.0)
-        age_s = (mono_ms - live.report_mono_ms) / 1_000
-        later = min(fastest, speed + ACCELERATION_M_S2 * (age_s + REACT_MS / 1_000))
+        speed = fastest if told is None else max(told, 0.0)
+        heard_s = (mono_ms - live.report_mono_ms) / 1_000
+        later = min(fastest, speed + ACCELERATION_M_S2 * (heard_s + REACT_MS / 1_000))
+        age_s = heard_s if live.pose_mono_ms is None else (mono_ms - live.pose_mono_ms) / 1_000
+        known = live.pace_m_s if told is None else speed
+        hard = duty.declared.deceleration_m_s2 if duty.declared is not None else None
+        brakes_m_s2 = max(hard or 0.0, robot.deceleration_m_s2)
+
+        def prompt_m(then_m_s: float, now_m_s: float) -> float:
+            rolls_m = (then_m_s + now_m_s) / 2 * age_s + now_m_s * PROMPT_MS / 1_000
+            return gone_m + rolls_m + now_m_s * now_m_s / (2 * brakes_m_s2)
+
+        if known is None:  # between half its speed and all of it
+            steady, quicker = fastest / 2, fastest
+        else:
+            steady = min(fastest, known)
+            quicker = min(fastest, steady + ACCELERATION_M_S2 * age_s)
         drives = report is None or report.driving or mission.passed + 1 < mission.released
         if not drives:
-            return cls(gone_m, gone_m, gone_m)
+            return cls(gone_m, gone_m, gone_m, gone_m)
         rolled_m = gone_m + later * age_s
         stop_m = rolled_m + later * REACT_MS / 1_000
-        soon_m = gone_m + speed * (age_s + PROMPT_MS / 1_000)
-        hard = duty.declared.deceleration_m_s2 if duty.declared is not None else None
         return cls(
             rolled_m,
             stop_m + capability.braking_m(robot, duty.declared, later),
-            soon_m + speed * speed / (2 * max(hard or 0.0, robot.deceleration_m_s2)),
+            prompt_m(steady, steady),
+            prompt_m(quicker if known is None else steady, quicker),
         )
 
     def must_brake(self, plan: SitePlan, mission: Mission, zones: frozenset[ZoneId]) -> bool:
@@ -342,13 +357,19 @@ class _Rolling:
 
     def stops_badly(self, plan: SitePlan, mission: Mission, *, doorways: bool = True) -> bool:
         """Whether it is, or would come to stand, in a lift's car or in a doorway."""
-        reach_m = 0.0
-        first = mission.route[mission.passed]
-        if first in plan.cab_of and self.gone_m < CAB_M:
+        if mission.route[mission.passed] in plan.cab_of and self.gone_m < CAB_M:
             return True
+        return any(
+            self._stands_badly(plan, mission, stop_m, doorways=doorways)
+            for stop_m in {self.soon_m, self.far_m}
+        )
+
+    @staticmethod
+    def _stands_badly(plan: SitePlan, mission: Mission, stop_m: float, *, doorways: bool) -> bool:
+        reach_m = 0.0
         for start, end in _base_ahead(mission):
             length_m = plan.ways[start][end].length_m
-            at_m = self.soon_m - reach_m
+            at_m = stop_m - reach_m
             if at_m <= LEFT_NODE_M:
                 return False
             if at_m <= length_m or end == mission.route[mission.released - 1]:

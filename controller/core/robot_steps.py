@@ -4,6 +4,7 @@ from dataclasses import replace
 from math import hypot
 from typing import Final, assert_never
 
+from contracts.api import Pose
 from contracts.units import MonoMs
 from contracts.vda5050.state import ConnectionState
 from controller.core import dispatch, fleet, fleet_steps, handover, state
@@ -12,6 +13,8 @@ from controller.core.outputs import Output
 from controller.core.state import Now, SiteState, changed, copied
 
 MOVED_M: Final = 0.1  # a standing robot's place shakes by some centimetres
+PACE_MIN_MS: Final = 200  # over less, a late message makes a pace that nobody drove
+PACE_MAX_MS: Final = 3_000  # over more, it may have stood in between
 
 Result = tuple[SiteState, tuple[Output, ...]]
 RobotInput = state.RobotConnected | state.RobotReported | state.RobotMoved
@@ -25,7 +28,7 @@ def step(site: SiteState, given: RobotInput, now: Now) -> Result:
         return site, ()
     match given:
         case state.RobotMoved():
-            moved = replace(live, pose=given.pose)
+            moved = _at(live, given.pose, now.mono_ms)
             return copied(site, robots=changed(site.robots, given.robot_id, moved)), ()
         case state.RobotConnected():
             # Any connection message may mean a reboot: its states are counted from the start again.
@@ -77,6 +80,8 @@ def _reported(live: RobotLive, duty: Duty, given: state.RobotReported, now: Now)
     report = given.report
     unfit = fleet.unfit(duty, report) is not None or duty.refusals >= fleet.REFUSALS_MAX
     since = live.unfit_since_mono_ms if live.unfit_since_mono_ms is not None else now.mono_ms
+    if report.pose is not None:
+        live = _at(live, report.pose, now.mono_ms)
     return replace(
         live,
         # A robot that sends its state is on the bus, whatever became of its connection message.
@@ -85,10 +90,22 @@ def _reported(live: RobotLive, duty: Duty, given: state.RobotReported, now: Now)
         report_header_id=given.header_id,
         report_mono_ms=now.mono_ms,
         seen_utc_ms=now.utc_ms,
-        pose=report.pose or live.pose,
         moved_mono_ms=_moved(live, duty, report, now.mono_ms),
         unfit_since_mono_ms=since if unfit else None,
     )
+
+
+def _at(live: RobotLive, pose: Pose, mono_ms: MonoMs) -> RobotLive:
+    """Where it is now, and how fast it came there from where it was last."""
+    before, since = live.pose, live.pose_mono_ms
+    pace = None
+    if before is not None and since is not None and before.map_id == pose.map_id:
+        past_ms = mono_ms - since
+        if past_ms < PACE_MIN_MS:
+            pace = live.pace_m_s
+        elif past_ms <= PACE_MAX_MS:
+            pace = hypot(pose.x_m - before.x_m, pose.y_m - before.y_m) * 1_000 / past_ms
+    return replace(live, pose=pose, pose_mono_ms=mono_ms, pace_m_s=pace)
 
 
 def _moved(live: RobotLive, duty: Duty, report: RobotReport, mono_ms: MonoMs) -> MonoMs:

@@ -23,9 +23,12 @@ RENEW_IDLE_S: Final = 10.0
 _BOX: Final = Box(x1=0.4, y1=0.3, x2=0.5, y2=0.8)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Person:
-    """Somebody on the floor. ``expert``: wears the vest that may be at a door."""
+    """Somebody on the floor. ``expert``: wears the vest that may be at a door.
+
+    Two who come from the same place are two, so one is not the other's equal.
+    """
 
     name: str
     node: str

@@ -149,6 +149,8 @@ class Vehicle:
         battery_percent: float = 100.0,
     ) -> None:
         """Stand at ``home``, switched on."""
+        self.says_speed = True
+        """Its states have the optional velocity."""
         self.id = robot_id
         self.ground = ground
         self.agenda = agenda
@@ -519,7 +521,7 @@ class Vehicle:
     def report(self) -> RobotReport:
         """Its state, as it believes it."""
         mind = self.mind
-        place, _ = self.where()
+        place, speed_mps = self.where()
         pose = Pose(x_m=place.x_m, y_m=place.y_m, theta_rad=place.theta_rad, map_id=place.floor)
         problems = list(mind.errors)
         if self.e_stop:
@@ -543,6 +545,7 @@ class Vehicle:
             ),
             problems=tuple(problems),
             charging=self.charging,
+            speed_m_s=round(speed_mps, 2) if self.says_speed else None,
             e_stop=self.e_stop,
         )
 

@@ -81,7 +81,7 @@ class World:
         self.people = People(self, random.Random(f"people {script.seed}"))
         self.robots: dict[str, Vehicle] = {}
         self.wires: dict[str, Wire] = {}
-        for robot in list(self.plan.robots.values())[: script.robots]:
+        for number, robot in enumerate(list(self.plan.robots.values())[: script.robots]):
             self.robots[robot.id] = Vehicle(
                 robot.id,
                 self.ground,
@@ -92,6 +92,7 @@ class World:
                 body=Body(speed_mps=robot.speed_max_m_s),
                 battery_percent=script.battery_percent,
             )
+            self.robots[robot.id].says_speed = number % 2 == 0  # in a standard state it is optional
             self.wires[robot.id] = Wire(self.agenda, self.rng, script.line)
         self.brain = Brain(self.plan, self.agenda, step, self._perform)
         self.cameras = Cameras(self.ground, self.agenda, self._seen, self.is_busy, script.camera_s)

@@ -127,6 +127,40 @@ def test_it_is_never_paused_in_a_lift_or_a_doorway_but_drives_on() -> None:
     assert (found.pause, found.postponed) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("gone_m", "said_ms", "seen_ms", "speed", "pace", "postponed"),
+    [
+        (0.4, 0, 0, 0.8, None, True),  # it would stand in the doorway
+        (0.4, 2_000, 0, 0.8, None, True),  # its state is old, but not where it is
+        (2.7, 2_000, 0, 0.8, None, False),  # beyond it
+        (0.0, 2_000, 2_000, 0.0, None, True),  # it said that it stands, and may have set out
+        (0.0, 2_000, 2_000, None, None, True),  # it says no speed: half of what it can drive
+        (0.4, 2_000, 0, None, 0.8, True),  # nor then, but its positions tell it
+        (2.7, 2_000, 0, None, 0.8, False),
+    ],
+)
+def test_where_it_would_stand_is_told_by_what_is_newest(
+    gone_m: float,
+    said_ms: int,
+    seen_ms: int,
+    speed: float | None,
+    pace: float | None,
+    *,
+    postponed: bool,
+) -> None:
+    """Its doorway is the middle of k to c1, 1.5 m from k."""
+    plan = replace(PLAN, door_on={("k", "c1"): "door-9"})
+    told = live(2.0 + gone_m, speed=1.0, node="k", age_ms=said_ms)
+    assert told.report is not None
+    where = replace(
+        told,
+        report=replace(told.report, speed_m_s=speed),
+        pose_mono_ms=MonoMs(10_000 - seen_ms),
+        pace_m_s=pace,
+    )
+    assert hold(duty(4, 1), where, plan=plan).postponed is postponed
+
+
 def test_who_can_stop_short_of_a_fire_door_is_called_off_and_who_is_under_it_drives_on() -> None:
     """Its doorway is the middle of k to c1, at 3.5 m."""
     gate = DoorConfig(
