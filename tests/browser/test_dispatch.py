@@ -1,6 +1,8 @@
 """A room's order on real processes: tablet, approval, kitchen, robot, door, two persons, proof."""
 
 import re
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import Page, expect
@@ -15,6 +17,7 @@ from tests.fakes.waiting import until
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
 
 ROOM = "room-1"
+OFFICE_ZONE = ZoneInfo("Asia/Shanghai")
 TABLET = {"width": 1024, "height": 768}
 DRIVE_MS = 60_000  # fourteen metres at 1.2 m/s, on a machine that runs nine suites
 TOUCH_PX = 48  # a finger, not a mouse
@@ -90,9 +93,12 @@ async def _the_kitchen_prepares(office: Office, made: DeliveryView) -> None:
     await kitchen.get_by_test_id("sold-soup").click()
     await expect(kitchen.get_by_test_id("sold-soup")).to_have_attribute("aria-checked", "true")
     await kitchen.get_by_test_id("kitchen-recurring").locator("summary").click()
+    # Far from now: just before its time it would order for the room at once.
+    at = f"{datetime.now(OFFICE_ZONE) + timedelta(hours=6):%H:%M}"
+    await kitchen.get_by_test_id("recurring-at").fill(at)
     await kitchen.get_by_test_id("recurring-add").click()
     row = kitchen.locator("[data-testid^='recurring-s-']")
-    await expect(row).to_contain_text("12:00")
+    await expect(row).to_contain_text(at)
     await row.get_by_role("button").click()
     await expect(row).to_have_count(0)
     await kitchen.get_by_test_id("kitchen-accounting").locator("summary").click()

@@ -8,11 +8,11 @@ export default {
   data: () => ({ all: false, selected: null, sent: {} }),
   mounted() {
     document.addEventListener("keydown", this.key);
-    document.addEventListener("pointerup", this.unfocus);
+    document.addEventListener("click", this.unfocus, true);
   },
   beforeUnmount() {
     document.removeEventListener("keydown", this.key);
-    document.removeEventListener("pointerup", this.unfocus);
+    document.removeEventListener("click", this.unfocus, true);
   },
   computed: {
     shown() {
@@ -70,11 +70,11 @@ export default {
       next.scrollIntoView({ block: "nearest" });
     },
     // A button that was clicked would swallow the next space; one reached by keyboard keeps its focus.
-    unfocus() {
-      setTimeout(() => {
-        const at = document.activeElement;
-        if (at instanceof HTMLButtonElement && !at.closest("dialog, .ze-header, .ze-tile")) at.blur();
-      });
+    // At once, and before the button acts: the next key may come before any timer does.
+    unfocus(event) {
+      const at = document.activeElement;
+      const by_pointer = event.detail > 0;
+      if (by_pointer && at instanceof HTMLButtonElement && !at.closest("dialog, .ze-header, .ze-tile")) at.blur();
     },
   },
   template: `
