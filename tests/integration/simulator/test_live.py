@@ -3,47 +3,35 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 
 from contracts.vda5050.state import ActionStatus, ConnectionState
 from controller.core.fleet import RobotReport
 from controller.core.fleet_inputs import RobotDeclared
-from controller.core.outputs import ActionKind, Answer, OrderNode, PublishAction, PublishOrder
-from controller.core.state import Input, RobotConnected, RobotReported
+from controller.core.outputs import ActionKind, OrderNode, PublishAction, PublishOrder
+from controller.core.state import RobotConnected, RobotReported
 from controller.fleet.master import FleetMaster
-from controller.ports import Given
 from runtime.clock import SystemClock
 from runtime.mqtt import MqttSession, MqttSettings
+from tests.fakes.offered import Offered
 from tests.fakes.waiting import until
 from zeroentry.simulator.live import LiveFleet
 
 ROBOT = "robot-1"
 
 
-@dataclass
-class Desk:
+class Desk(Offered):
     """What the fleet adapter hands to the controller."""
 
-    given: list[Input] = field(default_factory=list)
-
-    async def offer(self, given: Input) -> None:
-        self.given.append(given)
-
-    async def ask(self, given: Input) -> Answer:
-        raise AssertionError(f"robots ask nothing: {given}")
-
-    async def take(self, rows: Sequence[Given]) -> list[Answer | None]:
-        raise AssertionError(f"robots say nothing durable: {rows}")
-
     def report(self) -> RobotReport | None:
-        rows = [row.report for row in self.given if isinstance(row, RobotReported)]
+        rows = [row.report for row in self.words if isinstance(row, RobotReported)]
         return rows[-1] if rows else None
 
     def passed(self) -> list[str]:
-        rows = [row for row in self.given if isinstance(row, RobotReported)]
+        rows = [row for row in self.words if isinstance(row, RobotReported)]
         nodes = [row.report.last_node for row in rows if row.robot_id == ROBOT]
         return list(dict.fromkeys(nodes))
 
@@ -79,18 +67,18 @@ async def scene(broker_port: int) -> AsyncIterator[Scene]:
 async def test_a_simulated_robot_connects_declares_itself_and_drives_an_order(scene: Scene) -> None:
     desk = scene.desk
     await until(
-        lambda: any(isinstance(row, RobotDeclared) for row in desk.given),
+        lambda: any(isinstance(row, RobotDeclared) for row in desk.words),
         within_s=30,
         what="a factsheet",
     )
-    assert RobotConnected(ROBOT, ConnectionState.ONLINE) in desk.given
+    assert RobotConnected(ROBOT, ConnectionState.ONLINE) in desk.words
     base = OrderNode("dock-1", 0, released=True), OrderNode("c1", 2, released=True)
     await scene.send(PublishOrder(ROBOT, "o1", 0, (*base, OrderNode("c2", 4, released=False))))
     await until(lambda: "c1" in desk.passed(), within_s=20, what="robot-1 is at c1")
     await scene.send(PublishAction(ROBOT, "a1", ActionKind.CANCEL))
 
     def cancelled() -> bool:
-        rows = [row for row in desk.given if isinstance(row, RobotReported)]
+        rows = [row for row in desk.words if isinstance(row, RobotReported)]
         done = [row.report for row in rows if row.robot_id == ROBOT and not row.report.unpassed]
         return any(
             action.action_id == "a1" and action.status is ActionStatus.FINISHED

@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 
 from contracts.api import (
     PIN_TRIES_MAX,
-    DeliveryBody,
     DeliveryState,
     Disposition,
     Handling,
-    OrderLine,
     SessionBody,
     SessionState,
     ZonePassage,
@@ -35,13 +33,14 @@ from controller.core import (
     proof,
     sessions,
 )
-from controller.core.deliveries import Answered, Delivery, Facts
+from controller.core.deliveries import Answered, Facts
 from controller.core.delivery_life import At
 from controller.core.interlock import Clearance
 from controller.core.outputs import ActionKind, Refusal, Refused
 from controller.core.plan import route
 from controller.core.sessions import SessionVerb
 from tests.fakes.controller_site import an_alert, observation, person, small_plan
+from tests.fakes.orders import a_delivery
 from tests.fakes.robot_words import standing_at
 from tests.fakes.sealing import SUSPENDED
 
@@ -122,21 +121,6 @@ def test_handling_goes_its_way_and_refuses_the_second_resolution() -> None:
     assert isinstance(handling.resolve(done, "other", Disposition.TEST, "", UtcMs(7)), Refused)
     assert isinstance(handling.acknowledge(done, "sup", UtcMs(7)), Refused)
     assert alerts.receive(done, an_alert(cleared_utc_ms=9_000), 2, UtcMs(9)).ended
-
-
-def a_delivery(state: DeliveryState, **changes: object) -> Delivery:
-    body = DeliveryBody(room_id="room-1", lines=(OrderLine(dish="tea", count=1),))
-    made = deliveries.order(
-        "d-1",
-        body,
-        by="tab",
-        session_id=None,
-        pin_digest="x",
-        idempotency_key=None,
-        mono_ms=MonoMs(0),
-        utc_ms=UtcMs(0),
-    )
-    return replace(made, state=state, robot_id="robot-1", compartment=1, **changes)  # type: ignore[arg-type]  # a row of a table
 
 
 def box(*, lid: str = "closed", lock: str = "locked", occupied: bool = False) -> CompartmentState:

@@ -8,36 +8,19 @@ from hypothesis import strategies as st
 
 from contracts.api import (
     ArrivalWindow,
-    DeliveryBody,
     DeliveryKind,
     DeliveryState,
-    OrderLine,
     Sentence,
 )
 from contracts.units import MonoMs, UtcMs
 from contracts.vda5050.profile import CompartmentState, LidState, LockState
 from controller.core import alerts, custody, deliveries, delivery_life, handover
-from controller.core.deliveries import ENDED, Answered, Delivery, Facts, Open, Warn
+from controller.core.deliveries import ENDED, Answered, Facts, Open, Warn
 from controller.core.delivery_life import TABLE, At
+from tests.fakes.orders import a_delivery
 
 DAY_MS = 24 * 3_600_000
 MINUTE_MS = 60_000
-
-
-def a_delivery(state: DeliveryState, **changes: object) -> Delivery:
-    made = deliveries.order(
-        "d-1",
-        DeliveryBody(room_id="room-1", lines=(OrderLine(dish="tea", count=1),)),
-        by="tab",
-        session_id=None,
-        pin_digest="x",
-        idempotency_key=None,
-        mono_ms=MonoMs(0),
-        utc_ms=UtcMs(0),
-    )
-    robot = None if state in (DeliveryState.PROPOSED, DeliveryState.REQUESTED) else "robot-1"
-    made = replace(made, state=state, robot_id=robot, compartment=1 if robot else None)
-    return replace(made, **changes)  # type: ignore[arg-type]  # named by the test
 
 
 def box(

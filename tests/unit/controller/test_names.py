@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.api import DeliveryBody, DeliveryState, OrderLine, Sentence
+from contracts.api import DeliveryState, Sentence
 from contracts.devices import Named
 from contracts.units import MonoMs, UtcMs
-from controller.core import alerts, deliveries, delivery_life, names, own_alerts
+from controller.core import alerts, delivery_life, names, own_alerts
 from controller.core.assignment import Ask, Offer, plan_tours
 from controller.core.deliveries import Facts
 from controller.core.delivery_life import At
@@ -18,6 +18,7 @@ from controller.core.outputs import FileRecord, Refused
 from controller.core.plan import SitePlan, plan_of
 from controller.core.state import Now
 from tests.fakes.controller_site import fresh_state, small_map, small_site
+from tests.fakes.orders import a_delivery
 
 NOW = Now(MonoMs(1_000), UtcMs(1_780_000_000_000))
 FIRST = Named(zh="送餐车甲", en="Trolley A")
@@ -69,18 +70,7 @@ def test_a_delivery_says_why_this_robot_and_which_others_cannot_go_by_name(plan:
 
 
 def test_a_delivery_whose_robot_stopped_says_which_and_where_by_name() -> None:
-    body = DeliveryBody(room_id="room-1", lines=(OrderLine(dish="tea", count=1),))
-    made = deliveries.order(
-        "d-1",
-        body,
-        by="tab",
-        session_id=None,
-        pin_digest="x",
-        idempotency_key=None,
-        mono_ms=MonoMs(0),
-        utc_ms=UtcMs(0),
-    )
-    made = replace(made, state=DeliveryState.TRAVELLING, robot_id="robot-1", compartment=1)
+    made = a_delivery(DeliveryState.TRAVELLING)
     facts = Facts(lost_ms=301_000, at_node="c1", robot=FIRST, place="东走廊 / East corridor")
     at = At("kitchen", "door-1", MonoMs(2), UtcMs(2))
     why = delivery_life.advance(made, facts, at)[0].explanation
